@@ -1,0 +1,7 @@
+"""What Alembic runs to apply the steps, on the connection that `rapport.core.migrations` hands over."""
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"], transaction_per_migration=True)
+with context.begin_transaction():
+    context.run_migrations()

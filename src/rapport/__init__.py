@@ -1,0 +1,5 @@
+"""Rapport: a self-hosted promotion CRM."""
+
+from importlib.metadata import version
+
+__version__ = version("rapport")

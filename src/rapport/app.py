@@ -1,0 +1,102 @@
+"""The HTTP application: every feature's routes on one database."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, MediaType, Request, Response, get
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from rapport import __version__
+from rapport.core import preflight
+from rapport.core import queries as server
+from rapport.core.db import Database
+from rapport.core.ids import new_request_id
+from rapport.customers import routes as customers
+from rapport.customers.writes import Writer
+from rapport.events import routes as events
+from rapport.http import openapi
+from rapport.http.bodies import answer
+from rapport.http.caller import Health, KeyRing, server_caller
+from rapport.http.errors import exception_handlers
+from rapport.http.openapi import operation
+from rapport.orders import routes as orders
+from rapport.projects import queries as projects
+from rapport.segments import routes as segments
+from rapport.segments.membership import SegmentDecider
+from rapport.settings import Settings
+
+ROUTERS = (customers.router, segments.router, orders.router, events.router)
+
+
+def get_writer(state: State) -> Writer:
+    """Return the write path of this process."""
+    writer: Writer = state.writer
+    return writer
+
+
+@get("/health", opt=operation("health", answer=Health, secured=False))
+async def health(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Answer 200 when requests can be served: the database answers and its schema is current."""
+    db: Database = request.app.state.db
+    async with db.read() as conn:
+        await server.find_schema_version(conn)
+    return answer(Health("ok", __version__))
+
+
+@get("/openapi.json", opt={})
+async def openapi_document(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Return the OpenAPI document."""
+    return answer(openapi.document(request.app, __version__))
+
+
+@get(["/", "/docs"], media_type=MediaType.HTML)
+async def docs_page(request: Request[Any, Any, Any]) -> str:
+    """Return the API's documentation as a page."""
+    return openapi.page(openapi.document(request.app, __version__))
+
+
+def _with_request_id(app: ASGIApp) -> ASGIApp:
+    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["state"] = {**scope.get("state", {}), "request_id": new_request_id()}
+        await app(scope, receive, send)
+
+    return middleware
+
+
+def create_app(settings: Settings) -> Litestar:
+    """Return the application; it connects to `settings.database_url` when it starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        db = await preflight.open_database(
+            settings.database_url or "",
+            clock_offset=settings.clock_offset,
+            max_size=settings.pool_size,
+            statement_timeout_s=settings.statement_timeout_s,
+            name="rapport-api",
+        )
+        app.state.db = db
+        app.state.key_ring = KeyRing(db, projects.find_key)
+        app.state.writer = Writer(db, SegmentDecider())
+        try:
+            yield
+        finally:
+            await db.close()
+
+    return Litestar(
+        route_handlers=[*ROUTERS, health, openapi_document, docs_page],
+        dependencies={
+            "caller": Provide(server_caller),
+            "writer": Provide(get_writer, sync_to_thread=False),
+        },
+        exception_handlers=exception_handlers(),
+        lifespan=[lifespan],
+        middleware=[_with_request_id],
+        openapi_config=None,
+        request_max_body_size=settings.max_body_bytes,
+        logging_config=None,
+    )

@@ -1,0 +1,157 @@
+"""The command `rapport`."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from rapport import doctor as examination
+from rapport import serve as server
+from rapport import worker as working
+from rapport.core import datadir, embedded, logs, migrations, preflight
+from rapport.core.db import Database
+from rapport.projects import actions
+from rapport.settings import Settings, StartError, load
+
+app = typer.Typer(
+    help="Rapport, a self-hosted promotion CRM.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+keys = typer.Typer(help="API keys.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+DataDir = Annotated[Path | None, typer.Option(help="Where data is kept (RAPPORT_DATA_DIR, ./data).")]
+DatabaseUrl = Annotated[str | None, typer.Option(help="A PostgreSQL to use in place of the embedded one.")]
+
+_COLOURS = {"ok": "green", "note": "yellow", "problem": "red"}
+
+
+def main() -> None:
+    """Run the command line; what keeps it from starting is one line and exit code 1."""
+    try:
+        app()
+    except StartError as error:
+        sys.stderr.write(f"rapport: {' '.join(str(error).split())}\n")
+        sys.exit(1)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="The address to listen on (RAPPORT_HOST, 127.0.0.1).")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to listen on (RAPPORT_PORT, 8000).")] = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    workers: Annotated[int | None, typer.Option(help="How many API processes (RAPPORT_WORKERS).")] = None,
+    no_worker: Annotated[bool, typer.Option("--no-worker", help="Run the API only.")] = False,  # noqa: FBT002
+    demo: Annotated[bool, typer.Option("--demo", help="Load a demo shop on the first start.")] = False,  # noqa: FBT002
+) -> None:
+    """Run the API, the worker and, without a database URL, the embedded PostgreSQL."""
+    settings = _settings("serve", host=host, port=port, data_dir=data_dir, database_url=database_url, workers=workers)
+    asyncio.run(server.serve(settings, with_worker=not no_worker, demo=demo))
+
+
+@app.command()
+def worker(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+    """Run a worker of its own."""
+    settings = _settings("worker", data_dir=data_dir, database_url=database_url)
+    url = settings.database_url or embedded.running_url(settings.data_dir)
+    asyncio.run(working.run(settings.model_copy(update={"database_url": url})))
+
+
+@app.command()
+def migrate(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+    """Bring the schema of the database up to date."""
+    settings = _settings("migrate", data_dir=data_dir, database_url=database_url)
+    steps = asyncio.run(_migrate(settings))
+    version = migrations.newest_version()
+    typer.echo(f"migrated to {version} ({len(steps)} steps)" if steps else f"already up to date ({version})")
+
+
+@app.command()
+def doctor(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+    """Look for what is wrong; exit code 1 when something is."""
+    settings = _settings("doctor", data_dir=data_dir, database_url=database_url)
+    findings = asyncio.run(examination.examine(settings))
+    table = Table("", "state", "details")
+    for finding in findings:
+        table.add_row(finding.subject, f"[{_COLOURS[finding.state]}]{finding.state}[/]", finding.details)
+    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    if any(finding.state == "problem" for finding in findings):
+        raise typer.Exit(1)
+
+
+@keys.command("create")
+def create_key(
+    project: Annotated[str, typer.Option(help="The project's name; made if there is none.")],
+    kind: Annotated[Literal["server", "client", "management"], typer.Option(help="What the key may call.")] = "server",
+    time_zone: Annotated[str | None, typer.Option(help="Of a new project, e.g. Europe/Warsaw; UTC otherwise.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make an API key; its token is shown this once."""
+    settings = _settings("keys", data_dir=data_dir, database_url=database_url)
+
+    async def create() -> Any:
+        async with _database(settings) as (url, db):
+            if settings.database_url is None:
+                await migrations.migrate(url)
+            await migrations.check_current(db, url)
+            return msgspec.to_builtins(await actions.create_key(db, project, kind, time_zone=time_zone))
+
+    made = asyncio.run(create())
+    if as_json:
+        typer.echo(msgspec.json.encode(made).decode())
+    else:
+        typer.echo(f"project      {made['project']} ({made['project_id']})\nkind         {made['kind']}")
+        typer.echo(f"X-App-Id     {made['app_id']}\nX-App-Token  {made['app_token']}  (shown this once)")
+
+
+def _settings(process: str, **options: Any) -> Settings:
+    settings = load(**options)
+    logs.configure(settings.log_format, process)
+    return settings
+
+
+async def _migrate(settings: Settings) -> list[str]:
+    async with _database(settings) as (url, _):
+        return await migrations.migrate(url)
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[tuple[str, Database]]:
+    """Open the configured database, or the embedded one: the running one, or started for as long as it is needed."""
+    url = settings.database_url or embedded.running_url(settings.data_dir)
+    if url is None:
+        datadir.prepare(settings.data_dir)
+        with datadir.lock(settings.data_dir):
+            postgres = embedded.EmbeddedPostgres(settings.data_dir)
+            try:
+                await postgres.start()
+                async with _open(settings, postgres.url) as db:
+                    yield postgres.url, db
+            finally:
+                await postgres.stop()
+        return
+    async with _open(settings, url) as db:
+        yield url, db
+
+
+@asynccontextmanager
+async def _open(settings: Settings, url: str) -> AsyncIterator[Database]:
+    db = await preflight.open_database(url, clock_offset=settings.clock_offset)
+    try:
+        await preflight.check_server(db, url)
+        yield db
+    finally:
+        await db.close()

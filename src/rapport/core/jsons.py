@@ -1,0 +1,67 @@
+"""JSON in and out, and what JSON from outside may hold.
+
+Numbers with a fraction become `Decimal`, so that nothing is rounded on its way to the database or to a filter.
+"""
+
+import functools
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from rapport.core.clock import iso
+from rapport.core.errors import InvalidPayload
+
+MAX_DEPTH = 32
+MAX_EXPONENT = 1000
+MAX_INTEGER_BITS = 4096
+
+
+def _encode_other(value: object) -> object:
+    if isinstance(value, datetime):
+        return iso(value)
+    raise TypeError(type(value).__name__)
+
+
+_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_encode_other)
+_any_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def encode(value: Any) -> bytes:
+    """Write JSON; decimals as numbers."""
+    return _encoder.encode(value)
+
+
+def decode(data: bytes | str) -> Any:
+    """Read JSON into plain Python values with decimals. Raises msgspec.DecodeError."""
+    return _any_decoder.decode(data)
+
+
+@functools.cache
+def decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    """Return the (cached) decoder of a type."""
+    return msgspec.json.Decoder(kind, float_hook=Decimal)
+
+
+def check_limits(value: object, path: str = "", depth: int = 0) -> None:
+    """Refuse what the database cannot keep or what is too deep. Raises InvalidPayload naming the place."""
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise InvalidPayload(f"Property {path or '.'} must not contain a NUL character")
+    elif isinstance(value, dict):
+        if depth >= MAX_DEPTH:
+            raise InvalidPayload(f"Property {path or '.'} is nested deeper than {MAX_DEPTH} levels")
+        for key, item in value.items():
+            check_limits(key, f"{path}.{key}", depth + 1)
+            check_limits(item, f"{path}.{key}", depth + 1)
+    elif isinstance(value, list):
+        if depth >= MAX_DEPTH:
+            raise InvalidPayload(f"Property {path or '.'} is nested deeper than {MAX_DEPTH} levels")
+        for index, item in enumerate(value):
+            check_limits(item, f"{path}[{index}]", depth + 1)
+    elif isinstance(value, Decimal):
+        if not value.is_finite() or (value and abs(value.adjusted()) > MAX_EXPONENT):
+            raise InvalidPayload(f"Property {path or '.'} is a number out of range")
+    elif isinstance(value, int) and value.bit_length() > MAX_INTEGER_BITS:
+        raise InvalidPayload(f"Property {path or '.'} is a number out of range")

@@ -1,0 +1,170 @@
+"""All SQL of customers."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from rapport.core.db import Connection, columns
+from rapport.core.errors import NotFound
+from rapport.customers.models import Customer
+from rapport.http.lists import After, Before, Equals, Found, ListSpec, Page
+from rapport.http.queries import fetch_page
+
+CUSTOMERS = ListSpec(
+    data_ref="customers",
+    table="customers",
+    row=Customer,
+    orders={"created_at": "created_at", "updated_at": "updated_at", "source_id": "source_id"},
+    default_order="-created_at",
+    filters={
+        "email": Equals("email"),
+        "city": Equals("address ->> 'city'"),
+        "name": Equals("name"),
+        "created_at[before]": Before("created_at"),
+        "created_at[after]": After("created_at"),
+        "updated_at[before]": Before("updated_at"),
+        "updated_at[after]": After("updated_at"),
+    },
+    cursor="created_at",
+    max_page=99,
+)
+
+_COLUMNS = columns(Customer)
+_NAMES = Customer.__struct_fields__
+
+_UPDATE_TYPES = {
+    "updated_at": "timestamptz",
+    "source_id": "text",
+    "name": "text",
+    "description": "text",
+    "email": "text",
+    "phone": "text",
+    "birthdate": "date",
+    "address": "jsonb",
+    "metadata": "jsonb",
+    "system_metadata": "jsonb",
+    "source": "text",
+    "orders_count": "bigint",
+    "orders_amount": "bigint",
+    "last_order_id": "text",
+    "last_order_amount": "bigint",
+    "last_order_at": "timestamptz",
+    "last_order_products": "jsonb",
+    "redemptions": "jsonb",
+    "loyalty": "jsonb",
+    "referrals": "jsonb",
+    "events": "jsonb",
+    "next_check_at": "timestamptz",
+}
+_UPDATE = (
+    "UPDATE customers SET "
+    + ", ".join(f"{name} = ${index}::{kind}" for index, (name, kind) in enumerate(_UPDATE_TYPES.items(), start=3))
+    + " WHERE project_id = $1 AND id = $2"
+)
+
+
+_INSERT_TYPES = {"id": "text"} | _UPDATE_TYPES
+del _INSERT_TYPES["updated_at"]
+_INSERT_VALUES = ", ".join(f"${index}::{kind}" for index, kind in enumerate(_INSERT_TYPES.values(), start=4))
+
+# A lock clause returns the newest version of the row even if it had to wait; a row inserted by somebody else in the
+# meantime is neither found nor inserted: the answer is empty, and the caller asks again.
+_LOCK_OR_INSERT = f"""
+WITH found AS (
+    SELECT {_COLUMNS} FROM customers WHERE project_id = $1 AND source_id = $2 FOR NO KEY UPDATE
+), inserted AS (
+    INSERT INTO customers (project_id, created_at, updated_at, {", ".join(_INSERT_TYPES)})
+    SELECT $1, moment.at, moment.at, {_INSERT_VALUES}
+    FROM (SELECT date_trunc('milliseconds', clock_timestamp() + $3::interval) AS at) AS moment
+    WHERE NOT EXISTS (SELECT FROM found)
+    ON CONFLICT DO NOTHING
+    RETURNING {_COLUMNS}
+)
+SELECT true AS existed, {_COLUMNS} FROM found UNION ALL SELECT false, {_COLUMNS} FROM inserted
+"""
+
+
+def _customer(row: Any) -> Customer:
+    return Customer(*row)
+
+
+async def find(conn: Connection, project_id: int, reference: str) -> Customer | None:
+    """Return the customer with this id or source id, or None."""
+    row = await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM customers WHERE project_id = $1 AND id = $2 "
+        f"UNION ALL SELECT {_COLUMNS} FROM customers WHERE project_id = $1 AND source_id = $2 LIMIT 1",
+        project_id,
+        reference,
+    )
+    return None if row is None else _customer(row)
+
+
+async def get(conn: Connection, project_id: int, reference: str) -> Customer:
+    """Return the customer with this id or source id. Raises NotFound."""
+    customer = await find(conn, project_id, reference)
+    if customer is None:
+        raise NotFound("customer", reference)
+    return customer
+
+
+async def lock(conn: Connection, project_id: int, reference: str) -> Customer | None:
+    """Lock and return the customer with this id or source id (the id wins), or None."""
+    for column in ("id", "source_id"):
+        row = await conn.fetchrow(
+            f"SELECT {_COLUMNS} FROM customers WHERE project_id = $1 AND {column} = $2 FOR NO KEY UPDATE",
+            project_id,
+            reference,
+        )
+        if row is not None:
+            return _customer(row)
+    return None
+
+
+async def lock_many(conn: Connection, project_id: int, ids: list[str]) -> list[Customer]:
+    """Lock and return the customers that exist among `ids`, in the order of their ids."""
+    rows = await conn.fetch(
+        f"SELECT {_COLUMNS} FROM customers WHERE project_id = $1 AND id = ANY ($2) ORDER BY id FOR NO KEY UPDATE",
+        project_id,
+        ids,
+    )
+    return [_customer(row) for row in rows]
+
+
+async def lock_or_insert(
+    conn: Connection, project_id: int, fresh: Customer, offset: timedelta
+) -> tuple[Customer, bool] | None:
+    """Lock the customer that has the source id of `fresh`, or insert `fresh` as of now; say whether it existed.
+
+    Returns None when somebody else inserted it at the same moment: call again.
+    """
+    values = [getattr(fresh, name) for name in _INSERT_TYPES]
+    row = await conn.fetchrow(_LOCK_OR_INSERT, project_id, fresh.source_id, offset, *values)
+    return None if row is None else (Customer(*row[1:]), row[0])
+
+
+async def update(conn: Connection, project_id: int, customer: Customer) -> None:
+    """Write a locked customer's row."""
+    await conn.execute(_UPDATE, project_id, customer.id, *[getattr(customer, name) for name in _UPDATE_TYPES])
+
+
+async def set_next_checks(conn: Connection, project_id: int, moments: dict[str, datetime | None]) -> None:
+    """Write when each locked customer has to be looked at again."""
+    await conn.execute(
+        "UPDATE customers SET next_check_at = due.at FROM unnest($2::text[], $3::timestamptz[]) AS due (id, at) "
+        "WHERE project_id = $1 AND customers.id = due.id AND next_check_at IS DISTINCT FROM due.at",
+        project_id,
+        list(moments),
+        list(moments.values()),
+    )
+
+
+async def delete(conn: Connection, project_id: int, customer_id: str) -> None:
+    """Delete a locked customer's row."""
+    await conn.execute("DELETE FROM customers WHERE project_id = $1 AND id = $2", project_id, customer_id)
+
+
+async def list_page(conn: Connection, project_id: int, page: Page, segment_id: str | None) -> Found[Customer]:
+    """Return one page of customers, of a segment's members if one is named."""
+    if segment_id is None:
+        return await fetch_page(conn, CUSTOMERS, project_id, page)
+    members = "id IN (SELECT customer_id FROM segment_members WHERE project_id = $1 AND segment_id = {})"
+    return await fetch_page(conn, CUSTOMERS, project_id, page, conditions=((members, (segment_id,)),))

@@ -1,0 +1,82 @@
+"""HTTP operations of customers."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, Router, delete, get, post, put
+from msgspec import UNSET
+
+from rapport.activity import queries as activity
+from rapport.activity.schemas import activity_page
+from rapport.customers import actions, queries
+from rapport.customers.schemas import CustomerInput, view
+from rapport.customers.writes import Writer
+from rapport.http.bodies import answer, no_content, read_body
+from rapport.http.caller import Caller
+from rapport.http.lists import envelope, read_page
+from rapport.http.openapi import operation
+
+
+@post("/v1/customers", status_code=200, opt=operation("create-customer", body=CustomerInput))
+async def create_customer(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
+    """Create a customer, or update the one with the same id or source id."""
+    return answer(view(await actions.upsert(writer, caller, await read_body(request, CustomerInput))))
+
+
+@get("/v1/customers", opt=operation("list-customers", spec=queries.CUSTOMERS))
+async def list_customers(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
+    """List customers, newest first; `segment_id` narrows to the members of a segment."""
+    page = read_page(queries.CUSTOMERS, request.query_params)
+    segment_id = request.query_params.get("segment_id") or None
+    async with caller.db.read() as conn:
+        found = await queries.list_page(conn, caller.project_id, page, segment_id)
+    return answer(envelope(queries.CUSTOMERS, found, [view(customer) for customer in found.items]))
+
+
+@get("/v1/customers/{customer_id:str}", opt=operation("get-customer"))
+async def get_customer(customer_id: str, caller: Caller) -> Response[bytes]:
+    """Get a customer by id or source id."""
+    async with caller.db.read() as conn:
+        return answer(view(await queries.get(conn, caller.project_id, customer_id)))
+
+
+@put("/v1/customers/{customer_id:str}", opt=operation("update-customer", body=CustomerInput))
+async def update_customer(
+    request: Request[Any, Any, Any], customer_id: str, caller: Caller, writer: Writer
+) -> Response[bytes]:
+    """Update a customer by id or source id; what the body leaves out stays."""
+    data = msgspec.structs.replace(await read_body(request, CustomerInput), id=UNSET, source_id=UNSET)
+    return answer(view(await actions.update(writer, caller, customer_id, data)))
+
+
+@delete("/v1/customers/{customer_id:str}", status_code=204, opt=operation("delete-customer"))
+async def delete_customer(customer_id: str, caller: Caller, writer: Writer) -> Response[None]:
+    """Delete a customer."""
+    await actions.delete(writer, caller, customer_id)
+    return no_content()
+
+
+@get(
+    ["/v1/customers/{customer_id:str}/activity", "/v1/customers/{customer_id:str}/activities"],
+    opt=operation("list-customer-activity", spec=activity.ACTIVITY),
+)
+async def list_activity(request: Request[Any, Any, Any], customer_id: str, caller: Caller) -> Response[bytes]:
+    """List what happened to a customer, newest first."""
+    page = read_page(activity.ACTIVITY, request.query_params)
+    async with caller.db.read() as conn:
+        customer = await queries.get(conn, caller.project_id, customer_id)
+        found = await activity.list_of_customer(conn, caller.project_id, customer.id, page)
+    return answer(activity_page(found))
+
+
+router = Router(
+    "/",
+    route_handlers=[
+        create_customer,
+        list_customers,
+        get_customer,
+        update_customer,
+        delete_customer,
+        list_activity,
+    ],
+)

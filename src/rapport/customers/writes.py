@@ -1,0 +1,287 @@
+"""The write path: every change to a customer is one `Unit` of work, one transaction.
+
+    lock the customers → read the moment and what segments need → decide → write rows, membership and activity → commit
+
+Customers, orders, events, redemptions, segment back-fills and the passing of time all come through here, so membership
+is never older than the data. Segments are a higher feature; they take part through the `Decider` that `app.py` and
+`worker.py` hand to the `Writer`.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import UNSET
+
+from rapport.activity import queries as activity
+from rapport.activity.log import Entry, Source
+from rapport.core.clock import LATEST
+from rapport.core.db import Connection, Database
+from rapport.core.errors import NotFound
+from rapport.core.ids import new_id
+from rapport.customers import queries
+from rapport.customers.models import Customer
+from rapport.customers.schemas import CustomerInput, apply, view
+
+Result = TypeVar("Result")
+_INSERT_ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What is true at the time of a unit: the time, the project's zone, and what the decider read with them."""
+
+    now: datetime
+    zone: ZoneInfo
+    known: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a customer's new state means: segments entered and left (id, name, recorded?), and when to look again."""
+
+    entered: Sequence[tuple[str, str, bool]]
+    left: Sequence[tuple[str, str, bool]]
+    next_check_at: datetime | None
+
+
+class Decider(Protocol):
+    """Decides about membership inside the transaction that changes the data."""
+
+    async def open(self, conn: Connection, db: Database, project_id: int, customer_ids: list[str]) -> Moment:
+        """Read, after the locks, the time and everything that decisions about these customers need."""
+
+    async def decide(
+        self, conn: Connection, project_id: int, moment: Moment, customers: list[Customer], *, events_added: bool
+    ) -> list[Decision]:
+        """Decide for each of the (locked, changed) customers."""
+
+    async def write(self, conn: Connection, project_id: int, moment: Moment, decisions: dict[str, Decision]) -> None:
+        """Write the memberships that changed."""
+
+    async def forget(self, conn: Connection, project_id: int, customer_id: str) -> None:
+        """Remove a deleted customer from every segment."""
+
+
+class Signature(Protocol):
+    """In whose name a unit acts."""
+
+    @property
+    def project_id(self) -> int:
+        """The project."""
+
+    @property
+    def request_id(self) -> str:
+        """The request, or the run of background work."""
+
+    @property
+    def source(self) -> Source:
+        """Who caused it."""
+
+
+class Unit:
+    """One transaction about a few customers. Lock first, then read, then change; `Writer.commit` does the rest."""
+
+    def __init__(self, conn: Connection, db: Database, decider: Decider, signature: Signature) -> None:
+        """Made by `Writer.commit`."""
+        self.conn = conn
+        self.project_id = signature.project_id
+        self.signature = signature
+        self._db = db
+        self._decider = decider
+        self._moment: Moment | None = None
+        self._stored: dict[str, Customer] = {}
+        self._current: dict[str, Customer] = {}
+        self._created: set[str] = set()
+        self._looked_at: set[str] = set()
+        self._entries: list[Entry] = []
+        self.events_added = False
+
+    @property
+    def now(self) -> datetime:
+        """The time of this unit, taken after its locks."""
+        return self.moment.now
+
+    @property
+    def moment(self) -> Moment:
+        """The time and what was read with it; known once the unit is open."""
+        if self._moment is None:
+            raise AssertionError("lock customers or call open() first")
+        return self._moment
+
+    async def open(self) -> None:
+        """Read the moment; the locking functions do it themselves."""
+        self._moment = await self._decider.open(self.conn, self._db, self.project_id, list(self._stored))
+
+    def _keep(self, customer: Customer, *, created: bool = False) -> Customer:
+        self._stored.setdefault(customer.id, customer)
+        if created:
+            self._created.add(customer.id)
+        return self._current.setdefault(customer.id, customer)
+
+    async def find_locked(self, reference: str) -> Customer | None:
+        """Lock the customer with this id or source id, or return None."""
+        customer = await queries.lock(self.conn, self.project_id, reference)
+        if customer is not None:
+            self._keep(customer)
+        await self.open()
+        return customer
+
+    async def get_locked(self, reference: str) -> Customer:
+        """Lock the customer with this id or source id. Raises NotFound."""
+        customer = await self.find_locked(reference)
+        if customer is None:
+            raise NotFound("customer", reference)
+        return customer
+
+    async def lock_all(self, ids: list[str]) -> list[Customer]:
+        """Lock those of the customers that still exist, in the order of their ids."""
+        customers = [self._keep(found) for found in await queries.lock_many(self.conn, self.project_id, ids)]
+        await self.open()
+        return customers
+
+    async def upsert(self, *inputs: CustomerInput, also_lock: Sequence[str] = ()) -> list[Customer]:
+        """Find or create each customer, set what the inputs say, and log it; `also_lock` adds ids to lock without change.
+
+        The customer is named by `id` (which must exist) or `source_id` (made when unknown); without either a new one is
+        made. Raises NotFound and InvalidPayload.
+        """
+        order = sorted(range(len(inputs)), key=lambda index: (str(inputs[index].id), str(inputs[index].source_id)))
+        ids = [""] * len(inputs)
+        for index in order:
+            ids[index] = (await self._lock_input(inputs[index])).id
+        if also_lock:
+            for customer in await queries.lock_many(self.conn, self.project_id, sorted(also_lock)):
+                self._keep(customer)
+        await self.open()
+        for index, change in enumerate(inputs):
+            self.change(ids[index], change)
+        return [self._current[customer_id] for customer_id in ids]
+
+    async def _lock_input(self, change: CustomerInput) -> Customer:
+        if change.id is not UNSET and change.id is not None:
+            customer = await queries.lock(self.conn, self.project_id, str(change.id))
+            if customer is None:
+                raise NotFound("customer", str(change.id))
+            return self._keep(customer)
+        source = "API" if change.source is UNSET else str(change.source)
+        blank = Customer(id=new_id("cust"), created_at=LATEST, updated_at=LATEST, source=source)
+        fresh = apply(change, blank)
+        for _ in range(_INSERT_ATTEMPTS):
+            found = await queries.lock_or_insert(self.conn, self.project_id, fresh, self._db.clock_offset)
+            if found is not None:
+                customer, existed = found
+                return self._keep(customer, created=not existed)
+        raise AssertionError("a row that is neither found nor inserted")
+
+    def change(self, customer_id: str, change: CustomerInput) -> None:
+        """Set what a request says about a locked customer, and log what came of it. Raises InvalidPayload."""
+        current = self._current[customer_id]
+        changed = apply(change, current)
+        if customer_id in self._created:
+            if not any(
+                entry.type == "customer.created" and entry.customer_id == customer_id for entry in self._entries
+            ):
+                self.log("customer.created", changed, {"customer": view(changed)})
+            self.put(changed)
+        elif changed != current:
+            changed = msgspec.structs.replace(changed, updated_at=self.now)
+            self.log("customer.updated", changed, {"customer": view(changed)})
+            self.put(changed)
+
+    def put(self, customer: Customer) -> None:
+        """Set the new state of a locked customer."""
+        self._current[customer.id] = customer
+
+    def get(self, customer_id: str) -> Customer:
+        """Return the state of a locked customer, with what this unit has changed."""
+        return self._current[customer_id]
+
+    def find(self, customer_id: str | None) -> Customer | None:
+        """Return the state of a customer if this unit has locked it."""
+        return None if customer_id is None else self._current.get(customer_id)
+
+    def log(
+        self, kind: str, customer: Customer | None, payload: dict[str, Any], campaign_id: str | None = None
+    ) -> None:
+        """Log a fact; it commits with the unit."""
+        self._entries.append(Entry(kind, None if customer is None else customer.id, payload, campaign_id))
+
+    def look_at(self, customer_ids: list[str]) -> None:
+        """Decide about these locked customers anew although nothing about them was changed."""
+        self._looked_at.update(customer_ids)
+
+    async def delete(self, customer: Customer) -> None:
+        """Delete a locked customer and its memberships, and log it."""
+        self.log("customer.deleted", customer, {"customer": view(customer)})
+        await self._decider.forget(self.conn, self.project_id, customer.id)
+        await queries.delete(self.conn, self.project_id, customer.id)
+        del self._current[customer.id]
+
+    async def finish(self) -> None:
+        """Decide about what changed and write rows, membership and activity. Called by `Writer.commit`."""
+        ids = [
+            customer_id
+            for customer_id, customer in self._current.items()
+            if customer_id in self._created or customer_id in self._looked_at or customer != self._stored[customer_id]
+        ]
+        if ids:
+            await self._decide(ids)
+        if self._entries:
+            await activity.append(
+                self.conn, self.project_id, self.now, self.signature.request_id, self.signature.source, self._entries
+            )
+
+    async def _decide(self, ids: list[str]) -> None:
+        customers = [self._current[customer_id] for customer_id in ids]
+        decided = await self._decider.decide(
+            self.conn, self.project_id, self.moment, customers, events_added=self.events_added
+        )
+        decisions = dict(zip(ids, decided, strict=True))
+        moments: dict[str, datetime | None] = {}
+        for customer in customers:
+            decision = decisions[customer.id]
+            changed = msgspec.structs.replace(customer, next_check_at=decision.next_check_at)
+            self._current[customer.id] = changed
+            if customer != self._stored[customer.id]:
+                await queries.update(self.conn, self.project_id, changed)
+            elif changed.next_check_at != customer.next_check_at:
+                moments[customer.id] = changed.next_check_at
+            self._log_membership(changed, decision)
+        if moments:
+            await queries.set_next_checks(self.conn, self.project_id, moments)
+        if any(decision.entered or decision.left for decision in decided):
+            await self._decider.write(self.conn, self.project_id, self.moment, decisions)
+
+    def _log_membership(self, customer: Customer, decision: Decision) -> None:
+        for kind, segments in (("left", decision.left), ("entered", decision.entered)):
+            for segment_id, name, recorded in segments:
+                if recorded:
+                    segment = {"id": segment_id, "name": name, "object": "segment"}
+                    self.log(f"customer.segment.{kind}", customer, {"customer": view(customer), "segment": segment})
+
+
+class Writer:
+    """Runs units of work on one database."""
+
+    def __init__(self, db: Database, decider: Decider) -> None:
+        """Decide about membership with `decider`."""
+        self.db = db
+        self._decider = decider
+
+    async def commit(self, signature: Signature, work: Callable[[Unit], Awaitable[Result]]) -> Result:
+        """Run `work` in one unit and commit it; the answer is given only after the commit.
+
+        `work` runs again from the start after a deadlock, so it must not keep anything outside its unit.
+        """
+
+        async def run(conn: Connection) -> Result:
+            unit = Unit(conn, self.db, self._decider, signature)
+            result = await work(unit)
+            await unit.finish()
+            return result
+
+        return await self.db.transaction(run)

@@ -1,0 +1,1 @@
+"""Custom events: what customers do elsewhere, counted and kept."""

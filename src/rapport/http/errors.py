@@ -1,0 +1,128 @@
+"""The one place where errors become answers."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from rapport.core import jsons
+from rapport.core.db import DatabaseUnavailable, RefusedValue, StatementTimeout
+from rapport.core.errors import InvalidPayload, PayloadTooLarge, RapportError
+from rapport.core.ids import new_request_id
+
+log = structlog.get_logger(__name__)
+
+JSON_TYPE: Final = "application/json; charset=utf-8"
+_NAMES: Final = {"str": "string", "int": "integer", "bool": "boolean", "float": "number", "decimal": "number"}
+_WRONG_TYPE: Final = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`(?: - at `(?P<path>[^`]+)`)?")
+_OTHER: Final = re.compile(r"(?P<text>.*?)(?: - at `(?P<path>[^`]+)`)?")
+_MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]+)`(?: - at `(?P<path>[^`]+)`)?")
+
+
+class ErrorBody(msgspec.Struct, omit_defaults=True):
+    """The reference's `Error` object. `error` carries the message that a shop set on a validation rule."""
+
+    code: int
+    key: str
+    message: str
+    details: str
+    request_id: str
+    resource_id: str | None = None
+    resource_type: str | None = None
+    error: dict[str, str] | None = None
+
+
+def payload_error(error: msgspec.MsgspecError) -> InvalidPayload:
+    """Say in the reference's words what is wrong with a body that does not fit its type."""
+    text = str(error)
+    if not isinstance(error, msgspec.ValidationError):
+        return InvalidPayload(f"Body is not valid JSON: {text}")
+    if found := _WRONG_TYPE.fullmatch(text):
+        kinds = (kind.strip() for kind in found["expected"].split("|"))
+        wanted = " or ".join(_NAMES.get(kind, kind) for kind in kinds)
+        path = (found["path"] or "$").removeprefix("$")
+        return InvalidPayload(f"Property {path or '.'} should be {wanted}, is {_NAMES.get(found['got'], found['got'])}")
+    if found := _MISSING.fullmatch(text):
+        return InvalidPayload(f"Missing required property {(found['path'] or '$').removeprefix('$')}.{found['field']}")
+    other = _OTHER.fullmatch(text)
+    if other is None:
+        return InvalidPayload(text)
+    return InvalidPayload(f"Property {(other['path'] or '$').removeprefix('$') or '.'}: {other['text']}")
+
+
+def error_response(error: RapportError, request_id: str) -> Response[bytes]:
+    """Return the answer for an error that the caller can act on."""
+    body = ErrorBody(
+        code=error.code,
+        key=error.key,
+        message=error.message,
+        details=error.details,
+        request_id=request_id,
+        resource_id=error.resource_id,
+        resource_type=error.resource_type,
+        error=getattr(error, "shop_error", None),
+    )
+    return Response(jsons.encode(body), status_code=error.code, media_type=JSON_TYPE)
+
+
+def _plain(code: int, key: str, message: str, details: str) -> RapportError:
+    error = RapportError(details)
+    error.code, error.key, error.message = code, key, message  # type: ignore[misc]
+    return error
+
+
+def _request_id(request: Request[Any, Any, Any]) -> str:
+    return str(request.scope.get("state", {}).get("request_id") or new_request_id())
+
+
+def _on_rapport_error(request: Request[Any, Any, Any], error: RapportError) -> Response[bytes]:
+    return error_response(error, _request_id(request))
+
+
+def _on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    if error.status_code == PayloadTooLarge.code:
+        return error_response(PayloadTooLarge("The body is longer than this server takes"), _request_id(request))
+    keys = {404: ("not_found", "Resource not found"), 405: ("method_not_allowed", "Method not allowed")}
+    key, message = keys.get(error.status_code, ("bad_request", "Bad request"))
+    details = f"{request.method} {request.url.path}" if error.status_code in keys else error.detail
+    return error_response(_plain(error.status_code, key, message, details), _request_id(request))
+
+
+def _on_refused_value(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    log.warning("the database refused a value", error=str(error), path=request.url.path)
+    return error_response(InvalidPayload("A value is too long or out of range"), _request_id(request))
+
+
+def _on_unavailable(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    log.error("database unavailable", error=repr(error), path=request.url.path)
+    failure = _plain(503, "service_unavailable", "Service unavailable", "The database cannot be reached, try again")
+    return error_response(failure, _request_id(request))
+
+
+def _on_timeout(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    log.error("statement timed out", error=str(error), path=request.url.path)
+    failure = _plain(503, "request_timeout", "Request timeout", "The request took too long and was undone, try again")
+    return error_response(failure, _request_id(request))
+
+
+def _on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    log.exception("unexpected error", path=request.url.path, exc_info=error)
+    failure = _plain(500, "internal_error", "Internal error", "Something went wrong on our side")
+    return error_response(failure, _request_id(request))
+
+
+def exception_handlers() -> dict[Any, Callable[[Request[Any, Any, Any], Any], Response[bytes]]]:
+    """Return what to answer for each kind of error."""
+    handlers: dict[Any, Callable[[Request[Any, Any, Any], Any], Response[bytes]]] = {
+        RapportError: _on_rapport_error,
+        HTTPException: _on_http_error,
+        RefusedValue: _on_refused_value,
+        StatementTimeout: _on_timeout,
+        Exception: _on_bug,
+    }
+    handlers.update(dict.fromkeys(DatabaseUnavailable, _on_unavailable))
+    return handlers

@@ -1,0 +1,71 @@
+"""The one implementation of lists in SQL."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rapport.core.db import Connection, columns
+from rapport.http.lists import Found, ListSpec, Page
+
+
+class _Statement:
+    """WHERE conditions and their parameters, collected together."""
+
+    def __init__(self, project_id: int, project_column: str) -> None:
+        self.parameters: list[Any] = [project_id]
+        self.conditions: list[str] = [f"{project_column} = $1"]
+
+    def add(self, condition: str, *values: Any) -> None:
+        """Add a condition with a `{}` for each value."""
+        places = []
+        for value in values:
+            self.parameters.append(value)
+            places.append(f"${len(self.parameters)}")
+        self.conditions.append(condition.format(*places))
+
+    def where(self) -> str:
+        return " AND ".join(self.conditions)
+
+
+async def fetch_page(
+    conn: Connection,
+    spec: ListSpec,
+    project_id: int,
+    page: Page,
+    *,
+    where: Mapping[str, Any] | None = None,
+    conditions: tuple[tuple[str, tuple[Any, ...]], ...] = (),
+) -> Found[Any]:
+    """Return one page of a list. `where` adds equalities, `conditions` adds SQL with `{}` for its values.
+
+    `total` counts the whole list; a cursor narrows the page, not the total.
+    """
+    statement = _Statement(project_id, "project_id")
+    for column, value in (where or {}).items():
+        statement.add(f"{column} = {{}}", value)
+    for item, value in page.filters:
+        statement.add(item.condition, value)
+    for text, values in conditions:
+        statement.add(text, *values)
+    total = await conn.fetchval(
+        f"SELECT count(*) FROM {spec.table} WHERE {statement.where()}",
+        *statement.parameters,
+    )
+    comparison, direction = ("<", "DESC") if page.descending else (">", "ASC")
+    column = spec.orders[page.order]
+    if page.starting_after is not None:
+        statement.add(f"{spec.cursor} {comparison} {{}}", page.starting_after)
+    if page.starting_after_id is not None:
+        statement.add(
+            f"({column}, {spec.tie}) {comparison} (SELECT {column}, {spec.tie} FROM {spec.table} "
+            "WHERE project_id = $1 AND id = {})",
+            page.starting_after_id,
+        )
+    parameters = [*statement.parameters, page.limit + 1, (page.page - 1) * page.limit]
+    rows = await conn.fetch(
+        f"SELECT {columns(spec.row)} FROM {spec.table} WHERE {statement.where()} "
+        f"ORDER BY {column} {direction}, {spec.tie} {direction} "
+        f"LIMIT ${len(parameters) - 1} OFFSET ${len(parameters)}",
+        *parameters,
+    )
+    items = [spec.row(*row) for row in rows[: page.limit]]
+    return Found(items, total, len(rows) > page.limit)

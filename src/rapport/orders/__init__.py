@@ -1,0 +1,1 @@
+"""Orders, and what they add up to in their customer's summary."""

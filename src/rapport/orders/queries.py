@@ -1,0 +1,68 @@
+"""All SQL of orders."""
+
+from rapport.core.db import Connection, columns
+from rapport.http.lists import Found, ListSpec, Page
+from rapport.http.queries import fetch_page
+from rapport.orders.models import Order
+
+ORDERS = ListSpec(
+    data_ref="orders",
+    table="orders",
+    row=Order,
+    orders={"created_at": "created_at", "updated_at": "coalesce(updated_at, created_at)"},
+    default_order="-created_at",
+    max_page=100,
+)
+_COLUMNS = columns(Order)
+_NAMES = Order.__struct_fields__
+_VALUES = ", ".join(f"${index}" for index in range(2, len(_NAMES) + 2))
+_SETS = ", ".join(f"{name} = ${index}" for index, name in enumerate(_NAMES, start=2))
+
+
+async def find(conn: Connection, project_id: int, reference: str, *, lock: bool = False) -> Order | None:
+    """Return the order with this id or source id (the id wins), locked if asked for, or None."""
+    suffix = " FOR NO KEY UPDATE" if lock else ""
+    for column in ("id", "source_id"):
+        row = await conn.fetchrow(
+            f"SELECT {_COLUMNS} FROM orders WHERE project_id = $1 AND {column} = $2{suffix}",
+            project_id,
+            reference,
+        )
+        if row is not None:
+            return Order(*row)
+    return None
+
+
+async def insert(conn: Connection, project_id: int, order: Order) -> bool:
+    """Insert an order; return False if its source id was taken in the meantime."""
+    done = await conn.execute(
+        f"INSERT INTO orders (project_id, {_COLUMNS}) VALUES ($1, {_VALUES}) ON CONFLICT DO NOTHING",
+        project_id,
+        *[getattr(order, name) for name in _NAMES],
+    )
+    return done == "INSERT 0 1"
+
+
+async def update(conn: Connection, project_id: int, order: Order) -> None:
+    """Write a locked order's row."""
+    await conn.execute(
+        f"UPDATE orders SET {_SETS} WHERE project_id = $1 AND id = $2",
+        project_id,
+        *[getattr(order, name) for name in _NAMES],
+    )
+
+
+async def last_counted(conn: Connection, project_id: int, customer_id: str) -> Order | None:
+    """Return a customer's latest order that counts; the index is orders_counted_of_customer."""
+    row = await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM orders WHERE project_id = $1 AND customer_id = $2 "
+        "AND status IN ('PAID', 'FULFILLED') ORDER BY created_at DESC, id DESC LIMIT 1",
+        project_id,
+        customer_id,
+    )
+    return None if row is None else Order(*row)
+
+
+async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Order]:
+    """Return one page of orders."""
+    return await fetch_page(conn, ORDERS, project_id, page)

@@ -1,0 +1,191 @@
+"""Orders on the wire."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from rapport.core.clock import iso, parse_instant
+from rapport.core.errors import InvalidPayload
+from rapport.core.jsons import check_limits
+from rapport.customers.schemas import CustomerInput, Identifier, Metadata, Text
+from rapport.orders.models import MAX_AMOUNT, Order
+
+MAX_ITEMS = 500
+
+Amount = Annotated[int, Meta(ge=0, le=MAX_AMOUNT)]
+Quantity = Annotated[int, Meta(ge=0, le=1_000_000_000)] | Annotated[str, Meta(pattern=r"\A[0-9]{1,9}\Z")]
+Status = Literal["CREATED", "PAID", "CANCELED", "FULFILLED"]
+
+
+class ProductInput(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What an item says about its product."""
+
+    id: Text | None = None
+    source_id: Text | None = None
+    name: Text | None = None
+    price: float | int | None = None
+    metadata: Metadata | None = None
+
+
+class SkuInput(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What an item says about its SKU."""
+
+    id: Text | None = None
+    source_id: Text | None = None
+    sku: Text | None = None
+    price: float | int | None = None
+    metadata: Metadata | None = None
+
+
+class ItemInput(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One line of an order."""
+
+    sku_id: Text | None = None
+    product_id: Text | None = None
+    related_object: Literal["product", "sku"] | None = None
+    source_id: Text | None = None
+    quantity: Quantity | None = None
+    discount_quantity: Quantity | None = None
+    initial_quantity: Quantity | None = None
+    price: Amount | None = None
+    amount: Amount | None = None
+    discount_amount: Amount | None = None
+    initial_amount: Amount | None = None
+    product: ProductInput | None = None
+    sku: SkuInput | None = None
+    metadata: Metadata | None = None
+
+
+class OrderInput(msgspec.Struct, kw_only=True):
+    """An order in a request: `OrdersCreateRequestBody` and `OrdersUpdateRequestBody` of the reference."""
+
+    id: Identifier | None | UnsetType = UNSET
+    source_id: Identifier | None | UnsetType = UNSET
+    status: Status | None | UnsetType = UNSET
+    amount: Amount | None | UnsetType = UNSET
+    initial_amount: Amount | None | UnsetType = UNSET
+    discount_amount: Amount | None | UnsetType = UNSET
+    items: Annotated[list[ItemInput], Meta(max_length=MAX_ITEMS)] | None | UnsetType = UNSET
+    metadata: Metadata | None | UnsetType = UNSET
+    created_at: str | None | UnsetType = UNSET
+    customer_id: Identifier | None | UnsetType = UNSET
+    referrer_id: Identifier | None | UnsetType = UNSET
+    customer: CustomerInput | None | UnsetType = UNSET
+    referrer: CustomerInput | None | UnsetType = UNSET
+
+
+def _price(item: ItemInput) -> int | None:
+    if item.price is not None:
+        return item.price
+    for holder in (item.sku, item.product):
+        if holder is not None and holder.price is not None:
+            price = round(holder.price)
+            if not 0 <= price <= MAX_AMOUNT:
+                raise InvalidPayload("Property .items[].price is out of range")
+            return price
+    return None
+
+
+def item_view(item: ItemInput) -> dict[str, Any]:
+    """Return an item as it is stored and shown, with its amounts worked out. Raises InvalidPayload."""
+    shown: dict[str, Any] = {"object": "order_item", **msgspec.to_builtins(item)}
+    shown = {name: value for name, value in shown.items() if value is not None}
+    for name in ("quantity", "discount_quantity", "initial_quantity"):
+        if name in shown:
+            shown[name] = int(shown[name])
+    check_limits(shown, ".items[]")
+    price, quantity = _price(item), shown.get("quantity", 1)
+    if price is not None:
+        shown["price"] = price
+        shown.setdefault("amount", price * quantity)
+    if "amount" in shown:
+        discount = shown.get("discount_amount", 0)
+        if discount > shown["amount"]:
+            raise InvalidPayload("Property .items[].discount_amount is more than the item's amount")
+        shown["subtotal_amount"] = shown["amount"] - discount
+    return shown
+
+
+def _created_at(change: OrderInput, current: datetime) -> datetime:
+    if not isinstance(change.created_at, str):
+        return current
+    try:
+        return parse_instant(change.created_at)
+    except ValueError as error:
+        raise InvalidPayload("Property .created_at should be a date-time in ISO 8601 format") from error
+
+
+def _metadata(change: OrderInput, current: Metadata) -> Metadata:
+    if change.metadata is UNSET:
+        return current
+    if not isinstance(change.metadata, dict):
+        return {}
+    check_limits(change.metadata, ".metadata")
+    return {name: value for name, value in {**current, **change.metadata}.items() if value is not None}
+
+
+def apply(change: OrderInput, current: Order) -> Order:
+    """Return the order with a request's values set and its totals worked out. Pure; raises InvalidPayload.
+
+    `amount` is the sum of the items where they have prices; `total_amount` is what remains to be paid after the discounts
+    on the order and on its items.
+    """
+    items = current.items
+    if change.items is not UNSET:
+        items = [item_view(item) for item in change.items] if isinstance(change.items, list) else []
+    priced = [item["amount"] for item in items if "amount" in item]
+    amount = change.amount if isinstance(change.amount, int) else current.amount
+    if priced and (change.items is not UNSET or change.amount is UNSET):
+        amount = sum(priced)
+    discount = change.discount_amount if isinstance(change.discount_amount, int) else current.discount_amount
+    items_discount = sum(item.get("discount_amount", 0) for item in items)
+    if amount > MAX_AMOUNT:
+        raise InvalidPayload("The order's amount is out of range")
+    if discount + items_discount > amount:
+        raise InvalidPayload("Property .discount_amount is more than the order's amount")
+    return msgspec.structs.replace(
+        current,
+        source_id=change.source_id if isinstance(change.source_id, str) else current.source_id,
+        status=change.status if isinstance(change.status, str) else current.status,
+        amount=amount,
+        initial_amount=change.initial_amount if isinstance(change.initial_amount, int) else current.initial_amount,
+        discount_amount=discount,
+        total_amount=amount - discount - items_discount,
+        items=items,
+        metadata=_metadata(change, current.metadata),
+        created_at=_created_at(change, current.created_at),
+    )
+
+
+def view(order: Order) -> dict[str, Any]:
+    """Return the order object of the API (`OrderCalculated`)."""
+    items_discount = order.items_discount_amount
+    shown: dict[str, Any] = {
+        "id": order.id,
+        "source_id": order.source_id,
+        "created_at": iso(order.created_at),
+        "updated_at": None if order.updated_at is None else iso(order.updated_at),
+        "status": order.status,
+        "amount": order.amount,
+        "initial_amount": order.amount if order.initial_amount is None else order.initial_amount,
+        "discount_amount": order.discount_amount,
+        "items_discount_amount": items_discount,
+        "total_discount_amount": order.discount_amount + items_discount,
+        "applied_discount_amount": order.applied_discount_amount,
+        "items_applied_discount_amount": 0,
+        "total_applied_discount_amount": order.applied_discount_amount,
+        "total_amount": order.total_amount,
+        "items": order.items,
+        "metadata": order.metadata,
+        "customer_id": order.customer_id,
+        "referrer_id": order.referrer_id,
+        "object": "order",
+    }
+    for name, customer_id in (("customer", order.customer_id), ("referrer", order.referrer_id)):
+        if customer_id is not None:
+            shown[name] = {"id": customer_id, "object": "customer"}
+    if order.redemptions:
+        shown["redemptions"] = order.redemptions
+    return shown

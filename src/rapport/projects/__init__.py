@@ -1,0 +1,1 @@
+"""Projects, the walls between tenants, and the keys that open them."""

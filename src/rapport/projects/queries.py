@@ -1,0 +1,90 @@
+"""All SQL of projects and keys."""
+
+from datetime import timedelta
+
+from rapport.core.db import Connection, columns
+from rapport.projects.models import Key, Kind, Project
+
+_LOCK = 7_237_764_002
+_PROJECT = columns(Project)
+_KEY = columns(Key)
+
+
+async def lock_projects(conn: Connection) -> None:
+    """Let no other transaction add projects or keys until this one ends.
+
+    Names of projects and app ids are unique over all projects, which no constraint that begins with `project_id` says.
+    """
+    await conn.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+
+
+async def find_project(conn: Connection, name: str) -> Project | None:
+    """Return the project with this name."""
+    row = await conn.fetchrow(f"SELECT {_PROJECT} FROM projects WHERE name = $1 ORDER BY project_id LIMIT 1", name)
+    return Project(**dict(row)) if row else None
+
+
+async def get_project(conn: Connection, project_id: int) -> Project:
+    """Return a project that is known to exist."""
+    row = await conn.fetchrow(f"SELECT {_PROJECT} FROM projects WHERE project_id = $1", project_id)
+    if row is None:
+        raise LookupError(project_id)
+    return Project(**dict(row))
+
+
+async def insert_project(conn: Connection, public_id: str, name: str, time_zone: str, offset: timedelta) -> Project:
+    """Add a project and return it. The caller holds `lock_projects`."""
+    row = await conn.fetchrow(
+        f"""
+        INSERT INTO projects (id, name, time_zone, created_at)
+        SELECT $1, $2, $3, date_trunc('milliseconds', clock_timestamp() + $4::interval)
+        RETURNING {_PROJECT}
+        """,
+        public_id,
+        name,
+        time_zone,
+        offset,
+    )
+    assert row is not None
+    return Project(**dict(row))
+
+
+async def is_time_zone(conn: Connection, name: str) -> bool:
+    """Whether the database knows this time zone by its full name."""
+    return bool(await conn.fetchval("SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = $1)", name))
+
+
+async def find_key(conn: Connection, app_id: str) -> Key | None:
+    """Return the key with this app id, of whatever project: what a request is recognised by (api_keys_by_app_id)."""
+    row = await conn.fetchrow(f"SELECT {_KEY} FROM api_keys WHERE app_id = $1 ORDER BY project_id LIMIT 1", app_id)
+    return Key(**dict(row)) if row else None
+
+
+async def count_keys(conn: Connection, project_id: int) -> int:
+    """Return how many keys a project has."""
+    return int(await conn.fetchval("SELECT count(*) FROM api_keys WHERE project_id = $1", project_id))
+
+
+async def insert_key(
+    conn: Connection, project_id: int, app_id: str, kind: Kind, token_hash: bytes, name: str, offset: timedelta
+) -> None:
+    """Add a key. The caller holds `lock_projects` and has seen that the app id is free."""
+    await conn.execute(
+        """
+        INSERT INTO api_keys (project_id, app_id, kind, token_hash, name, created_at)
+        SELECT $1, $2, $3, $4, $5, date_trunc('milliseconds', clock_timestamp() + $6::interval)
+        """,
+        project_id,
+        app_id,
+        kind,
+        token_hash,
+        name,
+        offset,
+    )
+
+
+async def set_token(conn: Connection, project_id: int, app_id: str, token_hash: bytes) -> None:
+    """Put another token in place of a key's."""
+    await conn.execute(
+        "UPDATE api_keys SET token_hash = $3 WHERE project_id = $1 AND app_id = $2", project_id, app_id, token_hash
+    )

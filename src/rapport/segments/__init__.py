@@ -1,0 +1,1 @@
+"""Segments: groups of customers that are exact at every commit."""

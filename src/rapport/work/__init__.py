@@ -1,0 +1,1 @@
+"""Background work: claiming it, and doing things again and again."""

@@ -1,0 +1,65 @@
+"""The worker process: everything that happens without a request, wired together."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+import structlog
+
+from rapport.core import migrations, preflight
+from rapport.core.db import Database
+from rapport.customers.writes import Writer
+from rapport.segments.membership import SegmentDecider
+from rapport.segments.tasks import SegmentTasks
+from rapport.settings import Settings, StartError
+from rapport.work.periodic import Periodic, run_all
+
+# The name its connections carry: `rapport doctor` sees by it that the worker is alive.
+SESSION_NAME = "rapport-worker"
+
+log = structlog.get_logger()
+
+
+def periodics(db: Database, settings: Settings) -> list[Periodic]:
+    """Return what the worker does again and again."""
+    _ = settings
+    writer = Writer(db, SegmentDecider())
+    segments = SegmentTasks(writer)
+    return [
+        Periodic("segments: pass time", 0.2, segments.pass_time),
+        Periodic("segments: settle", 0.2, segments.settle),
+    ]
+
+
+async def run(settings: Settings, on_start: Callable[[asyncio.Event], None] | None = None) -> None:
+    """Work until SIGTERM or SIGINT, then finish the running steps.
+
+    `on_start` is given the event that ends the worker. Raises StartError where the database cannot be used.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if on_start:
+        on_start(stop)
+    url = settings.database_url
+    if url is None:
+        raise StartError(
+            "a worker on its own needs RAPPORT_DATABASE_URL; `rapport serve` runs one beside the embedded database"
+        )
+    db = await preflight.open_database(
+        url,
+        clock_offset=settings.clock_offset,
+        max_size=settings.pool_size,
+        statement_timeout_s=settings.statement_timeout_s,
+        name=SESSION_NAME,
+    )
+    try:
+        await preflight.check_server(db, url)
+        await migrations.check_current(db, url)
+        tasks = periodics(db, settings)
+        log.info("the worker is at work", periodics=[task.name for task in tasks])
+        await run_all(db, tasks, stop, grace_s=max(1.0, settings.drain_timeout_s - 5.0))
+        log.info("the worker has finished")
+    finally:
+        await db.close()
