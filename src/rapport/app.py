@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Litestar, MediaType, Request, Response, get
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from rapport import __version__
@@ -17,7 +18,7 @@ from rapport.core.ids import new_request_id
 from rapport.customers import routes as customers
 from rapport.customers.writes import Writer
 from rapport.events import routes as events
-from rapport.http import openapi
+from rapport.http import docs_page, openapi
 from rapport.http.bodies import answer
 from rapport.http.caller import Health, KeyRing, server_caller
 from rapport.http.errors import exception_handlers
@@ -53,14 +54,14 @@ async def openapi_document(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 
 @get(["/", "/docs"], media_type=MediaType.HTML)
-async def docs_page(request: Request[Any, Any, Any]) -> str:
+async def docs(request: Request[Any, Any, Any]) -> str:
     """Return the API's documentation as a page."""
-    return openapi.page(openapi.document(request.app, __version__))
+    return docs_page.page(openapi.document(request.app, __version__))
 
 
 def _with_request_id(app: ASGIApp) -> ASGIApp:
     async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if scope["type"] == ScopeType.HTTP:
             scope["state"] = {**scope.get("state", {}), "request_id": new_request_id()}
         await app(scope, receive, send)
 
@@ -88,7 +89,7 @@ def create_app(settings: Settings) -> Litestar:
             await db.close()
 
     return Litestar(
-        route_handlers=[*ROUTERS, health, openapi_document, docs_page],
+        route_handlers=[*ROUTERS, health, openapi_document, docs],
         dependencies={
             "caller": Provide(server_caller),
             "writer": Provide(get_writer, sync_to_thread=False),

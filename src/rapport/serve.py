@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
 
@@ -111,13 +112,12 @@ class Supervisor:
     async def _prepare_database(self) -> Settings:
         """Start or check the database, migrate it, settle the keys; return the settings with its address."""
         settings = self._settings
-        if settings.database_url is None:
+        url = settings.database_url
+        if url is None:
             connections = (settings.workers + 1) * settings.pool_size + SPARE_CONNECTIONS
             self._postgres = EmbeddedPostgres(settings.data_dir, max_connections=connections)
             await self._postgres.start()
-            settings = settings.model_copy(update={"database_url": self._postgres.url})
-        url = settings.database_url
-        assert url is not None
+            url = self._postgres.url
         db = await preflight.open_database(url, clock_offset=settings.clock_offset)
         try:
             await preflight.check_server(db, url)
@@ -125,7 +125,7 @@ class Supervisor:
             self._keys = await settle_keys(db, self._settings)
         finally:
             await db.close()
-        return settings
+        return settings.model_copy(update={"database_url": url})
 
     async def _until_ready(self, listener: socket.socket) -> None:
         try:
@@ -161,7 +161,8 @@ class Supervisor:
         )
         forced = asyncio.create_task(self._force.wait())
         limit_s = self._settings.drain_timeout_s + KILL_AFTER_S
-        await asyncio.wait({ended, forced}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+        waiting: list[asyncio.Future[Any]] = [ended, forced]
+        await asyncio.wait(waiting, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
         forced.cancel()
         for child in self._children:
             if child.pid is not None:

@@ -7,8 +7,7 @@ import asyncio
 import dataclasses
 import itertools
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -16,10 +15,11 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from worlds import NASTY, NUMBERS, World, worlds
+from filter_worlds import NASTY, NUMBERS, World, worlds
 
-from rapport.core import db, jsons
-from rapport.core.db import Connection
+from rapport.core import jsons
+from rapport.core.db import Connection, connect
+from rapport.core.migrations import migrate
 from rapport.customers.models import Customer
 from rapport.segments.evaluate import Facts, evaluate, matches
 from rapport.segments.filters import Filter, Window, parse
@@ -94,20 +94,28 @@ class Store:
 
 
 @pytest.fixture(scope="module")
-def store(database_url: str) -> Iterator[Store]:
-    """Lend a store on the database under test."""
-    with asyncio.Runner() as runner:
-        stack = AsyncExitStack()
+def store(new_database: Callable[[str], str]) -> Iterator[Store]:
+    """Lend a store in a database of its own."""
+    url = new_database("two_evaluators")
+    loop = asyncio.new_event_loop()
 
-        async def open_store() -> Store:
-            pool = await db.connect(database_url)
-            stack.push_async_callback(pool.close)
-            found = Store(await stack.enter_async_context(pool.read()), runner.run)  # type: ignore[arg-type]
-            await found.prepare()
-            return found
+    async def lend() -> AsyncIterator[Store]:
+        await migrate(url)
+        pool = await connect(url)
+        try:
+            async with pool.read() as conn:
+                found = Store(conn, loop.run_until_complete)
+                await found.prepare()
+                yield found
+        finally:
+            await pool.close()
 
-        yield runner.run(open_store())
-        runner.run(stack.aclose())
+    lent = lend()
+    try:
+        yield loop.run_until_complete(anext(lent))
+    finally:
+        loop.run_until_complete(lent.aclose())
+        loop.close()
 
 
 def loaded(world: World, who: int, filter_: Filter, now: datetime) -> Mapping[Window, Sequence[datetime]]:

@@ -8,14 +8,14 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
 
 from rapport.core import jsons
 
-Connection = asyncpg.Connection
-Row = asyncpg.Record
+Connection: TypeAlias = asyncpg.Connection
+Row: TypeAlias = asyncpg.Record
 UniqueViolation = asyncpg.UniqueViolationError
 DatabaseUnavailable = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError)
 StatementTimeout = asyncpg.QueryCanceledError
@@ -25,7 +25,7 @@ RefusedValue = asyncpg.DataError
 Result = TypeVar("Result")
 
 
-class Restart(Exception):  # noqa: N818 (not an error: an order to begin again)
+class Restart(Exception):
     """What the transaction read before its locks is no longer so: undo it and run it again."""
 
 
@@ -59,7 +59,7 @@ class Database:
     async def read(self) -> AsyncIterator[Connection]:
         """Lend a connection without a transaction: each statement sees what is committed when it starts."""
         async with self._pool.acquire() as conn:
-            yield conn  # type: ignore[misc]
+            yield conn
 
     async def transaction(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
         """Run `work` in one READ COMMITTED transaction and commit.
@@ -70,7 +70,7 @@ class Database:
         for attempt in range(_ATTEMPTS):
             try:
                 async with self._pool.acquire() as conn, conn.transaction():
-                    return await work(conn)  # type: ignore[arg-type]
+                    return await work(conn)
             except _RETRIED:
                 if attempt == _ATTEMPTS - 1:
                     raise

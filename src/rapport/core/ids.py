@@ -13,7 +13,7 @@ def random_text(length: int, charset: str = BASE62) -> str:
 
 
 def new_id(prefix: str) -> str:
-    """Return a new identifier such as `cust_7d0qYd4mB1cE9uVxK2rT8wZp`: the prefix and 24 base-62 characters (143 bits)."""
+    """Return a new identifier such as `cust_7d0qYd4mB1cE9uVxK2rT8wZp`: prefix and 24 base-62 digits (143 bits)."""
     # One draw of random bits, written in base 62: a quarter of the cost of 24 draws on the hot path.
     number = secrets.randbits(160)
     characters = []

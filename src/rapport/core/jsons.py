@@ -46,22 +46,22 @@ def decoder(kind: Any) -> msgspec.json.Decoder[Any]:
 
 def check_limits(value: object, path: str = "", depth: int = 0) -> None:
     """Refuse what the database cannot keep or what is too deep. Raises InvalidPayload naming the place."""
-    if isinstance(value, str):
-        if "\x00" in value:
-            raise InvalidPayload(f"Property {path or '.'} must not contain a NUL character")
-    elif isinstance(value, dict):
+    if isinstance(value, dict | list):
         if depth >= MAX_DEPTH:
             raise InvalidPayload(f"Property {path or '.'} is nested deeper than {MAX_DEPTH} levels")
-        for key, item in value.items():
-            check_limits(key, f"{path}.{key}", depth + 1)
-            check_limits(item, f"{path}.{key}", depth + 1)
-    elif isinstance(value, list):
-        if depth >= MAX_DEPTH:
-            raise InvalidPayload(f"Property {path or '.'} is nested deeper than {MAX_DEPTH} levels")
-        for index, item in enumerate(value):
-            check_limits(item, f"{path}[{index}]", depth + 1)
-    elif isinstance(value, Decimal):
-        if not value.is_finite() or (value and abs(value.adjusted()) > MAX_EXPONENT):
-            raise InvalidPayload(f"Property {path or '.'} is a number out of range")
-    elif isinstance(value, int) and value.bit_length() > MAX_INTEGER_BITS:
-        raise InvalidPayload(f"Property {path or '.'} is a number out of range")
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, item in pairs:
+            place = f"{path}.{key}" if isinstance(value, dict) else f"{path}[{key}]"
+            _check_scalar(key, place)
+            check_limits(item, place, depth + 1)
+    else:
+        _check_scalar(value, path or ".")
+
+
+def _check_scalar(value: object, place: str) -> None:
+    if isinstance(value, str) and "\x00" in value:
+        raise InvalidPayload(f"Property {place} must not contain a NUL character")
+    if isinstance(value, Decimal) and (not value.is_finite() or (value and abs(value.adjusted()) > MAX_EXPONENT)):
+        raise InvalidPayload(f"Property {place} is a number out of range")
+    if isinstance(value, int) and value.bit_length() > MAX_INTEGER_BITS:
+        raise InvalidPayload(f"Property {place} is a number out of range")

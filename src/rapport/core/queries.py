@@ -38,8 +38,7 @@ async def get_server(conn: Connection) -> Server:
                coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create
         """
     )
-    assert row is not None
-    return Server(**dict(row))
+    return Server(**dict(row or {}))
 
 
 async def find_schema_version(conn: Connection) -> str | None:
@@ -58,5 +57,4 @@ async def get_sessions(conn: Connection, name: str) -> Sessions:
         """,
         name,
     )
-    assert row is not None
-    return Sessions(**dict(row))
+    return Sessions(**dict(row or {}))

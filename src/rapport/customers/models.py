@@ -24,8 +24,8 @@ NO_REFERRALS: dict[str, Any] = {"total": 0, "campaigns": []}
 class Customer(msgspec.Struct, frozen=True):
     """One customer row. Amounts are minor units, instants aware UTC in milliseconds.
 
-    The JSON parts (`address`, `metadata`, `redemptions`, `loyalty`, `referrals`, `events`, `last_order_products`) have the
-    shape the API shows. They are shared between copies: replace them, never change them in place.
+    The JSON parts (`address`, `metadata`, `redemptions`, `loyalty`, `referrals`, `events`, `last_order_products`) have
+    the shape the API shows. They are shared between copies: replace them, never change them in place.
     """
 
     id: str

@@ -68,7 +68,7 @@ def _merge(current: Metadata, change: Metadata | None | UnsetType, name: str) ->
     if change is None:
         return {}
     check_limits(change, f".{name}")
-    merged = {key: value for key, value in {**current, **change}.items() if value is not None}  # type: ignore[dict-item]
+    merged = {key: value for key, value in {**current, **change}.items() if value is not None}
     if len(merged) > MAX_METADATA_KEYS:
         raise InvalidPayload(f"Property .{name} has more than {MAX_METADATA_KEYS} keys")
     return merged
@@ -81,7 +81,7 @@ def _birthdate(change: CustomerInput, current: date | None) -> date | None:
     if value is None:
         return None
     try:
-        return parse_date(value)  # type: ignore[arg-type]
+        return parse_date(value)
     except ValueError as error:
         raise InvalidPayload(f"Property .{name} should be a date: YYYY-MM-DD") from error
 
@@ -135,7 +135,7 @@ def _orders(customer: Customer) -> dict[str, Any]:
 
 
 def view(customer: Customer) -> dict[str, Any]:
-    """Return the customer object of the API (`CustomerWithSummaryLoyaltyReferrals`), with `source` and `events` added."""
+    """Return the API's customer object (`CustomerWithSummaryLoyaltyReferrals`), `source` and `events` added."""
     shown: dict[str, Any] = {"id": customer.id}
     for name in ("source_id", "name", "description", "email", "phone"):
         value = getattr(customer, name)

@@ -144,7 +144,7 @@ class Unit:
         return customers
 
     async def upsert(self, *inputs: CustomerInput, also_lock: Sequence[str] = ()) -> list[Customer]:
-        """Find or create each customer, set what the inputs say, and log it; `also_lock` adds ids to lock without change.
+        """Find or create each customer, set what the inputs say, and log it; `also_lock` locks more ids.
 
         The customer is named by `id` (which must exist) or `source_id` (made when unknown); without either a new one is
         made. Raises NotFound and InvalidPayload.

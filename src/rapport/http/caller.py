@@ -21,11 +21,25 @@ MAX_CACHED_KEYS: Final = 10_000
 class Key(Protocol):
     """An API key as the projects feature stores it."""
 
-    project_id: int
-    app_id: str
-    kind: str
-    name: str
-    token_hash: bytes
+    @property
+    def project_id(self) -> int:
+        """The project that the key opens."""
+
+    @property
+    def app_id(self) -> str:
+        """The public half."""
+
+    @property
+    def kind(self) -> str:
+        """What it may do: server, client or management."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def token_hash(self) -> bytes:
+        """The SHA-256 of the secret half."""
 
 
 class FindKey(Protocol):
@@ -46,7 +60,7 @@ class Caller:
 
 
 class KeyRing:
-    """Checks keys, remembering each for a few seconds: a removed key stops working after `KEY_CACHE_S` at the latest."""
+    """Checks keys, remembering each for a few seconds: a removed key works for up to `KEY_CACHE_S` more."""
 
     def __init__(self, db: Database, find_key: FindKey) -> None:
         """Read keys with `find_key`."""

@@ -110,7 +110,7 @@ def _on_timeout(request: Request[Any, Any, Any], error: Exception) -> Response[b
 
 
 def _on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    log.exception("unexpected error", path=request.url.path, exc_info=error)
+    log.error("unexpected error", path=request.url.path, exc_info=error)
     failure = _plain(500, "internal_error", "Internal error", "Something went wrong on our side")
     return error_response(failure, _request_id(request))
 

@@ -126,7 +126,7 @@ def _integer(query: Mapping[str, str], name: str, default: int, maximum: int) ->
 def read_page(spec: ListSpec, query: Mapping[str, str]) -> Page:
     """Read paging, order and filters from a query string; parameters the list does not know are ignored.
 
-    Raises InvalidQueryParams for a limit outside 1…100, a page outside the list's range, an unknown order or a bad date.
+    Raises InvalidQueryParams for a limit outside 1…100, a page outside the list's range, an unknown order, a bad date.
     """
     order = query.get("order") or spec.default_order
     name = order.removeprefix("-")

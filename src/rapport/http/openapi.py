@@ -1,8 +1,6 @@
-"""The OpenAPI document and its page, made from what the handlers declare; nothing is loaded from outside."""
+"""The OpenAPI document, made from what the handlers declare."""
 
-import html
 import inspect
-import json
 import re
 from collections.abc import Iterable
 from typing import Any, Final
@@ -114,56 +112,3 @@ def document(app: Litestar, version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": components, "securitySchemes": keys},
     }
-
-
-_STYLE: Final = """
-:root{color-scheme:light dark;--line:#8884;--dim:#888}body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
-h1{margin-bottom:.2rem}h2{margin-top:2rem;border-bottom:1px solid var(--line)}details{border:1px solid var(--line);border-radius:6px;margin:.5rem 0}
-summary{padding:.5rem .8rem;cursor:pointer}summary b{display:inline-block;width:4.5rem;font-family:ui-monospace,monospace}
-summary code{font-size:1em}summary span{color:var(--dim);margin-left:.8rem}.in{padding:0 .8rem .8rem}
-table{border-collapse:collapse;width:100%}td,th{border-top:1px solid var(--line);padding:.25rem .5rem;text-align:left;vertical-align:top}
-pre{background:#8881;padding:.6rem;border-radius:6px;overflow:auto}.GET{color:#2a7}.POST{color:#27c}.PUT{color:#b70}.DELETE{color:#c33}
-"""
-
-
-def _schema_text(schema: dict[str, Any], components: dict[str, Any]) -> str:
-    if "$ref" in schema:
-        return _schema_text(components[schema["$ref"].rsplit("/", 1)[-1]], components)
-    return json.dumps(schema, indent=2)
-
-
-def _operation_html(path: str, method: str, described: dict[str, Any], components: dict[str, Any]) -> str:
-    rows = "".join(
-        f"<tr><td><code>{html.escape(one['name'])}</code></td><td>{one['in']}</td>"
-        f"<td>{html.escape(json.dumps(one['schema']))}</td></tr>"
-        for one in described["parameters"]
-    )
-    parts = [f"<p>{html.escape(described['description'])}</p>" if described["description"] else ""]
-    if rows:
-        parts.append(f"<table><tr><th>Parameter</th><th>In</th><th>Type</th></tr>{rows}</table>")
-    if "requestBody" in described:
-        schema = described["requestBody"]["content"]["application/json"]["schema"]
-        parts.append(f"<h4>Body</h4><pre>{html.escape(_schema_text(schema, components))}</pre>")
-    verb = method.upper()
-    return (
-        f'<details id="{described["operationId"]}"><summary><b class="{verb}">{verb}</b><code>{html.escape(path)}</code>'
-        f"<span>{html.escape(described['summary'])}</span></summary><div class=in>{''.join(parts)}</div></details>"
-    )
-
-
-def page(described: dict[str, Any]) -> str:
-    """Return the document as one HTML page without scripts or outside assets."""
-    components = described["components"]["schemas"]
-    tags: dict[str, list[str]] = {}
-    for path, methods in described["paths"].items():
-        for method, one in methods.items():
-            tags.setdefault(one["tags"][0], []).append(_operation_html(path, method, one, components))
-    body = "".join(f"<h2>{html.escape(tag)}</h2>{''.join(parts)}" for tag, parts in sorted(tags.items()))
-    title = f"Rapport {html.escape(described['info']['version'])}"
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{title}</title><style>{_STYLE}</style></head><body><h1>{title}</h1>"
-        f"<p>{html.escape(described['info']['summary'])} The machine-readable document is "
-        '<a href="/openapi.json">openapi.json</a>. Every call under <code>/v1</code> carries the headers '
-        f"<code>X-App-Id</code> and <code>X-App-Token</code>.</p>{body}</body></html>"
-    )

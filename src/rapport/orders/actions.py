@@ -36,8 +36,9 @@ def _person(named: object, person_id: object, name: str) -> CustomerInput | None
 async def open_order(unit: Unit, data: OrderInput, reference: str | None, *more: CustomerInput) -> Placed:
     """Lock the customers of an order and the order itself, and return it as the request wants it.
 
-    `reference` is an id or source id that must exist; without it the payload's `id` must exist, or its `source_id` names
-    the order, which is new when unknown. `more` are customers who take part besides. Raises NotFound and InvalidPayload.
+    `reference` is an id or source id that must exist; without it the payload's `id` must exist, or its `source_id`
+    names the order, which is new when unknown. `more` are customers who take part besides.
+    Raises NotFound and InvalidPayload.
     """
     seen = await _find(unit, data, reference)
     customer = _person(data.customer, data.customer_id, "customer")

@@ -40,7 +40,7 @@ async def insert(conn: Connection, project_id: int, order: Order) -> bool:
         project_id,
         *[getattr(order, name) for name in _NAMES],
     )
-    return done == "INSERT 0 1"
+    return bool(done == "INSERT 0 1")
 
 
 async def update(conn: Connection, project_id: int, order: Order) -> None:

@@ -129,8 +129,8 @@ def _metadata(change: OrderInput, current: Metadata) -> Metadata:
 def apply(change: OrderInput, current: Order) -> Order:
     """Return the order with a request's values set and its totals worked out. Pure; raises InvalidPayload.
 
-    `amount` is the sum of the items where they have prices; `total_amount` is what remains to be paid after the discounts
-    on the order and on its items.
+    `amount` is the sum of the items where they have prices; `total_amount` is what remains to be paid after the
+    discounts on the order and on its items.
     """
     items = current.items
     if change.items is not UNSET:

@@ -45,8 +45,7 @@ async def insert_project(conn: Connection, public_id: str, name: str, time_zone:
         time_zone,
         offset,
     )
-    assert row is not None
-    return Project(**dict(row))
+    return Project(**dict(row or {}))
 
 
 async def is_time_zone(conn: Connection, name: str) -> bool:

@@ -136,7 +136,7 @@ async def insert(conn: Connection, project_id: int, segment: Segment, offset: ti
         offset,
     )
     await bump_version(conn, project_id)
-    return Segment(*row)  # type: ignore[misc]
+    return Segment(*row)
 
 
 async def bump_version(conn: Connection, project_id: int) -> None:

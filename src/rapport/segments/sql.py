@@ -183,7 +183,8 @@ class _Writer:
     def _in_ranges(self, value: str, ranges: Ranges, write: Any, kind: str) -> str:
         """Write the test that a value lies in one of several half-open ranges; None is unbounded."""
         if not ranges:
-            return "FALSE"
+            # Not just FALSE: the placeholders in `value` have to appear.
+            return f"(({value}) IS NULL AND FALSE)"
         least, most = ([None if one is None else write(one) for one in side] for side in zip(*ranges, strict=True))
         if len(ranges) > 1:
             bounds = f"unnest({self.bind(least, f'{kind}[]')}, {self.bind(most, f'{kind}[]')}) AS r(least, most)"

@@ -1,0 +1,1 @@
+"""Campaigns of discount coupons, and the codes made for them."""

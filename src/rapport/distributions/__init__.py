@@ -1,0 +1,1 @@
+"""Distributions: messages that customers receive when something happens to them."""

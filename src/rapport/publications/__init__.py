@@ -1,0 +1,1 @@
+"""Publications: giving a customer a code of their own."""

@@ -1,0 +1,1 @@
+"""Redemptions: using vouchers, undoing it, and asking beforehand whether it would work."""

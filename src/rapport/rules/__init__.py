@@ -1,0 +1,1 @@
+"""Validation rules: who may redeem what, decided before anything is taken off."""

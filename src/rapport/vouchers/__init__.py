@@ -1,0 +1,1 @@
+"""Vouchers: codes, what they take off an order, and when they may be used."""

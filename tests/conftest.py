@@ -1,0 +1,183 @@
+"""Fixtures: one PostgreSQL and one Rapport for the whole run, one project of its own for every test."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import hypothesis
+import httpx2
+import pytest
+import voucherify
+
+import harness
+from rapport.core import jsons
+from rapport.core.db import Database, connect
+from rapport.core.embedded import EmbeddedPostgres
+from rapport.projects.actions import create_key
+from rapport.projects.models import NewKey
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+hypothesis.settings.register_profile("default", deadline=None, print_blob=True)
+hypothesis.settings.register_profile("soak", deadline=None, print_blob=True, max_examples=5_000)
+hypothesis.settings.load_profile("soak" if os.environ.get("RAPPORT_SOAK") else "default")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--postgres", choices=["embedded", "15"], default="embedded", help="the PostgreSQL to test on")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"postgres: {config.getoption('--postgres')}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not os.environ.get("RAPPORT_SOAK"):
+        skip = pytest.mark.skip(reason="a long proof: make soak")
+        for item in items:
+            if "soak" in item.keywords:
+                item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that the database's own user may enter, too."""
+    directory = tmp_path_factory.mktemp("rapport")
+    for parent in (directory, *directory.parents[:2]):
+        parent.chmod(0o755)
+    return directory
+
+
+@pytest.fixture(scope="session")
+async def postgres_url(request: pytest.FixtureRequest, run_dir: Path) -> AsyncIterator[str]:
+    """The URL of an empty database server's database `postgres`."""
+    if request.config.getoption("--postgres") == "15":
+        with harness.installed_postgres(run_dir) as url:
+            yield url
+        return
+    embedded = EmbeddedPostgres(run_dir, max_connections=200)
+    await embedded.start()
+    yield embedded.url
+    await embedded.stop()
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres_url: str) -> Callable[[str], str]:
+    """Make a database of this name on the test server; return its URL."""
+
+    async def create(name: str) -> None:
+        db = await connect(postgres_url)
+        async with db.read() as conn:
+            await conn.execute(f'CREATE DATABASE "{name}"')
+        await db.close()
+
+    def make(name: str) -> str:
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, create(name)).result()
+        return urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def database_url(new_database: Callable[[str], str]) -> str:
+    """The database that the shared server runs on."""
+    return new_database("rapport")
+
+
+@pytest.fixture(scope="session")
+def start_server(run_dir: Path) -> Iterator[Callable[..., harness.Server]]:
+    """Start a Rapport on a database; those still running at the end are stopped."""
+    started: list[harness.Server] = []
+
+    def start(database_url: str, *arguments: str, env: dict[str, str] | None = None, wait: bool = True) -> harness.Server:
+        data_dir = run_dir / f"data-{len(started)}"
+        data_dir.mkdir()
+        server = harness.Server(database_url, data_dir, *arguments, env=env)
+        started.append(server)
+        if wait:
+            server.wait_until_ready()
+        return server
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def server(start_server: Callable[..., harness.Server], database_url: str) -> harness.Server:
+    """The Rapport that most tests talk to: two API processes and a worker."""
+    return start_server(database_url, "--workers", "2")
+
+
+@pytest.fixture(scope="session")
+async def db(server: harness.Server, database_url: str) -> AsyncIterator[Database]:
+    """The server's database."""
+    _ = server
+    database = await connect(database_url, max_size=20)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def key(db: Database, request: pytest.FixtureRequest) -> NewKey:
+    """A project of the test's own, and a server key to it."""
+    return await create_key(db, f"{request.node.name[:80]} {os.urandom(4).hex()}", "server")
+
+
+@pytest.fixture
+async def project_id(db: Database, key: NewKey) -> int:
+    """The number of the test's project."""
+    async with db.read() as conn:
+        return int(await conn.fetchval("SELECT project_id FROM projects WHERE id = $1", key.project_id))
+
+
+class Api(httpx2.Client):
+    """A client that says what went wrong."""
+
+    def call(self, method: str, path: str, body: Any = None, *, status: int = 200, **options: Any) -> Any:
+        """Make a call, assert its status, and return the JSON of the answer (numbers with a fraction as Decimal)."""
+        if body is not None:
+            options["content"] = jsons.encode(body)
+            options["headers"] = {"Content-Type": "application/json"}
+        answer = self.request(method, path, **options)
+        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
+        return jsons.decode(answer.content) if answer.content else None
+
+    def fails(self, method: str, path: str, body: Any = None, *, status: int, key: str, **options: Any) -> Any:
+        """Make a call that must be refused with this status and key, in the reference's shape; return the error."""
+        error = self.call(method, path, body, status=status, **options)
+        assert error["code"] == status, error
+        assert error["key"] == key, error
+        assert {"message", "details", "request_id"} <= set(error), error
+        return error
+
+
+@pytest.fixture
+def api(server: harness.Server, key: NewKey) -> Iterator[Api]:
+    """A client with the keys of the test's own project."""
+    headers = {"X-App-Id": key.app_id, "X-App-Token": key.app_token}
+    with Api(base_url=server.base_url, headers=headers, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def sdk(server: harness.Server, key: NewKey) -> voucherify.ApiClient:
+    """The official SDK, unmodified, pointed at the server."""
+    configuration = voucherify.Configuration(host=server.base_url)
+    configuration.api_key = {"X-App-Id": key.app_id, "X-App-Token": key.app_token}
+    return voucherify.ApiClient(configuration)
+
+
+@pytest.fixture(scope="session")
+def cdnow() -> Path:
+    """The directory of the CDNOW purchase histories."""
+    directory = SHARED_DATA / "cdnow"
+    if not directory.is_dir():
+        pytest.skip(f"the CDNOW data are not in {directory}")
+    return directory
