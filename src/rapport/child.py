@@ -8,16 +8,15 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
 from types import FrameType
 
 import structlog
 import uvicorn
 
 from rapport import app, worker
-from rapport.core import datadir, logs
+from rapport.core import logs
 from rapport.core.processes import watch_lifeline
-from rapport.settings import Bootstrap, Settings, StartError, load
+from rapport.settings import Settings, StartError, load
 
 KEEP_ALIVE_S = 75
 BACKLOG = 2048
@@ -64,25 +63,6 @@ async def run_worker(settings: Settings) -> None:
         watch_lifeline(settings.drain_timeout_s + LAST_GRACE_S, end)
 
     await worker.run(settings, follow_parent)
-
-
-def run_demo(load_demo: Callable[[Settings, str, Bootstrap], Awaitable[None]]) -> None:
-    """Be the process `python -m rapport.demo ADDRESS`: load the demo, then leave the marker that it is loaded.
-
-    The server key comes as the bootstrap key of the environment.
-    """
-    settings = load()
-    logs.configure(settings.log_format, "demo")
-    watch_lifeline(0, lambda: None)
-    server_key = next(key for key in settings.bootstrap_keys if key.kind == "server")
-    asyncio.run(_load_demo(load_demo, settings, sys.argv[1], server_key))
-
-
-async def _load_demo(
-    load_demo: Callable[[Settings, str, Bootstrap], Awaitable[None]], settings: Settings, address: str, key: Bootstrap
-) -> None:
-    await load_demo(settings, address, key)
-    (settings.data_dir / datadir.DEMO_MARKER).touch(mode=0o600)
 
 
 def main() -> None:

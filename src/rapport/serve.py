@@ -140,15 +140,16 @@ class Supervisor:
     async def _load_demo(self, settings: Settings, address: str) -> None:
         marker = settings.data_dir / datadir.DEMO_MARKER
         key = next((key for key in self._keys if key.kind == "server"), None)
-        if marker.exists():
-            return
-        if key is None:
-            log.warning("the demo is not loaded: it needs a server key whose token is known")
-            return
-        known = {"bootstrap_app_id": key.app_id, "bootstrap_app_token": key.app_token}
-        environment = settings.model_copy(update=known).environment()
-        await Child("demo", (sys.executable, "-m", "rapport.demo", address), environment).run()
         if not marker.exists():
+            if key is None:
+                log.warning("the demo is not loaded: it needs a server key whose token is known")
+                return
+            known = {"bootstrap_app_id": key.app_id, "bootstrap_app_token": key.app_token}
+            environment = settings.model_copy(update=known).environment()
+            await Child("demo", (sys.executable, "-m", "rapport.demo_start", address), environment).run()
+        if marker.exists():
+            say(marker.read_text(encoding="utf-8").splitlines())
+        else:
             log.error("the demo was not loaded; the next start tries again")
 
     async def _drain(self) -> None:
@@ -191,7 +192,11 @@ async def settle_keys(db: Database, settings: Settings) -> list[Bootstrap]:
         await actions.bootstrap(db, kept)
         return kept
     fresh = actions.random_key("server")
-    return [fresh] if await actions.bootstrap_if_keyless(db, fresh) else []
+    if not await actions.bootstrap_if_keyless(db, fresh):
+        return []
+    # Said now: were the start to fail further on, nobody would ever learn it.
+    say([key_line(fresh, fresh.app_token), "  (shown this once; `rapport keys create` makes more)"])
+    return [fresh]
 
 
 @contextmanager
@@ -219,14 +224,16 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def announcement(settings: Settings, address: str, keys: list[Bootstrap], *, embedded: bool) -> list[str]:
-    """Return the lines printed when the server is ready. A configured token is not repeated."""
+    """Return the lines printed when the server is ready.
+
+    A configured token is not repeated; a key made for a database of one's own was shown when it was made.
+    """
     configured = bool(settings.bootstrap_keys)
     lines = [f"Rapport {__version__} is ready at {address}", f"  API reference  {address}/docs"]
-    for key in keys:
-        token = "(as configured)" if configured else key.app_token
-        lines.append(f"  {key.kind} key".ljust(17) + f"X-App-Id: {key.app_id}  X-App-Token: {token}")
-    if keys and not configured and not embedded:
-        lines.append("                 (shown this once; `rapport keys create` makes more)")
+    if configured:
+        lines += [key_line(key, "(as configured)") for key in keys]
+    elif embedded:
+        lines += [key_line(key, key.app_token) for key in keys]
     if settings.smtp is None:
         lines.append(f"  mail           is kept in {settings.outbox}; set {variable('smtp_url')} to send it")
     else:
@@ -236,6 +243,11 @@ def announcement(settings: Settings, address: str, keys: list[Bootstrap], *, emb
     if settings.clock_offset:
         lines.append(f"  clock          is moved by {settings.clock_offset}")
     return lines
+
+
+def key_line(key: Bootstrap, token: str) -> str:
+    """Return a line that shows a key as the two headers of a request."""
+    return f"  {key.kind} key".ljust(17) + f"X-App-Id: {key.app_id}  X-App-Token: {token}"
 
 
 def say(lines: list[str]) -> None:

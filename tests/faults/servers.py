@@ -6,9 +6,9 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,15 @@ def alive(pid: int) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     return False
+
+
+def refuses_connections(port: int) -> bool:
+    """Whether nobody listens on a port."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1.0):
+            return False
+    except OSError:
+        return True
 
 
 class Server:

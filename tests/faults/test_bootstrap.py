@@ -85,7 +85,9 @@ def test_an_app_id_of_another_kind_is_refused(with_database: Any) -> None:
     with_database(work)
 
 
-def test_on_a_database_of_its_own_a_key_is_made_and_shown_only_once(with_database: Any, database: OwnDatabase) -> None:
+def test_on_a_database_of_its_own_a_key_is_made_and_shown_only_once(
+    with_database: Any, database: OwnDatabase, capsys: pytest.CaptureFixture[str]
+) -> None:
     settings = Settings(database_url=database.url("keys"))
 
     async def work(db: Database) -> list[list[Bootstrap]]:
@@ -95,4 +97,7 @@ def test_on_a_database_of_its_own_a_key_is_made_and_shown_only_once(with_databas
 
     assert [key.kind for key in first] == ["server"]
     assert second == []
+    shown = capsys.readouterr().out
+    assert shown.count("X-App-Token") == 1
+    assert f"X-App-Id: {first[0].app_id}  X-App-Token: {first[0].app_token}" in shown
     assert [row["app_id"] for row in database.rows(KEYS, "keys")] == [first[0].app_id]

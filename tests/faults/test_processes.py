@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from faults.servers import Server, alive
+from faults.servers import Server, alive, refuses_connections
 from harness import wait_for
 
 Serve = Callable[..., Server]
@@ -65,18 +64,11 @@ def with_customers_locked(server: Server, during: Callable[[], Any]) -> tuple[in
             answer = (await asyncio.gather(request, return_exceptions=True))[0]
         if isinstance(answer, BaseException):
             raise answer
-        return answer
+        status, body = answer
+        return status, body
 
     with ThreadPoolExecutor(1) as pool:
         return asyncio.run(work())
-
-
-def refuses_connections(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), 1.0):
-            return False
-    except OSError:
-        return True
 
 
 def test_a_killed_api_process_is_replaced_and_requests_go_on(serve: Serve) -> None:
@@ -87,7 +79,8 @@ def test_a_killed_api_process_is_replaced_and_requests_go_on(serve: Serve) -> No
     os.kill(before[0], signal.SIGKILL)
 
     assert server.request("POST", "/v1/customers", {"source_id": "next"})[0] == 200
-    after = wait_for(lambda: (found := server.children("api")) and len(found) == 2 and found)
+    wait_for(lambda: len(server.children("api")) == 2)
+    after = server.children("api")
     assert before[0] not in after
     assert before[1] in after
     assert "ended=SIGKILL" in server.errors

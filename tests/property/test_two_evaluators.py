@@ -3,143 +3,26 @@
 `RAPPORT_SOAK=1` runs many times as many examples.
 """
 
-import asyncio
-import dataclasses
-import itertools
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from datetime import timedelta
 
-import msgspec
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from filter_store import Store, facts, numbered, verdicts
 from filter_worlds import NASTY, NUMBERS, World, worlds
-
 from rapport.core import jsons
-from rapport.core.db import Connection, connect
-from rapport.core.migrations import migrate
-from rapport.customers.models import Customer
-from rapport.segments.evaluate import Facts, evaluate, matches
-from rapport.segments.filters import Filter, Window, parse
-from rapport.segments.sql import compile_filter
+from rapport.segments.evaluate import evaluate, matches
+from rapport.segments.filters import parse
 
-Result = TypeVar("Result")
 MILLISECOND = timedelta(milliseconds=1)
-TABLES = ("customers", "events", "segment_members")
-COLUMNS = Customer.__struct_fields__
-EXAMPLES = 20_000 if os.environ.get("RAPPORT_SOAK") else 200
+EXAMPLES = 5_000 if os.environ.get("RAPPORT_SOAK") else 60
 thorough = settings(
     max_examples=EXAMPLES,
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
 )
-
-
-class Store:
-    """A connection with empty tables of its own, shaped as the real ones; each world becomes a project in them."""
-
-    def __init__(self, conn: Connection, run: Callable[[Awaitable[Any]], Any]) -> None:
-        """Use `run` to wait for the connection."""
-        self._conn = conn
-        self.run = run
-        self._projects = itertools.count(1)
-
-    async def prepare(self) -> None:
-        """Make the tables, hiding the real ones from this connection."""
-        for table in TABLES:
-            await self._conn.execute(f"CREATE TEMP TABLE {table} (LIKE public.{table} INCLUDING ALL)")
-
-    async def fill(self, world: World) -> int:
-        """Write a world and return its project."""
-        project_id = next(self._projects)
-        placeholders = ", ".join(f"${number + 2}" for number in range(len(COLUMNS)))
-        rows = [(project_id, *msgspec.structs.astuple(customer)) for customer in world.customers]
-        await self._conn.executemany(
-            f"INSERT INTO customers (project_id, {', '.join(COLUMNS)}) VALUES ($1, {placeholders})", rows
-        )
-        await self._conn.executemany(
-            "INSERT INTO events (project_id, customer_id, name, created_at, id, metadata) VALUES ($1, $2, $3, $4, $5, '{}')",
-            [(project_id, str(who), name, at, str(number)) for number, (who, name, at) in enumerate(world.events)],
-        )
-        await self._conn.executemany(
-            "INSERT INTO segment_members (project_id, segment_id, customer_id, entered_at) VALUES ($1, $2, $3, $4)",
-            [(project_id, segment, str(who), world.now) for segment, who in world.members],
-        )
-        return project_id
-
-    async def members(self, project_id: int, filters: Sequence[Filter], now: datetime, zone: str) -> list[list[bool]]:
-        """Return for each customer what SQL says about each filter."""
-        parameters: list[Any] = [project_id]
-        columns = []
-        for one in filters:
-            condition = compile_filter(
-                one, now=now, zone_name=zone, project_id=project_id, first_parameter=len(parameters) + 1
-            )
-            columns.append(f"({condition.text})")
-            parameters += condition.parameters
-        rows = await self._conn.fetch(
-            f"SELECT {', '.join(columns)} FROM customers c WHERE c.project_id = $1 ORDER BY c.id", *parameters
-        )
-        return [list(row) for row in rows]
-
-    async def stored(self, project_id: int) -> list[Customer]:
-        """Return the customers as they come back."""
-        rows = await self._conn.fetch(
-            f"SELECT {', '.join(COLUMNS)} FROM customers WHERE project_id = $1 ORDER BY id", project_id
-        )
-        return [Customer(**dict(row)) for row in rows]
-
-
-@pytest.fixture(scope="module")
-def store(new_database: Callable[[str], str]) -> Iterator[Store]:
-    """Lend a store in a database of its own."""
-    url = new_database("two_evaluators")
-    loop = asyncio.new_event_loop()
-
-    async def lend() -> AsyncIterator[Store]:
-        await migrate(url)
-        pool = await connect(url)
-        try:
-            async with pool.read() as conn:
-                found = Store(conn, loop.run_until_complete)
-                await found.prepare()
-                yield found
-        finally:
-            await pool.close()
-
-    lent = lend()
-    try:
-        yield loop.run_until_complete(anext(lent))
-    finally:
-        loop.run_until_complete(lent.aclose())
-        loop.close()
-
-
-def loaded(world: World, who: int, filter_: Filter, now: datetime) -> Mapping[Window, Sequence[datetime]]:
-    """Return what a caller has to load at `now`: the newest events in each window, and what is still to come."""
-    times = {}
-    for window in filter_.windows:
-        since, until = window.bounds(now, world.zone)
-        own = sorted((at for number, name, at in world.events if number == who and name == window.name), reverse=True)
-        times[window] = [at for at in own if at > now] + [at for at in own if since <= at < until][: window.limit]
-    return times
-
-
-def facts(world: World, who: int, customer: Customer, filter_: Filter, now: datetime) -> Facts:
-    """Return the facts of one customer at a moment."""
-    segments = frozenset(segment for segment, number in world.members if number == who)
-    return Facts(customer, segments, loaded(world, who, filter_, now))
-
-
-def verdicts(world: World, customers: Sequence[Customer], filters: Sequence[Filter], now: datetime) -> list[list[bool]]:
-    """Return for each customer what Python says about each filter."""
-    return [
-        [matches(one, facts(world, who, customer, one, now), now, world.zone) for one in filters]
-        for who, customer in enumerate(customers)
-    ]
 
 
 @given(world=worlds())
@@ -170,23 +53,14 @@ def test_nothing_changes_before_until(store: Store, world: World, data: st.DataO
             milliseconds = (furthest - world.now) // MILLISECOND - 1
             for step in {0, milliseconds, data.draw(st.integers(0, milliseconds)), min(milliseconds, 86_400_000)}:
                 moment = world.now + step * MILLISECOND
-                assert matches(one, facts(world, who, customer, one, moment), moment, world.zone) == verdict.matches, moment
+                assert matches(one, facts(world, who, customer, one, moment), moment, world.zone) == verdict.matches, (
+                    moment
+                )
             later.add(furthest)
     project_id = store.run(store.fill(world))
     moment = data.draw(st.sampled_from(sorted(later)))
     found = store.run(store.members(project_id, filters, moment, world.zone.key))
     assert found == verdicts(world, world.customers, filters, moment)
-
-
-def numbered(world: World) -> World:
-    """Give the customers ids, and source ids that do not clash."""
-    taken: set[str | None] = set()
-    customers = []
-    for number, customer in enumerate(world.customers):
-        source_id = None if customer.source_id in taken else customer.source_id
-        taken.add(source_id)
-        customers.append(msgspec.structs.replace(customer, id=str(number), source_id=source_id))
-    return dataclasses.replace(world, customers=customers)
 
 
 def test_what_is_drawn_is_what_the_api_lets_in() -> None:

@@ -23,23 +23,26 @@ ACTIVITY = ListSpec(
     },
 )
 
-_APPEND = """
-INSERT INTO activity (project_id, id, created_at, type, customer_id, campaign_id, payload, source, group_id)
-SELECT $1, entry.id, $2, entry.type, entry.customer_id, entry.campaign_id, entry.payload, $3, $4
-FROM unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::jsonb[])
-    AS entry (id, type, customer_id, campaign_id, payload)
-"""
+
+def append_text(first_parameter: int) -> str:
+    """Return the INSERT of `append`, for a statement of another feature that writes its row and the log in one go.
+
+    `$1` is the project, and `append_parameters` go from `first_parameter` on.
+    """
+    at, source, group, *arrays = (f"${first_parameter + index}" for index in range(8))
+    kinds = ("text", "text", "text", "text", "jsonb")
+    columns_ = ", ".join(f"{place}::{kind}[]" for place, kind in zip(arrays, kinds, strict=True))
+    return (
+        "INSERT INTO activity (project_id, id, created_at, type, customer_id, campaign_id, payload, source, group_id) "
+        "SELECT $1, entry.id, "
+        f"{at}::timestamptz, entry.type, entry.customer_id, entry.campaign_id, entry.payload, {source}::jsonb, {group} "
+        f"FROM unnest({columns_}) AS entry (id, type, customer_id, campaign_id, payload)"
+    )
 
 
-async def append(
-    conn: Connection, project_id: int, at: datetime, group_id: str, source: Source, entries: list[Entry]
-) -> None:
-    """Append entries, in their order, to the log in the caller's transaction."""
-    if not entries:
-        return
-    await conn.execute(
-        _APPEND,
-        project_id,
+def append_parameters(at: datetime, group_id: str, source: Source, entries: list[Entry]) -> list[Any]:
+    """Return the parameters that belong to `append_text`."""
+    return [
         at,
         source,
         group_id,
@@ -48,7 +51,18 @@ async def append(
         [entry.customer_id for entry in entries],
         [entry.campaign_id for entry in entries],
         [entry.payload for entry in entries],
-    )
+    ]
+
+
+_APPEND = append_text(2)
+
+
+async def append(
+    conn: Connection, project_id: int, at: datetime, group_id: str, source: Source, entries: list[Entry]
+) -> None:
+    """Append entries, in their order, to the log in the caller's transaction."""
+    if entries:
+        await conn.execute(_APPEND, project_id, *append_parameters(at, group_id, source, entries))
 
 
 async def horizon(conn: Connection) -> int:

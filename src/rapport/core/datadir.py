@@ -3,6 +3,7 @@
 <data-dir>/            0700 (0711 when run as root: the database's own user has to pass through)
 ├── rapport.lock       0600  held while a server runs
 ├── credentials.json   0600  the keys made for the embedded database
+├── demo-loaded        0600  that the demo is in, and the calls it suggests, with a key
 ├── outbox/            0700  mail that no SMTP server was given for
 ├── postgres/          0700  the embedded database
 └── postgres.log       0600
@@ -82,21 +83,26 @@ def read_credentials(data_dir: Path) -> list[Bootstrap]:
 
 
 def write_credentials(data_dir: Path, keys: list[Bootstrap]) -> None:
-    """Keep the keys, in clear, readable by their owner only; the file appears whole or not at all."""
-    fresh = data_dir / (CREDENTIALS + ".new")
+    """Keep the keys, in clear."""
+    write_secret(data_dir / CREDENTIALS, msgspec.json.format(msgspec.json.encode(keys), indent=2) + b"\n")
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read; it appears whole or not at all."""
+    fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(keys), indent=2) + b"\n")
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    fresh.rename(data_dir / CREDENTIALS)
+    fresh.rename(path)
 
 
 def exposed(data_dir: Path) -> list[str]:
     """Return a line for each secret that others than its owner could read."""
     return [
         f"{path} is open to other users (mode {path.stat().st_mode & 0o777:04o})"
-        for path in (data_dir / CREDENTIALS, data_dir / "outbox", data_dir / "postgres")
+        for path in (data_dir / CREDENTIALS, data_dir / DEMO_MARKER, data_dir / "outbox", data_dir / "postgres")
         if path.exists() and path.stat().st_mode & _FOR_OTHERS
     ]

@@ -115,6 +115,9 @@ class EmbeddedPostgres:
                 break
             log.warning("the embedded database does not stop", signal=number.name)
         self._process = None
+        if _socket_directory(self.directory) != self.directory:
+            with contextlib.suppress(OSError):
+                _socket_directory(self.directory).rmdir()
 
     async def _launch(self) -> str | None:
         """Start the server; None when it is ready, otherwise its last words."""

@@ -1,7 +1,5 @@
 """Writes of customers: one function a use case."""
 
-from rapport.core.db import UniqueViolation
-from rapport.core.errors import DuplicateFound
 from rapport.customers.models import Customer
 from rapport.customers.schemas import CustomerInput
 from rapport.customers.writes import Signature, Unit, Writer
@@ -16,10 +14,7 @@ async def upsert(writer: Writer, signature: Signature, data: CustomerInput) -> C
     async def work(unit: Unit) -> Customer:
         return (await unit.upsert(data))[0]
 
-    try:
-        return await writer.commit(signature, work)
-    except UniqueViolation as error:
-        raise DuplicateFound("customer", str(data.source_id)) from error
+    return await writer.commit(signature, work)
 
 
 async def update(writer: Writer, signature: Signature, reference: str, data: CustomerInput) -> Customer:

@@ -1,14 +1,23 @@
 """All SQL of customers."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from rapport.core.db import Connection, columns
-from rapport.core.errors import NotFound
+from rapport.activity.queries import append_text
+from rapport.core.db import Connection, UniqueViolation, columns
+from rapport.core.errors import DuplicateFound, NotFound
 from rapport.customers.models import Customer
-from rapport.http.lists import After, Before, Equals, Found, ListSpec, Page
+from rapport.http.lists import After, Before, Equals, Found, ListFilter, ListSpec, Page
 from rapport.http.queries import fetch_page
 
+# The members of a deleted segment are removed by and by.
+_IS_MEMBER = """id IN (
+    SELECT customer_id FROM segment_members WHERE project_id = $1 AND segment_id = {0} AND EXISTS (
+        SELECT FROM segments WHERE segments.project_id = $1 AND segments.id = {0} AND state <> 'deleted'
+    )
+)"""
 CUSTOMERS = ListSpec(
     data_ref="customers",
     table="customers",
@@ -19,6 +28,7 @@ CUSTOMERS = ListSpec(
         "email": Equals("email"),
         "city": Equals("address ->> 'city'"),
         "name": Equals("name"),
+        "segment_id": ListFilter(_IS_MEMBER),
         "created_at[before]": Before("created_at"),
         "created_at[after]": After("created_at"),
         "updated_at[before]": Before("updated_at"),
@@ -61,6 +71,8 @@ _UPDATE = (
     + " WHERE project_id = $1 AND id = $2"
 )
 
+
+_UPDATE_AND_LOG = f"WITH logged AS ({append_text(3 + len(_UPDATE_TYPES))}) {_UPDATE}"
 
 _INSERT_TYPES = {"id": "text"} | _UPDATE_TYPES
 del _INSERT_TYPES["updated_at"]
@@ -141,9 +153,28 @@ async def lock_or_insert(
     return None if row is None else (Customer(*row[1:]), row[0])
 
 
+@contextmanager
+def _naming_the_duplicate(customer: Customer) -> Iterator[None]:
+    try:
+        yield
+    except UniqueViolation as error:
+        raise DuplicateFound("customer", str(customer.source_id)) from error
+
+
 async def update(conn: Connection, project_id: int, customer: Customer) -> None:
-    """Write a locked customer's row."""
-    await conn.execute(_UPDATE, project_id, customer.id, *[getattr(customer, name) for name in _UPDATE_TYPES])
+    """Write a locked customer's row. Raises DuplicateFound for a source id that another customer has."""
+    with _naming_the_duplicate(customer):
+        await conn.execute(_UPDATE, project_id, customer.id, *[getattr(customer, name) for name in _UPDATE_TYPES])
+
+
+async def update_and_log(conn: Connection, project_id: int, customer: Customer, log: list[Any]) -> None:
+    """Write a locked customer's row and append to the activity log (`append_parameters`) in one round trip.
+
+    Raises DuplicateFound for a source id that another customer has.
+    """
+    values = [getattr(customer, name) for name in _UPDATE_TYPES]
+    with _naming_the_duplicate(customer):
+        await conn.execute(_UPDATE_AND_LOG, project_id, customer.id, *values, *log)
 
 
 async def set_next_checks(conn: Connection, project_id: int, moments: dict[str, datetime | None]) -> None:
@@ -162,9 +193,6 @@ async def delete(conn: Connection, project_id: int, customer_id: str) -> None:
     await conn.execute("DELETE FROM customers WHERE project_id = $1 AND id = $2", project_id, customer_id)
 
 
-async def list_page(conn: Connection, project_id: int, page: Page, segment_id: str | None) -> Found[Customer]:
-    """Return one page of customers, of a segment's members if one is named."""
-    if segment_id is None:
-        return await fetch_page(conn, CUSTOMERS, project_id, page)
-    members = "id IN (SELECT customer_id FROM segment_members WHERE project_id = $1 AND segment_id = {})"
-    return await fetch_page(conn, CUSTOMERS, project_id, page, conditions=((members, (segment_id,)),))
+async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Customer]:
+    """Return one page of customers."""
+    return await fetch_page(conn, CUSTOMERS, project_id, page)

@@ -27,9 +27,8 @@ async def create_customer(request: Request[Any, Any, Any], caller: Caller, write
 async def list_customers(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """List customers, newest first; `segment_id` narrows to the members of a segment."""
     page = read_page(queries.CUSTOMERS, request.query_params)
-    segment_id = request.query_params.get("segment_id") or None
     async with caller.db.read() as conn:
-        found = await queries.list_page(conn, caller.project_id, page, segment_id)
+        found = await queries.list_page(conn, caller.project_id, page)
     return answer(envelope(queries.CUSTOMERS, found, [view(customer) for customer in found.items]))
 
 

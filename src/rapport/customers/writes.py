@@ -217,8 +217,9 @@ class Unit:
     async def delete(self, customer: Customer) -> None:
         """Delete a locked customer and its memberships, and log it."""
         self.log("customer.deleted", customer, {"customer": view(customer)})
-        await self._decider.forget(self.conn, self.project_id, customer.id)
+        # The row first: that waits for a static segment that is just taking the customer in, whose row is then removed.
         await queries.delete(self.conn, self.project_id, customer.id)
+        await self._decider.forget(self.conn, self.project_id, customer.id)
         del self._current[customer.id]
 
     async def finish(self) -> None:
@@ -228,33 +229,43 @@ class Unit:
             for customer_id, customer in self._current.items()
             if customer_id in self._created or customer_id in self._looked_at or customer != self._stored[customer_id]
         ]
-        if ids:
-            await self._decide(ids)
-        if self._entries:
+        changed = await self._decide(ids) if ids else []
+        for customer in changed[1:]:
+            await queries.update(self.conn, self.project_id, customer)
+        signature = self.signature
+        if changed and self._entries:
+            log = activity.append_parameters(self.now, signature.request_id, signature.source, self._entries)
+            await queries.update_and_log(self.conn, self.project_id, changed[0], log)
+        elif changed:
+            await queries.update(self.conn, self.project_id, changed[0])
+        elif self._entries:
             await activity.append(
-                self.conn, self.project_id, self.now, self.signature.request_id, self.signature.source, self._entries
+                self.conn, self.project_id, self.now, signature.request_id, signature.source, self._entries
             )
 
-    async def _decide(self, ids: list[str]) -> None:
+    async def _decide(self, ids: list[str]) -> list[Customer]:
+        """Decide, write memberships, log them; return the customers whose rows have to be written."""
         customers = [self._current[customer_id] for customer_id in ids]
         decided = await self._decider.decide(
             self.conn, self.project_id, self.moment, customers, events_added=self.events_added
         )
         decisions = dict(zip(ids, decided, strict=True))
+        changed: list[Customer] = []
         moments: dict[str, datetime | None] = {}
         for customer in customers:
             decision = decisions[customer.id]
-            changed = msgspec.structs.replace(customer, next_check_at=decision.next_check_at)
-            self._current[customer.id] = changed
+            new = msgspec.structs.replace(customer, next_check_at=decision.next_check_at)
+            self._current[customer.id] = new
             if customer != self._stored[customer.id]:
-                await queries.update(self.conn, self.project_id, changed)
-            elif changed.next_check_at != customer.next_check_at:
-                moments[customer.id] = changed.next_check_at
-            self._log_membership(changed, decision)
+                changed.append(new)
+            elif new.next_check_at != customer.next_check_at:
+                moments[customer.id] = new.next_check_at
+            self._log_membership(new, decision)
         if moments:
             await queries.set_next_checks(self.conn, self.project_id, moments)
         if any(decision.entered or decision.left for decision in decided):
             await self._decider.write(self.conn, self.project_id, self.moment, decisions)
+        return changed
 
     def _log_membership(self, customer: Customer, decision: Decision) -> None:
         for kind, segments in (("left", decision.left), ("entered", decision.entered)):

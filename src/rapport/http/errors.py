@@ -93,6 +93,9 @@ def _on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Res
 
 
 def _on_refused_value(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    if "\x00" in request.scope["path"]:
+        missing = _plain(404, "not_found", "Resource not found", f"{request.method} {request.url.path}")
+        return error_response(missing, _request_id(request))
     log.warning("the database refused a value", error=str(error), path=request.url.path)
     return error_response(InvalidPayload("A value is too long or out of range"), _request_id(request))
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rapport.core.db import Connection, columns
+from rapport.core.errors import InvalidQueryParams
 from rapport.http.lists import Found, ListSpec, Page
 
 
@@ -26,6 +27,13 @@ class _Statement:
         return " AND ".join(self.conditions)
 
 
+async def _check_cursor(conn: Connection, spec: ListSpec, project_id: int, cursor_id: str) -> None:
+    """Tell the end of a list from a cursor that is not there. Raises InvalidQueryParams."""
+    known = f"SELECT EXISTS (SELECT FROM {spec.table} WHERE project_id = $1 AND id = $2)"
+    if not await conn.fetchval(known, project_id, cursor_id):
+        raise InvalidQueryParams(f"Query param starting_after_id names nothing in this list: {cursor_id}")
+
+
 async def fetch_page(
     conn: Connection,
     spec: ListSpec,
@@ -37,7 +45,7 @@ async def fetch_page(
 ) -> Found[Any]:
     """Return one page of a list. `where` adds equalities, `conditions` adds SQL with `{}` for its values.
 
-    `total` counts the whole list; a cursor narrows the page, not the total.
+    `total` counts the whole list; a cursor narrows the page, not the total. Raises InvalidQueryParams for an unknown one.
     """
     statement = _Statement(project_id, "project_id")
     for column, value in (where or {}).items():
@@ -67,5 +75,7 @@ async def fetch_page(
         f"LIMIT ${len(parameters) - 1} OFFSET ${len(parameters)}",
         *parameters,
     )
+    if page.starting_after_id is not None and not rows:
+        await _check_cursor(conn, spec, project_id, page.starting_after_id)
     items = [spec.row(*row) for row in rows[: page.limit]]
     return Found(items, total, len(rows) > page.limit)

@@ -59,7 +59,10 @@ class ItemInput(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class OrderInput(msgspec.Struct, kw_only=True):
-    """An order in a request: `OrdersCreateRequestBody` and `OrdersUpdateRequestBody` of the reference."""
+    """An order in a request: `OrdersCreateRequestBody` and `OrdersUpdateRequestBody` of the reference.
+
+    What is absent or null stays as it is: the official SDK sends null for whatever it was not given.
+    """
 
     id: Identifier | None | UnsetType = UNSET
     source_id: Identifier | None | UnsetType = UNSET
@@ -118,10 +121,8 @@ def _created_at(change: OrderInput, current: datetime) -> datetime:
 
 
 def _metadata(change: OrderInput, current: Metadata) -> Metadata:
-    if change.metadata is UNSET:
-        return current
     if not isinstance(change.metadata, dict):
-        return {}
+        return current
     check_limits(change.metadata, ".metadata")
     return {name: value for name, value in {**current, **change.metadata}.items() if value is not None}
 
@@ -133,11 +134,11 @@ def apply(change: OrderInput, current: Order) -> Order:
     discounts on the order and on its items.
     """
     items = current.items
-    if change.items is not UNSET:
-        items = [item_view(item) for item in change.items] if isinstance(change.items, list) else []
+    if isinstance(change.items, list):
+        items = [item_view(item) for item in change.items]
     priced = [item["amount"] for item in items if "amount" in item]
     amount = change.amount if isinstance(change.amount, int) else current.amount
-    if priced and (change.items is not UNSET or change.amount is UNSET):
+    if priced and (isinstance(change.items, list) or not isinstance(change.amount, int)):
         amount = sum(priced)
     discount = change.discount_amount if isinstance(change.discount_amount, int) else current.discount_amount
     items_discount = sum(item.get("discount_amount", 0) for item in items)

@@ -8,14 +8,23 @@ from zoneinfo import ZoneInfo
 from rapport.customers.models import Customer
 from rapport.segments.fields import Field, Kind
 from rapport.segments.json_values import PRODUCT_TEXTS, moment_of, number_of, text_of
-from rapport.segments.operators import Form, Meaning, Narrowing, Operator, Presence, Recurring, Test, TimeTest
-from rapport.segments.times import Clock, from_ms, to_ms, within
+from rapport.segments.operators import (
+    Form,
+    Meaning,
+    Narrowing,
+    Operator,
+    Predicate,
+    Presence,
+    Recurring,
+    TimeTest,
+    ValueTest,
+)
+from rapport.segments.times import Clock, from_ms, merge, to_ms, within
 from rapport.segments.tree import Check, Facts, Filter, Group, Leaf, Watch, Window
 
 __all__ = ["Facts", "Verdict", "evaluate", "matches"]
 
 Values = Callable[[Customer], Iterable[Any]]
-Predicate = Callable[[Any], bool]
 
 
 class Verdict(NamedTuple):
@@ -28,8 +37,8 @@ class Verdict(NamedTuple):
 def evaluate(filter_: Filter, facts: Facts, now: datetime, zone: ZoneInfo) -> Verdict:
     """Tell whether the customer matches at `now`, and until when at least.
 
-    `until` is later than `now`, or None for never. It may be early (another evaluation then gives the next), never late.
-    `zone` is the project's: calendar days are its days.
+    `until` is later than `now`, or None for never. It may be early (another evaluation then gives the next),
+    never late. `zone` is the project's: calendar days are its days.
     """
     clock = Clock(now, zone)
     watch = filter_.root.watch
@@ -114,11 +123,11 @@ def _leaf(
     field: Field, meaning: Meaning, operands: tuple[Any, ...], window: Window | None
 ) -> tuple[Check, Watch | None]:
     match meaning:
-        case Presence() | Test() if window is not None:
+        case Presence() | ValueTest() if window is not None:
             return _events(window, _number_of_events(meaning, operands))
         case Presence():
             return _presence(field, meaning), None
-        case Test():
+        case ValueTest():
             return _test(field, meaning, operands), None
         case TimeTest():
             return _time(field, meaning, operands)
@@ -135,7 +144,7 @@ def _presence(field: Field, meaning: Presence) -> Check:
     return lambda facts, _clock: (read(facts.customer) is not None) is wanted
 
 
-def _test(field: Field, meaning: Test, operands: tuple[Any, ...]) -> Check:
+def _test(field: Field, meaning: ValueTest, operands: tuple[Any, ...]) -> Check:
     fits = meaning.python(operands)
     if field.kind is Kind.SEGMENTS:
         return lambda facts, _clock: any(map(fits, facts.segments))
@@ -164,24 +173,19 @@ def _values(field: Field, as_form: Callable[[Any], Any]) -> Values:
 
 def _time(field: Field, meaning: TimeTest, operands: tuple[Any, ...]) -> tuple[Check, Watch | None]:
     values = _values(field, moment_of)
-    span, turns = meaning.span, meaning.turns
+    span, holds = meaning.span, meaning.holds
 
     def check(facts: Facts, clock: Clock) -> bool:
         return any(
             within(value, span(operand, clock), clock.zone) for value in values(facts.customer) for operand in operands
         )
 
-    if turns is None:
+    if holds is None:
         return check, None
 
     def watch(facts: Facts, clock: Clock) -> tuple[bool, int | None]:
-        turning = (
-            turn
-            for value in values(facts.customer)
-            for operand in operands
-            for turn in turns(operand, value, clock)
-            if turn > clock.now
-        )
+        periods = merge(holds(one, value, clock) for value in values(facts.customer) for one in operands)
+        turning = (at for period in periods for at in period if at is not None and at > clock.now)
         return check(facts, clock), min(turning, default=None)
 
     return check, watch
@@ -200,8 +204,8 @@ def _recurring(field: Field, meaning: Recurring) -> tuple[Check, Watch]:
     return check, watch
 
 
-def _number_of_events(meaning: Presence | Test, operands: tuple[Any, ...]) -> Predicate:
-    if isinstance(meaning, Test):
+def _number_of_events(meaning: Presence | ValueTest, operands: tuple[Any, ...]) -> Predicate:
+    if isinstance(meaning, ValueTest):
         return meaning.python(operands)
     return lambda number: (number > 0) is meaning.wanted
 
@@ -225,10 +229,12 @@ def _events(window: Window, fits: Predicate) -> tuple[Check, Watch]:
         verdict = fits(len(times))
         turning = [min(later)] if later else []
         if last is not None:
-            # The oldest leave the window first: find the one whose leaving turns the verdict.
-            turning += next(
-                ([times[left] + last] for left in range(len(times) - 1, -1, -1) if fits(left) != verdict), []
-            )
+            # The oldest leave the window first: find those whose leaving turns the verdict.
+            turning += [
+                times[left] + last
+                for left in range(len(times))
+                if fits(left) != verdict and (left == 0 or times[left - 1] > times[left])
+            ][-1:]
         return verdict, min(turning, default=None)
 
     return check, watch

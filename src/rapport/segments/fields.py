@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from rapport.customers.models import ADDRESS_FIELDS, Customer
-from rapport.segments.json_values import Number, elements, instant_of, instant_of_sql, jsonpath
+from rapport.segments.json_values import Number, elements, instant_of, instant_of_sql, jsonpath, storable
 from rapport.segments.times import Day, to_ms
 
 MAX_NAME_LENGTH = 1000
@@ -39,9 +39,9 @@ class Kind(Enum):
 class Field:
     """One field.
 
-    `read` returns the value in Python: a text, a number, milliseconds, a Day (each or None), or a list of JSON elements.
-    `sql` writes the value of the row `c`: an expression, or for JSON and products a set of rows `q(v)` for a FROM clause.
-    `event` is the name of the event whose collection this is.
+    `read` returns the value in Python: a text, a number, milliseconds, a Day (each or None), or a list of JSON
+    elements. `sql` writes the value of the row `c`: an expression, or for JSON and products a set of rows `q(v)` for a
+    FROM clause. `event` is the name of the event whose collection this is.
     """
 
     path: str
@@ -126,8 +126,8 @@ def _json(path: str, column: str, keys: tuple[str, ...]) -> Field:
 # The mean is exact, half up: what is left after whole divisions says whether the quotient went towards zero from below.
 _AVERAGE_SQL = (
     "CASE WHEN c.orders_count = 0 THEN 0 ELSE "
-    "div(2 * c.orders_amount::numeric + c.orders_count, 2 * c.orders_count::numeric) - "
-    "CASE WHEN mod(2 * c.orders_amount::numeric + c.orders_count, 2 * c.orders_count::numeric) < 0 THEN 1 ELSE 0 END END"
+    "div(2 * c.orders_amount::numeric + c.orders_count, 2 * c.orders_count::numeric) - CASE WHEN "
+    "mod(2 * c.orders_amount::numeric + c.orders_count, 2 * c.orders_count::numeric) < 0 THEN 1 ELSE 0 END END"
 )
 _REDEMPTIONS = (
     *(
@@ -235,7 +235,10 @@ def _keys(text: str) -> tuple[str, ...]:
 
 
 def _named(rest: str, suffixes: tuple[str, ...]) -> tuple[str, str | None]:
-    """Split `<name>.<suffix>`; the name may hold dots, and be quoted where it ends like a suffix. Raises UnknownField."""
+    """Split `<name>.<suffix>`; the name may hold dots, and be quoted where it ends like a suffix.
+
+    Raises UnknownField for an empty name.
+    """
     name, dot, suffix = rest.rpartition(".")
     if not dot or suffix not in suffixes:
         name, suffix = rest, ""
@@ -251,7 +254,7 @@ def find(path: str) -> Field:
     """Return the field of this name. Raises UnknownField."""
     if path in FIXED:
         return FIXED[path]
-    if len(path) <= MAX_NAME_LENGTH:
+    if len(path) <= MAX_NAME_LENGTH and storable(path):
         for prefix, _, opened in _FAMILIES:
             if path.startswith(prefix):
                 return opened(path, path[len(prefix) :])

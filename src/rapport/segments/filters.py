@@ -9,8 +9,8 @@ from rapport.core.errors import InvalidPayload
 from rapport.segments import fields
 from rapport.segments.evaluate import build_group, build_leaf
 from rapport.segments.fields import Field, Kind
-from rapport.segments.operands import WrongOperand, nothing, storable
-from rapport.segments.operators import BY_NAME, Form, Meaning, Narrowing, Operator, Test
+from rapport.segments.operands import WrongOperand, nothing
+from rapport.segments.operators import BY_NAME, Form, Meaning, Narrowing, Operator, ValueTest
 from rapport.segments.tree import Filter, Group, Leaf, Window
 
 __all__ = ["Filter", "Group", "InvalidFilter", "Leaf", "Window", "parse"]
@@ -81,8 +81,6 @@ class _Reader:
     def _field(self, name: str, raw: object, place: str) -> list[Leaf | Group]:
         place = _place(place, name)
         try:
-            if not storable(name):
-                raise fields.UnknownField(name)
             found = fields.find(name)
         except fields.UnknownField:
             raise InvalidFilter(f"{place}: unknown field") from None
@@ -169,6 +167,6 @@ def _events(found: Field, conditions: list[_Condition], place: str) -> list[Leaf
 
 def _limit(condition: _Condition) -> int:
     """Return how many events decide: one more than the greatest number they are compared with."""
-    if isinstance(condition.meaning, Test) and condition.meaning.form is Form.COUNT:
+    if isinstance(condition.meaning, ValueTest) and condition.meaning.form is Form.COUNT:
         return int(max(condition.operands)) + 1
     return 1

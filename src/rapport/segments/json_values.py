@@ -1,7 +1,7 @@
-"""Values of a shape nobody declared (metadata and the like): where a path leads, and what a value is as text, number, time.
+"""Values of a shape nobody declared, as metadata: where a path leads, and what a value is as text, number, time.
 
-Each meaning stands beside its SQL. A path is followed as PostgreSQL's jsonpath does in lax mode, and a list found at its end
-stands for its elements; null is nothing.
+Each meaning stands beside its SQL. A path is followed as PostgreSQL's jsonpath does in lax mode, and a list found at
+its end stands for its elements; null is nothing.
 """
 
 import re
@@ -52,6 +52,11 @@ def _quoted(key: str) -> str:
         f"\\{letter}" if letter in '"\\' else f"\\u{ord(letter):04x}" if letter < " " else letter for letter in key
     )
     return f'"{escaped}"'
+
+
+def storable(text: str) -> bool:
+    """Tell whether PostgreSQL can hold this text at all."""
+    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def plain(number: float | Decimal) -> str:
@@ -122,10 +127,11 @@ def is_day_sql(text: str) -> str:
 
 def instant_of_sql(text: str) -> str:
     """Return SQL for `instant_of` of a text expression, as timestamptz or NULL; finer than milliseconds is kept."""
-    # Six digits of the second at most: PostgreSQL would round the seventh up, over the next millisecond. E'' because the
-    # meaning of a backslash in '' is a setting.
+    # Six digits of the second at most: PostgreSQL would round the seventh up, over the next millisecond. E'' because
+    # the meaning of a backslash in '' is a setting.
     return (
-        f"CASE WHEN {text} ~ '^(?:{times.DATE_TIME})$' THEN LEAST(GREATEST((regexp_replace({text}, "
-        f"'([.][0-9]{{6}})[0-9]+', E'\\\\1') || CASE WHEN {text} ~ '[Tt ][0-9:.]+$' THEN 'Z' ELSE '' END)::timestamptz, "
+        f"CASE WHEN {text} ~ '^(?:{times.DATE_TIME})$' THEN LEAST(GREATEST("
+        f"(regexp_replace({text}, '([.][0-9]{{6}})[0-9]+', E'\\\\1') || "
+        f"CASE WHEN {text} ~ '[Tt ][0-9:.]+$' THEN 'Z' ELSE '' END)::timestamptz, "
         "'0001-01-01 00:00:00+00'::timestamptz), '9999-12-31 23:59:59.999+00'::timestamptz) END"
     )

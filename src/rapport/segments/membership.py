@@ -82,9 +82,10 @@ class SegmentDecider:
         members: dict[str, set[str]] = defaultdict(set)
         for customer_id, segment_id in pairs:
             members[customer_id].add(segment_id)
-        times = await self._times(conn, project_id, now, customer_ids, found)
+        zone = ZoneInfo(zone_name)
+        times = await self._times(conn, project_id, now, zone, customer_ids, found)
         known = Known(found, {one: frozenset(ids) for one, ids in members.items()}, times)
-        return Moment(now, ZoneInfo(zone_name), known)
+        return Moment(now, zone, known)
 
     async def _load(self, conn: Connection, project_id: int) -> Definitions:
         # The version first: what is read after it can only be newer, and is then read again next time.
@@ -96,13 +97,19 @@ class SegmentDecider:
         return found
 
     async def _times(
-        self, conn: Connection, project_id: int, now: datetime, customer_ids: list[str], found: Definitions
+        self,
+        conn: Connection,
+        project_id: int,
+        now: datetime,
+        zone: ZoneInfo,
+        customer_ids: list[str],
+        found: Definitions,
     ) -> Times:
         if not found.windows or not customer_ids:
             return {}
         times: dict[str, dict[Window, Sequence[datetime]]] = defaultdict(dict)
         for number, customer_id, instants in await queries.event_times(
-            conn, project_id, now, customer_ids, found.windows
+            conn, project_id, now, zone, customer_ids, found.windows
         ):
             times[customer_id][found.windows[number]] = instants
         return times
@@ -115,7 +122,7 @@ class SegmentDecider:
         ids = [customer.id for customer in customers]
         times = known.times
         if events_added:
-            times = await self._times(conn, project_id, moment.now, ids, known.definitions)
+            times = await self._times(conn, project_id, moment.now, moment.zone, ids, known.definitions)
         return [
             decide(
                 known.definitions,

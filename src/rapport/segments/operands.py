@@ -1,10 +1,10 @@
-"""Operands: what an operator may be given, read once when a filter is parsed; the wrong type is named, never guessed."""
+"""Operands: what an operator may be given, read when a filter is parsed; a wrong type is named, never guessed."""
 
 from decimal import Decimal
 
 from rapport.core.jsons import MAX_EXPONENT
 from rapport.segments import times
-from rapport.segments.json_values import number_in, plain, text_of
+from rapport.segments.json_values import number_in, plain, storable, text_of
 from rapport.segments.times import DAY_MS, Moment
 
 MAX_TEXT_LENGTH = 1000
@@ -26,11 +26,6 @@ def text(raw: object) -> str:
     if not storable(raw):
         raise WrongOperand("takes a text without NUL characters and lone surrogates")
     return raw
-
-
-def storable(value: str) -> bool:
-    """Tell whether PostgreSQL can hold this text at all."""
-    return "\x00" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def scalar(raw: object) -> str:

@@ -13,13 +13,14 @@ from typing import Any
 
 from rapport.segments import operands
 from rapport.segments.fields import Kind
-from rapport.segments.times import Clock, Day, Moment, Span, day_of, month_of, month_start, start, start_of_day
+from rapport.segments.times import Clock, Day, Moment, Period, Span, day_of, month_of, month_start, start, start_of_day
 
 Read = Callable[[Any], Any]
+Predicate = Callable[[Any], bool]
 
 
 class Form(Enum):
-    """The form of value that a `Test` looks at, with the SQL type of its operands."""
+    """The form of value that a `ValueTest` looks at, with the SQL type of its operands."""
 
     TEXT = "text"
     NUMBER = "numeric"
@@ -27,15 +28,16 @@ class Form(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class ValueTest:
     """A test of one value against all operands, true if any of them fits; its verdict never changes by itself.
 
-    `python` makes the predicate; `sql` has `{value}` and `{operands}` (an array) for placeholders, and may be NULL for NULL.
+    `python` makes the predicate; `sql` has `{value}` and `{operands}` (an array) for placeholders, and may be NULL for
+    NULL.
     """
 
     form: Form
     read: Read
-    python: Callable[[Sequence[Any]], Callable[[Any], bool]]
+    python: Callable[[Sequence[Any]], Predicate]
     sql: str
 
 
@@ -43,13 +45,13 @@ class Test:
 class TimeTest:
     """A test whether a moment lies in the span that an operand means at a given time.
 
-    The span serves Python and SQL alike. `turns` are the instants at which the verdict on a moment may change while
-    nothing is written, in any order, past ones included; None for a test that time does not touch.
+    The span serves Python and SQL alike. `holds` turns it round: from which instant (included) to which (excluded) the
+    test holds for a moment; None for a test that time does not touch.
     """
 
     read: Read
     span: Callable[[Any, Clock], Span]
-    turns: Callable[[Any, Moment, Clock], tuple[int, ...]] | None = None
+    holds: Callable[[Any, Moment, Clock], Period] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class Narrowing:
     bound: str
 
 
-Meaning = Test | TimeTest | Recurring | Presence | Narrowing
+Meaning = ValueTest | TimeTest | Recurring | Presence | Narrowing
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +100,41 @@ class Operator:
     negated: bool = False
 
 
+def _among(wanted: Sequence[Any]) -> Predicate:
+    return frozenset(wanted).__contains__
+
+
+def _above(wanted: Sequence[Any]) -> Predicate:
+    return partial(lt, min(wanted))
+
+
+def _below(wanted: Sequence[Any]) -> Predicate:
+    return partial(gt, max(wanted))
+
+
+def _from(wanted: Sequence[Any]) -> Predicate:
+    return partial(le, min(wanted))
+
+
+def _up_to(wanted: Sequence[Any]) -> Predicate:
+    return partial(ge, max(wanted))
+
+
 # Text: compared code point by code point.
-_EQUAL = Test(Form.TEXT, operands.text, lambda wanted: frozenset(wanted).__contains__, "{value} = ANY ({operands})")
-_CONTAINS = Test(
+_EQUAL = ValueTest(Form.TEXT, operands.text, _among, "{value} = ANY ({operands})")
+_CONTAINS = ValueTest(
     Form.TEXT,
     operands.text,
     lambda wanted: lambda value: any(part in value for part in wanted),
     "EXISTS (SELECT FROM unnest({operands}) AS o(part) WHERE strpos({value}, o.part) > 0)",
 )
-_STARTS = Test(
+_STARTS = ValueTest(
     Form.TEXT,
     operands.text,
     lambda wanted: lambda value: value.startswith(tuple(wanted)),
     "EXISTS (SELECT FROM unnest({operands}) AS o(part) WHERE starts_with({value}, o.part))",
 )
-_ENDS = Test(
+_ENDS = ValueTest(
     Form.TEXT,
     operands.text,
     lambda wanted: lambda value: value.endswith(tuple(wanted)),
@@ -120,18 +142,16 @@ _ENDS = Test(
 )
 
 # Numbers: exact decimals.
-_NUMBER_EQUAL = Test(
-    Form.NUMBER, operands.number, lambda wanted: frozenset(wanted).__contains__, "{value} = ANY ({operands})"
-)
-_MORE = Test(Form.NUMBER, operands.number, lambda wanted: partial(lt, min(wanted)), "{value} > ANY ({operands})")
-_LESS = Test(Form.NUMBER, operands.number, lambda wanted: partial(gt, max(wanted)), "{value} < ANY ({operands})")
-_MORE_EQUAL = Test(Form.NUMBER, operands.number, lambda wanted: partial(le, min(wanted)), "{value} >= ANY ({operands})")
-_LESS_EQUAL = Test(Form.NUMBER, operands.number, lambda wanted: partial(ge, max(wanted)), "{value} <= ANY ({operands})")
+_NUMBER_EQUAL = ValueTest(Form.NUMBER, operands.number, _among, "{value} = ANY ({operands})")
+_MORE = ValueTest(Form.NUMBER, operands.number, _above, "{value} > ANY ({operands})")
+_LESS = ValueTest(Form.NUMBER, operands.number, _below, "{value} < ANY ({operands})")
+_MORE_EQUAL = ValueTest(Form.NUMBER, operands.number, _from, "{value} >= ANY ({operands})")
+_LESS_EQUAL = ValueTest(Form.NUMBER, operands.number, _up_to, "{value} <= ANY ({operands})")
 
 # Counts: elements of a list, or events.
-_COUNT = Test(Form.COUNT, operands.count, lambda wanted: frozenset(wanted).__contains__, "{value} = ANY ({operands})")
-_COUNT_MORE = Test(Form.COUNT, operands.count, lambda wanted: partial(lt, min(wanted)), "{value} > ANY ({operands})")
-_COUNT_LESS = Test(Form.COUNT, operands.count, lambda wanted: partial(gt, max(wanted)), "{value} < ANY ({operands})")
+_COUNT = ValueTest(Form.COUNT, operands.count, _among, "{value} = ANY ({operands})")
+_COUNT_MORE = ValueTest(Form.COUNT, operands.count, _above, "{value} > ANY ({operands})")
+_COUNT_LESS = ValueTest(Form.COUNT, operands.count, _below, "{value} < ANY ({operands})")
 
 _ANY = Presence(operands.nothing, wanted=True)
 _NONE = Presence(operands.nothing, wanted=False)
@@ -146,12 +166,12 @@ def _day_of(moment: Moment, clock: Clock) -> int:
     return moment.ordinal if isinstance(moment, Day) else day_of(clock.zone, moment)
 
 
-def _day_turns(moment: Moment, days: int, clock: Clock) -> tuple[int, ...]:
+def _on_day(moment: Moment, days: int, clock: Clock) -> Period:
     day = _day_of(moment, clock) + days
     return start_of_day(clock.zone, day), start_of_day(clock.zone, day + 1)
 
 
-def _next_month_turns(_operand: Any, moment: Moment, clock: Clock) -> tuple[int, ...]:
+def _month_before(_operand: Any, moment: Moment, clock: Clock) -> Period:
     day = _day_of(moment, clock)
     return start(month_start(day, -1), clock.zone), start(month_start(day, 0), clock.zone)
 
@@ -170,7 +190,7 @@ _AFTER = TimeTest(operands.moment, lambda moment, _clock: Span(_after(moment), N
 _MORE_THAN_AGO = TimeTest(
     operands.span,
     lambda span, clock: Span(None, clock.now - span),
-    lambda span, moment, clock: (start(moment, clock.zone) + span + 1,),
+    lambda span, moment, clock: (start(moment, clock.zone) + span + 1, None),
 )
 _LESS_THAN_AGO = TimeTest(
     operands.span,
@@ -180,7 +200,7 @@ _LESS_THAN_AGO = TimeTest(
 _MORE_THAN_FUTURE = TimeTest(
     operands.span,
     lambda span, clock: Span(clock.now + span + 1, None),
-    lambda span, moment, clock: (start(moment, clock.zone) - span,),
+    lambda span, moment, clock: (None, start(moment, clock.zone) - span),
 )
 _LESS_THAN_FUTURE = TimeTest(
     operands.span,
@@ -190,17 +210,17 @@ _LESS_THAN_FUTURE = TimeTest(
 _DAYS_AGO = TimeTest(
     operands.days,
     lambda days, clock: Span(Day(clock.today - days), Day(clock.today - days + 1)),
-    lambda days, moment, clock: _day_turns(moment, days, clock),
+    lambda days, moment, clock: _on_day(moment, days, clock),
 )
 _DAYS_IN_FUTURE = TimeTest(
     operands.days,
     lambda days, clock: Span(Day(clock.today + days), Day(clock.today + days + 1)),
-    lambda days, moment, clock: _day_turns(moment, -days, clock),
+    lambda days, moment, clock: _on_day(moment, -days, clock),
 )
 _NEXT_MONTH = TimeTest(
     operands.nothing,
     lambda _operand, clock: Span(month_start(clock.today, 1), month_start(clock.today, 2)),
-    _next_month_turns,
+    _month_before,
 )
 _BIRTHDAY_NEXT_MONTH = Recurring(
     operands.nothing,
@@ -210,7 +230,7 @@ _BIRTHDAY_NEXT_MONTH = Recurring(
 )
 
 
-def _texts(test: Test, *kinds: Kind) -> dict[Kind, Meaning]:
+def _texts(test: ValueTest, *kinds: Kind) -> dict[Kind, Meaning]:
     """Apply a test of text to kinds of field; where nobody declared a type, numbers and booleans serve as operands."""
     loose = replace(test, read=operands.scalar)
     return {kind: loose if kind in (Kind.JSON, Kind.PRODUCTS) else test for kind in kinds}

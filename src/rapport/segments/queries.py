@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rapport.core.db import Connection, columns
 from rapport.http.lists import Equals, Found, ListSpec, Page
@@ -36,15 +37,12 @@ SELECT wanted.number::int AS number, customer.id AS customer_id,
     ARRAY (
         SELECT event.created_at FROM events AS event
         WHERE event.project_id = $1 AND event.customer_id = customer.id AND event.name = wanted.name
-            AND event.created_at <= $2
-            AND (wanted.since IS NULL OR event.created_at > wanted.since)
-            AND (wanted.after IS NULL OR event.created_at > wanted.after)
-            AND (wanted.before IS NULL OR event.created_at < wanted.before)
+            AND event.created_at >= wanted.since AND event.created_at < wanted.until
         ORDER BY event.created_at DESC LIMIT wanted.most
     ) AS times
-FROM unnest($3::text[]) AS customer (id),
-    unnest($4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::int[])
-        WITH ORDINALITY AS wanted (name, since, after, before, most, number)
+FROM unnest($2::text[]) AS customer (id),
+    unnest($3::text[], $4::timestamptz[], $5::timestamptz[], $6::int[])
+        WITH ORDINALITY AS wanted (name, since, until, most, number)
 """
 
 
@@ -59,18 +57,22 @@ async def open_moment(
 
 
 async def event_times(
-    conn: Connection, project_id: int, now: datetime, customer_ids: list[str], windows: tuple[Window, ...]
+    conn: Connection,
+    project_id: int,
+    now: datetime,
+    zone: ZoneInfo,
+    customer_ids: list[str],
+    windows: tuple[Window, ...],
 ) -> list[tuple[int, str, list[datetime]]]:
     """Return for each window (by number) and customer the times of the newest events in it, newest first."""
+    bounds = [window.bounds(now, zone) for window in windows]
     rows = await conn.fetch(
         _WINDOWS,
         project_id,
-        now,
         customer_ids,
         [window.name for window in windows],
-        [None if window.last is None else now - window.last for window in windows],
-        [window.after for window in windows],
-        [window.before for window in windows],
+        [since for since, _ in bounds],
+        [until for _, until in bounds],
         [window.limit for window in windows],
     )
     return [(row["number"] - 1, row["customer_id"], row["times"]) for row in rows]

@@ -8,13 +8,14 @@ from zoneinfo import ZoneInfo
 
 from rapport.segments.fields import Kind
 from rapport.segments.json_values import PRODUCT_TEXTS, instant_of_sql, is_day_sql, number_of_sql, text_of_sql
-from rapport.segments.operators import Form, Meaning, Narrowing, Presence, Recurring, Test, TimeTest
+from rapport.segments.operators import Form, Meaning, Narrowing, Presence, Recurring, TimeTest, ValueTest
 from rapport.segments.times import (
     EARLIEST_MS,
     LAST_DAY,
     LATEST_MS,
     Clock,
     Day,
+    Period,
     Span,
     first_day_from,
     from_ms,
@@ -22,8 +23,6 @@ from rapport.segments.times import (
     start,
 )
 from rapport.segments.tree import Filter, Group, Leaf, Window
-
-Ranges = Sequence[tuple[int | None, int | None]]
 
 _PRODUCT_TEXTS = ", ".join(f"(p.v -> '{key}')" for key in PRODUCT_TEXTS)
 
@@ -79,21 +78,16 @@ class _Writer:
 
     def _leaf(self, leaf: Leaf, meaning: Meaning) -> str:
         match meaning:
-            case Presence() | Test() if leaf.window is not None:
+            case Presence() | ValueTest() if leaf.window is not None:
                 return self._events(leaf.window, meaning, leaf.operands)
             case Presence():
                 return self._presence(leaf, meaning)
-            case Test() if leaf.field.kind is Kind.SEGMENTS:
-                return self._segments(meaning, leaf.operands)
-            case Test() if meaning.form is Form.COUNT:
-                return self._count(leaf, meaning)
-            case Test():
+            case ValueTest():
                 return self._test(leaf, meaning)
             case TimeTest():
                 return self._time(leaf, meaning)
             case Recurring():
-                month = self.bind(meaning.month(self._clock), "integer")
-                return f"COALESCE({meaning.sql.format(value=leaf.field.sql(self.bind), month=month)}, FALSE)"
+                return self._recurring(leaf, meaning)
             case Narrowing():
                 raise TypeError(leaf.field.path)
 
@@ -105,18 +99,22 @@ class _Writer:
             found = f"(({source}) IS NOT NULL)"
         return found if meaning.wanted else f"NOT {found}"
 
-    def _count(self, leaf: Leaf, meaning: Test) -> str:
+    def _count(self, leaf: Leaf, meaning: ValueTest) -> str:
         source = leaf.field.sql(self.bind)
         number = f"(SELECT count(*) FROM {source} WHERE jsonb_typeof(q.v) <> 'null')"
         return f"({self._filled(meaning, number, leaf.operands)})"
 
-    def _segments(self, meaning: Test, operands: Sequence[object]) -> str:
+    def _segments(self, meaning: ValueTest, operands: Sequence[object]) -> str:
         return (
             f"EXISTS (SELECT FROM segment_members m WHERE m.project_id = {self.project} AND m.customer_id = c.id "
             f"AND {self._filled(meaning, 'm.segment_id', operands)})"
         )
 
-    def _test(self, leaf: Leaf, meaning: Test) -> str:
+    def _test(self, leaf: Leaf, meaning: ValueTest) -> str:
+        if leaf.field.kind is Kind.SEGMENTS:
+            return self._segments(meaning, leaf.operands)
+        if meaning.form is Form.COUNT:
+            return self._count(leaf, meaning)
         source = leaf.field.sql(self.bind)
         if leaf.field.kind is Kind.PRODUCTS:
             source = f"(SELECT q.v FROM {source}) AS p CROSS JOIN LATERAL (VALUES {_PRODUCT_TEXTS}) AS q(v)"
@@ -125,10 +123,10 @@ class _Writer:
         form = text_of_sql("q.v") if meaning.form is Form.TEXT else number_of_sql("q.v")
         return f"EXISTS (SELECT FROM {source} WHERE {self._filled(meaning, f'({form})', leaf.operands)})"
 
-    def _filled(self, meaning: Test, value: str, operands: Sequence[object]) -> str:
+    def _filled(self, meaning: ValueTest, value: str, operands: Sequence[object]) -> str:
         return meaning.sql.format(value=value, operands=self.bind(list(operands), f"{meaning.form.value}[]"))
 
-    def _events(self, window: Window, meaning: Presence | Test, operands: Sequence[object]) -> str:
+    def _events(self, window: Window, meaning: Presence | ValueTest, operands: Sequence[object]) -> str:
         # Reads the key of events: (project_id, customer_id, name, created_at, id).
         since, until = window.bounds(self._now, self._clock.zone)
         events = (
@@ -155,6 +153,10 @@ class _Writer:
             f"ELSE {self._in_instants(instant_of_sql(value), spans)} END)"
         )
 
+    def _recurring(self, leaf: Leaf, meaning: Recurring) -> str:
+        month = self.bind(meaning.month(self._clock), "integer")
+        return f"COALESCE({meaning.sql.format(value=leaf.field.sql(self.bind), month=month)}, FALSE)"
+
     def _in_instants(self, value: str, spans: Sequence[Span]) -> str:
         zone = self._clock.zone
         ranges = merge(
@@ -180,7 +182,7 @@ class _Writer:
         collated = f'{value} COLLATE "C"' if kind == "text" else value
         return self._in_ranges(collated, _clipped(ranges, 1, LAST_DAY), write, kind)
 
-    def _in_ranges(self, value: str, ranges: Ranges, write: Any, kind: str) -> str:
+    def _in_ranges(self, value: str, ranges: Sequence[Period], write: Any, kind: str) -> str:
         """Write the test that a value lies in one of several half-open ranges; None is unbounded."""
         if not ranges:
             # Not just FALSE: the placeholders in `value` have to appear.
@@ -201,7 +203,7 @@ def _written_day(ordinal: int) -> str:
     return date.fromordinal(ordinal).isoformat()
 
 
-def _clipped(ranges: Ranges, least: int, most: int) -> list[tuple[int | None, int | None]]:
+def _clipped(ranges: Sequence[Period], least: int, most: int) -> list[Period]:
     """Leave out what no value from `least` to `most` can be in; bounds beyond them become unbounded."""
     return [
         (None if lo is None or lo <= least else lo, None if hi is None or hi > most else hi)

@@ -1,11 +1,12 @@
 """Days and instants as filters compare them: one grammar of text for Python and SQL, calendar days of a time zone.
 
-An instant is an integer, milliseconds since 1970 UTC; a calendar day is a `Day`. Integers do not overflow at the ends of
-the calendar, and the time zone data of Python alone decides where a day starts: SQL is only ever given finished bounds.
+An instant is an integer, milliseconds since 1970 UTC; a calendar day is a `Day`. Integers do not overflow at the ends
+of the calendar, and the time zone data of Python alone decides where a day starts: SQL is only ever given finished
+bounds.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -21,8 +22,8 @@ _EPOCH_DAY = _EPOCH.toordinal()
 EARLIEST_MS = (1 - _EPOCH_DAY) * DAY_MS
 LATEST_MS = (LAST_DAY + 1 - _EPOCH_DAY) * DAY_MS - 1
 
-# Regular expressions that mean the same in Python (`fullmatch`) and PostgreSQL (`^(?:…)$`): no class escapes, no lookaround.
-# Whatever they accept, PostgreSQL can cast: no 30 February, no year 0, no hour 24, no offset beyond 15:59.
+# Regular expressions that mean the same in Python (`fullmatch`) and PostgreSQL (`^(?:…)$`): no class escapes, no
+# lookaround. Whatever they accept, PostgreSQL can cast: no 30 February, no year 0, no hour 24, no offset beyond 15:59.
 _YEAR = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9][0-9]|[0-9][1-9][0-9]{2}|[1-9][0-9]{3})"
 _LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
 _MONTH_AND_DAY = (
@@ -46,6 +47,8 @@ class Day(NamedTuple):
 
 Moment = Day | int
 """A day, or an instant in milliseconds since 1970 UTC."""
+Period = tuple[int | None, int | None]
+"""From an integer (included) to another (excluded); None is unbounded."""
 
 
 class Span(NamedTuple):
@@ -83,7 +86,7 @@ def from_ms(instant: int) -> datetime | None:
 
 @lru_cache(maxsize=16_384)
 def start_of_day(zone: ZoneInfo, ordinal: int) -> int:
-    """Return the instant a calendar day starts; of two midnights the first, for a skipped midnight the end of the gap."""
+    """Return when a calendar day starts; of two midnights the first, for a skipped one the end of the gap."""
     known = min(max(ordinal, 1), LAST_DAY)
     offset = datetime.combine(date.fromordinal(known), time(), zone).utcoffset() or timedelta(0)
     return (ordinal - _EPOCH_DAY) * DAY_MS - offset // MILLISECOND
@@ -167,12 +170,11 @@ def _offset_minutes(offset: str | None) -> int:
     return -minutes if offset[0] == "-" else minutes
 
 
-def merge(spans: Sequence[tuple[int | None, int | None]]) -> list[tuple[int | None, int | None]]:
-    """Return the union of half-open integer ranges as disjoint ranges in order, without empty ones."""
+def merge(periods: Iterable[Period]) -> list[Period]:
+    """Return the union of periods as disjoint periods in order, without empty ones."""
     least, most = -(2**80), 2**80
-    whole = sorted((least if lo is None else lo, most if hi is None else hi) for lo, hi in spans)
     merged: list[tuple[int, int]] = []
-    for lo, hi in whole:
+    for lo, hi in sorted((least if lo is None else lo, most if hi is None else hi) for lo, hi in periods):
         if lo >= hi:
             continue
         if merged and lo <= merged[-1][1]:

@@ -56,9 +56,9 @@ def _clamped(instant: int) -> datetime:
 class Facts:
     """All that a filter may look at.
 
-    `segments`: the ids of the segments the customer is in. `windows`: for each window of the filter the times of its events,
-    newest first; a window that is not there has none. Times after now may be in it: they do not count before their
-    time, but then `until` knows of them.
+    `segments`: the ids of the segments the customer is in. `windows`: for each window of the filter the times of its
+    events, newest first; a window that is not there has none. Times after now may be in it: they do not count before
+    their time, but then `until` knows of them.
     """
 
     customer: Customer

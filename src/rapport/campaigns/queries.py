@@ -1,0 +1,187 @@
+"""All SQL of campaigns and of the making and removing of their codes."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from rapport.campaigns.models import Campaign
+from rapport.core.db import Connection, columns
+from rapport.core.ids import new_id
+from rapport.http.lists import Equals, Found, ListSpec, Page
+from rapport.http.queries import fetch_page
+
+CAMPAIGNS = ListSpec(
+    data_ref="campaigns",
+    table="campaigns",
+    row=Campaign,
+    orders={"created_at": "created_at", "updated_at": "coalesce(updated_at, created_at)", "name": "name"},
+    default_order="-created_at",
+    filters={"campaign_type": Equals("campaign_type")},
+    max_page=1000,
+)
+_COLUMNS = columns(Campaign)
+_NAMES = Campaign.__struct_fields__
+_PLACES = ", ".join(f"${number}" for number in range(2, len(_NAMES) + 2))
+_CHANGEABLE = (
+    "description", "type", "join_once", "auto_join", "start_date", "expiration_date", "activity_duration", "discount",
+    "metadata", "active", "updated_at",
+)  # fmt: skip
+_CHANGES = ", ".join(f"{name} = ${number}" for number, name in enumerate(_CHANGEABLE, start=3))
+
+# Candidates that somebody has are left out; one that somebody takes at this moment is skipped, too.
+_INSERT_CODES = """
+INSERT INTO vouchers (project_id, id, code, campaign_id, quantity, active, metadata, created_at)
+SELECT $1, candidate.id, candidate.code, $2, $3, true, '{}', $4
+FROM unnest($5::text[], $6::text[]) AS candidate (id, code)
+WHERE NOT EXISTS (SELECT FROM vouchers WHERE project_id = $1 AND vouchers.code = candidate.code)
+LIMIT $7
+ON CONFLICT DO NOTHING
+RETURNING code
+"""
+
+
+async def read_now(conn: Connection, offset: timedelta) -> datetime:
+    """Return the time."""
+    now: datetime = await conn.fetchval("SELECT date_trunc('milliseconds', clock_timestamp() + $1::interval)", offset)
+    return now
+
+
+async def insert(conn: Connection, project_id: int, campaign: Campaign) -> None:
+    """Insert a campaign."""
+    await conn.execute(
+        f"INSERT INTO campaigns (project_id, {_COLUMNS}, state) VALUES ($1, {_PLACES}, 'live')",
+        project_id,
+        *[getattr(campaign, name) for name in _NAMES],
+    )
+
+
+async def find(conn: Connection, project_id: int, reference: str, *, lock: str = "") -> Campaign | None:
+    """Return the campaign with this id or name (the id wins), or None; `lock` is a row lock's name."""
+    suffix = f" FOR {lock}" if lock else ""
+    for column in ("id", "name"):
+        row = await conn.fetchrow(
+            f"SELECT {_COLUMNS} FROM campaigns WHERE project_id = $1 AND {column} = $2 AND state = 'live'{suffix}",
+            project_id,
+            reference,
+        )
+        if row is not None:
+            return Campaign(**row)
+    return None
+
+
+async def update(conn: Connection, project_id: int, campaign: Campaign) -> None:
+    """Write what can be changed of a locked campaign."""
+    await conn.execute(
+        f"UPDATE campaigns SET {_CHANGES} WHERE project_id = $1 AND id = $2",
+        project_id,
+        campaign.id,
+        *[getattr(campaign, name) for name in _CHANGEABLE],
+    )
+
+
+async def count_codes(conn: Connection, project_id: int, campaign_ids: Sequence[str]) -> dict[str, int]:
+    """Return how many vouchers each campaign has; campaigns without any are left out. Index: vouchers_of_campaign."""
+    rows = await conn.fetch(
+        "SELECT campaign_id, count(*) AS number FROM vouchers "
+        "WHERE project_id = $1 AND campaign_id = ANY ($2) GROUP BY campaign_id",
+        project_id,
+        campaign_ids,
+    )
+    return {row["campaign_id"]: row["number"] for row in rows}
+
+
+async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Campaign]:
+    """Return one page of campaigns."""
+    return await fetch_page(conn, CAMPAIGNS, project_id, page, conditions=(("state = 'live'", ()),))
+
+
+async def insert_codes(
+    conn: Connection, project_id: int, campaign: Campaign, now: datetime, candidates: list[str], limit: int
+) -> list[str]:
+    """Insert up to `limit` vouchers of a campaign, with those of the candidate codes that are free; return these."""
+    rows = await conn.fetch(
+        _INSERT_CODES,
+        project_id,
+        campaign.id,
+        campaign.quantity,
+        now,
+        [new_id("v") for _ in candidates],
+        candidates,
+        limit,
+    )
+    return [row["code"] for row in rows]
+
+
+async def add_wanted(conn: Connection, project_id: int, campaign_id: str, wanted: int, made: int) -> None:
+    """Count codes that are to be made, and codes that are made already."""
+    await conn.execute(
+        "UPDATE campaigns SET codes_wanted = codes_wanted + $3, codes_made = codes_made + $4, codes_failed = false "
+        "WHERE project_id = $1 AND id = $2",
+        project_id,
+        campaign_id,
+        wanted,
+        made,
+    )
+
+
+async def set_failed(conn: Connection, project_id: int, campaign_id: str) -> None:
+    """Note that no free code was found."""
+    await conn.execute(
+        "UPDATE campaigns SET codes_failed = true WHERE project_id = $1 AND id = $2", project_id, campaign_id
+    )
+
+
+async def projects_with_work(conn: Connection) -> list[int]:
+    """Return the projects in which codes are to be made or removed. Index: campaigns_with_work."""
+    rows = await conn.fetch(
+        "SELECT DISTINCT project_id FROM campaigns "
+        "WHERE state = 'deleted' OR (codes_made < codes_wanted AND NOT codes_failed) ORDER BY project_id"
+    )
+    return [row["project_id"] for row in rows]
+
+
+async def claim_generation(conn: Connection, project_id: int) -> Campaign | None:
+    """Lock a campaign that waits for codes and that nobody else works on."""
+    row = await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM campaigns WHERE project_id = $1 AND state = 'live' AND codes_made < codes_wanted "
+        "AND NOT codes_failed ORDER BY codes_wanted - codes_made, created_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
+        project_id,
+    )
+    return None if row is None else Campaign(**row)
+
+
+async def mark_deleted(conn: Connection, project_id: int, campaign_id: str) -> None:
+    """Take a locked campaign away from users, and free its name."""
+    await conn.execute(
+        "UPDATE campaigns SET state = 'deleted', active = false, name = id WHERE project_id = $1 AND id = $2",
+        project_id,
+        campaign_id,
+    )
+
+
+async def claim_deleted(conn: Connection, project_id: int) -> str | None:
+    """Lock a deleted campaign that nobody else works on; return its id."""
+    found: str | None = await conn.fetchval(
+        "SELECT id FROM campaigns WHERE project_id = $1 AND state = 'deleted' ORDER BY created_at LIMIT 1 "
+        "FOR UPDATE SKIP LOCKED",
+        project_id,
+    )
+    return found
+
+
+async def remove_codes(conn: Connection, project_id: int, campaign_id: str, limit: int) -> int:
+    """Remove up to `limit` vouchers of a campaign with their rule assignments; return how many."""
+    removed: int = await conn.fetchval(
+        "WITH gone AS (DELETE FROM vouchers WHERE project_id = $1 AND id IN "
+        "(SELECT id FROM vouchers WHERE project_id = $1 AND campaign_id = $2 LIMIT $3) RETURNING id), "
+        "unassigned AS (DELETE FROM validation_rule_assignments WHERE project_id = $1 AND related_object_id IN "
+        "(SELECT id FROM gone)) SELECT count(*) FROM gone",
+        project_id,
+        campaign_id,
+        limit,
+    )
+    return removed
+
+
+async def remove(conn: Connection, project_id: int, campaign_id: str) -> None:
+    """Remove the row of a deleted campaign."""
+    await conn.execute("DELETE FROM campaigns WHERE project_id = $1 AND id = $2", project_id, campaign_id)

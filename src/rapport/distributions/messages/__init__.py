@@ -1,0 +1,1 @@
+"""Messages of distributions: written, handed over at most once, and kept."""

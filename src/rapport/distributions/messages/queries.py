@@ -1,0 +1,222 @@
+"""All SQL of messages."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from rapport.core.db import Connection, columns
+from rapport.distributions.messages.models import Claimed, Message, Prepared
+from rapport.http.lists import Equals, Found, ListSpec, Page
+from rapport.http.queries import fetch_page
+
+MESSAGES = ListSpec(
+    data_ref="data",
+    table="messages",
+    row=Message,
+    orders={"created_at": "created_at"},
+    default_order="-created_at",
+    filters={"state": Equals("state"), "customer_id": Equals("customer_id")},
+)
+_MESSAGE = columns(Message)
+_PREPARED = Prepared.__struct_fields__
+_NOW = "date_trunc('milliseconds', clock_timestamp() + {}::interval)"
+
+_CLAIM = f"""
+WITH due AS MATERIALIZED (
+    SELECT id FROM messages
+    WHERE project_id = $1 AND state = 'QUEUED' AND next_attempt_at <= $2
+    ORDER BY next_attempt_at LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE messages
+SET state = 'PREPARING', attempts = attempts + 1, next_attempt_at = NULL, lease_until = $2 + $3::interval
+FROM due WHERE messages.project_id = $1 AND messages.id = due.id
+RETURNING {", ".join(f"messages.{name}" for name in Claimed.__struct_fields__)}
+"""
+
+_RECOVER = """
+UPDATE messages SET
+    state = CASE WHEN state = 'SENDING' AND provider <> 'outbox' THEN 'UNCERTAIN' ELSE 'QUEUED' END,
+    failures = failures + 1,
+    next_attempt_at = CASE WHEN state = 'SENDING' AND provider <> 'outbox' THEN NULL ELSE $2::timestamptz END,
+    lease_until = NULL,
+    error_key = CASE WHEN state = 'SENDING' AND provider <> 'outbox' THEN $3 ELSE $5 END,
+    error_message = CASE WHEN state = 'SENDING' AND provider <> 'outbox' THEN $4 ELSE $6 END
+WHERE project_id = $1 AND state IN ('PREPARING', 'SENDING') AND lease_until <= $2
+RETURNING id, state
+"""
+
+
+async def list_messages(conn: Connection, project_id: int, distribution_id: str, page: Page) -> Found[Message]:
+    """Return one page of a distribution's messages; the index is messages_of_distribution."""
+    return await fetch_page(conn, MESSAGES, project_id, page, where={"distribution_id": distribution_id})
+
+
+async def find_message(
+    conn: Connection, project_id: int, distribution_id: str, message_id: str, *, lock: bool = False
+) -> Message | None:
+    """Return a message, locked if asked for, or None."""
+    row = await conn.fetchrow(
+        f"SELECT {_MESSAGE} FROM messages WHERE project_id = $1 AND id = $2 AND distribution_id = $3"
+        + (" FOR NO KEY UPDATE" if lock else ""),
+        project_id,
+        message_id,
+        distribution_id,
+    )
+    return None if row is None else Message(*row)
+
+
+async def bodies(conn: Connection, project_id: int, message_id: str) -> tuple[str | None, str | None]:
+    """Return a message's text and HTML as they were handed over."""
+    row = await conn.fetchrow(
+        "SELECT text_body, html_body FROM messages WHERE project_id = $1 AND id = $2", project_id, message_id
+    )
+    return row["text_body"], row["html_body"]
+
+
+async def find_entry(conn: Connection, project_id: int, entry_id: str) -> dict[str, Any] | None:
+    """Return the payload of an entry of the activity log, or None."""
+    return await conn.fetchval(  # type: ignore[no-any-return]
+        "SELECT payload FROM activity WHERE project_id = $1 AND id = $2", project_id, entry_id
+    )
+
+
+async def queue(
+    conn: Connection, project_id: int, at: datetime, wanted: list[tuple[str, str, str, str, str, str]]
+) -> int:
+    """Queue messages (id, distribution, entry, type of entry, customer, channel) not queued before; return how many."""
+    done = await conn.execute(
+        "INSERT INTO messages (project_id, id, distribution_id, trigger_id, trigger_type, customer_id, channel, state, "
+        "next_attempt_at, created_at) "
+        "SELECT $1, wanted.id, distribution_id, trigger_id, trigger_type, customer_id, channel, 'QUEUED', $2, $2 "
+        "FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]) "
+        "AS wanted (id, distribution_id, trigger_id, trigger_type, customer_id, channel) ON CONFLICT DO NOTHING",
+        project_id,
+        at,
+        *[[one[index] for one in wanted] for index in range(6)],
+    )
+    return int(done.rpartition(" ")[2])
+
+
+async def projects_with_due(conn: Connection, offset: timedelta) -> list[int]:
+    """Return the projects in which a message is due; one probe of messages_due each."""
+    rows = await conn.fetch(
+        "SELECT project_id FROM projects WHERE EXISTS (SELECT FROM messages "
+        "WHERE messages.project_id = projects.project_id AND state = 'QUEUED' "
+        f"AND next_attempt_at <= {_NOW.format('$1')}) ORDER BY project_id",
+        offset,
+    )
+    return [row["project_id"] for row in rows]
+
+
+async def projects_with_expired(conn: Connection, offset: timedelta) -> list[int]:
+    """Return the projects in which a lease ran out; one probe of messages_leased each."""
+    rows = await conn.fetch(
+        "SELECT project_id FROM projects WHERE EXISTS (SELECT FROM messages "
+        "WHERE messages.project_id = projects.project_id AND state IN ('PREPARING', 'SENDING') "
+        f"AND lease_until <= {_NOW.format('$1')}) ORDER BY project_id",
+        offset,
+    )
+    return [row["project_id"] for row in rows]
+
+
+async def claim(conn: Connection, project_id: int, at: datetime, lease: timedelta, limit: int) -> list[Claimed]:
+    """Take messages that are due, oldest first, for as long as the lease; the index is messages_due."""
+    rows = await conn.fetch(_CLAIM, project_id, at, lease, limit)
+    return sorted((Claimed(*row) for row in rows), key=lambda one: (one.created_at, one.id))
+
+
+async def release(conn: Connection, project_id: int, claimed: list[tuple[str, int]], at: datetime) -> None:
+    """Put back messages (id, attempt) that nothing was done with."""
+    await conn.execute(
+        "UPDATE messages SET state = 'QUEUED', next_attempt_at = $2, lease_until = NULL "
+        "FROM unnest($3::text[], $4::integer[]) AS held (id, attempt) "
+        "WHERE project_id = $1 AND messages.id = held.id AND attempts = held.attempt AND state = 'PREPARING'",
+        project_id,
+        at,
+        [message_id for message_id, _ in claimed],
+        [attempt for _, attempt in claimed],
+    )
+
+
+async def recover(
+    conn: Connection, project_id: int, at: datetime, doubtful: tuple[str, str], again: tuple[str, str]
+) -> list[tuple[str, str]]:
+    """Settle messages whose lease ran out; return (id, state). `doubtful` and `again` are the errors they show.
+
+    What nothing was handed over of is queued again; what may have been is UNCERTAIN. The index is messages_leased.
+    """
+    rows = await conn.fetch(_RECOVER, project_id, at, *doubtful, *again)
+    return [(row["id"], row["state"]) for row in rows]
+
+
+async def start_sending(
+    conn: Connection, project_id: int, message_id: str, attempt: int, lease_until: datetime, prepared: Prepared
+) -> bool:
+    """Keep what is about to be handed over; return False when the message is in other hands."""
+    sets = ", ".join(f"{name} = ${index}" for index, name in enumerate(_PREPARED, start=5))
+    done = await conn.execute(
+        f"UPDATE messages SET state = 'SENDING', lease_until = $4, error_key = NULL, error_message = NULL, {sets} "
+        "WHERE project_id = $1 AND id = $2 AND attempts = $3 AND state = 'PREPARING'",
+        project_id,
+        message_id,
+        attempt,
+        lease_until,
+        *[getattr(prepared, name) for name in _PREPARED],
+    )
+    return bool(done == "UPDATE 1")
+
+
+async def finish(
+    conn: Connection,
+    project_id: int,
+    message_id: str,
+    attempt: int,
+    state: str,
+    *,
+    error: tuple[str, str] | None = None,
+    sent_at: datetime | None = None,
+) -> bool:
+    """Write how an attempt ended for good; False when the message is in other hands.
+
+    A result that comes after the lease ran out still settles the doubt.
+    """
+    done = await conn.execute(
+        "UPDATE messages SET state = $4, lease_until = NULL, error_key = $5, error_message = $6, sent_at = $7 "
+        "WHERE project_id = $1 AND id = $2 AND attempts = $3 AND state IN ('PREPARING', 'SENDING', 'UNCERTAIN')",
+        project_id,
+        message_id,
+        attempt,
+        state,
+        None if error is None else error[0],
+        None if error is None else error[1],
+        sent_at,
+    )
+    return bool(done == "UPDATE 1")
+
+
+async def put_off(
+    conn: Connection, project_id: int, message_id: str, attempt: int, until: datetime, error: tuple[str, str]
+) -> bool:
+    """Queue a message again for later, after an attempt that surely handed nothing over."""
+    done = await conn.execute(
+        "UPDATE messages SET state = 'QUEUED', failures = failures + 1, next_attempt_at = $4, lease_until = NULL, "
+        "error_key = $5, error_message = $6 "
+        "WHERE project_id = $1 AND id = $2 AND attempts = $3 AND state IN ('PREPARING', 'SENDING', 'UNCERTAIN')",
+        project_id,
+        message_id,
+        attempt,
+        until,
+        *error,
+    )
+    return bool(done == "UPDATE 1")
+
+
+async def queue_again(conn: Connection, project_id: int, message_id: str, at: datetime) -> Message:
+    """Queue a locked message because a person asked for it."""
+    row = await conn.fetchrow(
+        "UPDATE messages SET state = 'QUEUED', failures = 0, next_attempt_at = $3, error_key = NULL, "
+        f"error_message = NULL WHERE project_id = $1 AND id = $2 RETURNING {_MESSAGE}",
+        project_id,
+        message_id,
+        at,
+    )
+    return Message(*row)

@@ -1,0 +1,245 @@
+"""One attempt at one message: written in the transaction that publishes its code, then handed over, then recorded.
+
+Everything an attempt says is made anew from what is true at its time, so a retry neither repeats an old address nor an
+old template; the code stays the same, published once under the message's id.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from rapport.core.clock import iso
+from rapport.core.errors import RapportError
+from rapport.customers.models import Customer
+from rapport.customers.schemas import simple_view as customer_view
+from rapport.customers.schemas import view as full_customer
+from rapport.customers.writes import Unit, Writer
+from rapport.distributions import queries as distributions
+from rapport.distributions.messages import mail, queries, templates
+from rapport.distributions.messages.consent import may_write_to
+from rapport.distributions.messages.models import Claimed, Prepared, pause_after
+from rapport.distributions.messages.providers import Outcome
+from rapport.distributions.models import Distribution
+from rapport.distributions.schemas import simple_view as distribution_view
+from rapport.publications import actions as publications
+from rapport.publications.models import Publication
+from rapport.segments.tasks import internal
+
+SENDING_LEASE = timedelta(seconds=300)
+"""Longer than handing over can take (see the limits in `smtp`)."""
+
+
+class NotWanted(Exception):
+    """The distribution was switched off or deleted since the message was queued."""
+
+
+class Refusal(Exception):
+    """The message can never be sent as things are; `key` and `message` say why."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+        self.message = message
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """A message that is kept as SENDING and may be handed over now."""
+
+    mail: mail.Mail
+    file_name: str
+    customer: Customer
+    distribution: Distribution
+
+
+class Sending:
+    """The steps of an attempt, each a transaction of its own that names the attempt."""
+
+    def __init__(self, writer: Writer, provider: str, default_sender: str) -> None:
+        """Write through `writer`; `default_sender` is used where a distribution names none."""
+        self._writer = writer
+        self._provider = provider
+        self._default_sender = default_sender
+
+    async def prepare(self, project_id: int, message: Claimed) -> Ready | None:
+        """Publish the code, write the mail, keep it as SENDING; None when the message is in other hands.
+
+        Raises NotWanted and Refusal, and then nothing was done.
+        """
+
+        async def work(unit: Unit) -> Ready | None:
+            customer = await unit.find_locked(message.customer_id)
+            distribution = await distributions.find(unit.conn, project_id, message.distribution_id)
+            if distribution is None or not distribution.active:
+                raise NotWanted
+            if customer is None:
+                raise Refusal("customer_not_found", f"Cannot find customer with id {message.customer_id}")
+            if not may_write_to(customer, message.channel):
+                raise Refusal("customer_unsubscribed", f"The customer takes no messages by {message.channel}")
+            recipient = _recipient(customer)
+            publication = await _publish(unit, message, distribution)
+            variables = await _variables(unit, message, distribution, customer, publication)
+            written, prepared = self._write(message, distribution, customer, recipient, variables, unit)
+            prepared = msgspec.structs.replace(
+                prepared,
+                publication_id=None if publication is None else publication.id,
+                voucher_code=None if publication is None else publication.voucher.code,
+            )
+            until = unit.now + SENDING_LEASE
+            if not await queries.start_sending(unit.conn, project_id, message.id, message.attempts, until, prepared):
+                return None
+            return Ready(written, _file_name(message), customer, distribution)
+
+        return await self._writer.commit(internal(project_id), work)
+
+    def _write(
+        self,
+        message: Claimed,
+        distribution: Distribution,
+        customer: Customer,
+        recipient: str,
+        variables: dict[str, Any],
+        unit: Unit,
+    ) -> tuple[mail.Mail, Prepared]:
+        sender = mail.sender(distribution.sender or self._default_sender)
+        try:
+            subject = mail.line(templates.render(distribution.subject, "plain", variables), mail.MAX_SUBJECT)
+            text = _body(distribution.text_template, "plain", variables)
+            html = _body(distribution.html_template, "html", variables)
+        except templates.TemplateFailed as error:
+            raise Refusal("template_error", str(error)) from error
+        header = mail.message_id(message.id, sender.address)
+        written = mail.build(
+            sender=sender,
+            recipient=recipient,
+            recipient_name=customer.name,
+            reply_to=distribution.reply_to,
+            subject=subject,
+            text=text,
+            html=html,
+            message_id=header,
+            date=unit.now,
+        )
+        prepared = Prepared(
+            self._provider, distribution.campaign_id, None, None, sender.address, recipient, subject, text, html, header
+        )
+        return written, prepared
+
+    async def record(self, project_id: int, message: Claimed, ready: Ready, outcome: Outcome) -> None:
+        """Write what came of handing the message over."""
+        error = (outcome.key, outcome.message)
+        if outcome.kind == "later":
+            await self.put_off(project_id, message, error)
+        elif outcome.kind == "refused":
+            await self.fail(project_id, message, Refusal(*error))
+        elif outcome.kind == "doubtful":
+            await self._finish(project_id, message, "UNCERTAIN", error)
+        else:
+            await self._sent(project_id, message, ready)
+
+    async def put_off(self, project_id: int, message: Claimed, error: tuple[str, str]) -> None:
+        """Try again later, or give up after the last attempt; nothing has been handed over."""
+        pause = pause_after(message.failures + 1)
+        if pause is None:
+            await self.fail(project_id, message, Refusal(*error))
+            return
+
+        async def work(unit: Unit) -> None:
+            await unit.open()
+            until = unit.now + pause
+            await queries.put_off(unit.conn, project_id, message.id, message.attempts, until, error)
+
+        await self._writer.commit(internal(project_id), work)
+
+    async def cancel(self, project_id: int, message: Claimed) -> None:
+        """End a message that is not wanted any more."""
+        reason = ("distribution_inactive", "the distribution was switched off or deleted before the message was sent")
+        await self._finish(project_id, message, "CANCELED", reason)
+
+    async def _finish(self, project_id: int, message: Claimed, state: str, error: tuple[str, str]) -> None:
+        async def work(unit: Unit) -> None:
+            await queries.finish(unit.conn, project_id, message.id, message.attempts, state, error=error)
+
+        await self._writer.commit(internal(project_id), work)
+
+    async def _sent(self, project_id: int, message: Claimed, ready: Ready) -> None:
+        async def work(unit: Unit) -> None:
+            await unit.open()
+            done = await queries.finish(unit.conn, project_id, message.id, message.attempts, "SENT", sent_at=unit.now)
+            if done:
+                payload = _payload(ready.customer, ready.distribution, message) | {"sent_at": iso(unit.now)}
+                unit.log("customer.email.sent", ready.customer, payload, ready.distribution.campaign_id)
+
+        await self._writer.commit(internal(project_id), work)
+
+    async def fail(self, project_id: int, message: Claimed, refusal: Refusal) -> None:
+        """End a message for good, and log it with the customer."""
+
+        async def work(unit: Unit) -> None:
+            customer = await unit.find_locked(message.customer_id)
+            distribution = await distributions.find(unit.conn, project_id, message.distribution_id)
+            error = (refusal.key, refusal.message)
+            done = await queries.finish(unit.conn, project_id, message.id, message.attempts, "FAILED", error=error)
+            if done and customer is not None and distribution is not None:
+                payload = _payload(customer, distribution, message) | {"failed_at": iso(unit.now)}
+                unit.log("customer.email.failed", customer, payload, distribution.campaign_id)
+
+        await self._writer.commit(internal(project_id), work)
+
+
+def _body(template: str | None, kind: templates.Kind, variables: dict[str, Any]) -> str | None:
+    return None if template is None else mail.body(templates.render(template, kind, variables))
+
+
+def _payload(customer: Customer, distribution: Distribution, message: Claimed) -> dict[str, Any]:
+    return {
+        "customer": customer_view(customer),
+        "distribution": distribution_view(distribution),
+        "message": {"id": message.id, "object": "message"},
+    }
+
+
+def _recipient(customer: Customer) -> str:
+    if not customer.email or not customer.email.strip():
+        raise Refusal("missing_email", f"Customer {customer.id} has no email address")
+    try:
+        return mail.address(customer.email)
+    except mail.InvalidAddress as error:
+        raise Refusal("invalid_email", f"{customer.email!r} is not an address that mail can be sent to") from error
+
+
+async def _publish(unit: Unit, message: Claimed, distribution: Distribution) -> Publication | None:
+    if distribution.campaign_id is None:
+        return None
+    try:
+        return await publications.publish(
+            unit,
+            distribution.campaign_id,
+            message.customer_id,
+            source_id=message.id,
+            channel=distribution.channel,
+            metadata={},
+            reuse=True,
+        )
+    except RapportError as error:
+        raise Refusal(error.key, error.details) from error
+
+
+async def _variables(
+    unit: Unit, message: Claimed, distribution: Distribution, customer: Customer, publication: Publication | None
+) -> dict[str, Any]:
+    """Return what templates may use; docs/distributions.md lists it."""
+    trigger = await queries.find_entry(unit.conn, unit.project_id, message.trigger_id) or {}
+    known = {
+        "customer": full_customer(customer),
+        "distribution": {"id": distribution.id, "name": distribution.name, "metadata": distribution.metadata},
+        "segment": trigger.get("segment"),
+        "event": trigger.get("event"),
+        "now": iso(unit.now),
+        "time_zone": unit.moment.zone.key,
+    }
+    return templates.values(known)  # type: ignore[no-any-return]
+
+
+def _file_name(message: Claimed) -> str:
+    return f"{message.created_at:%Y%m%dT%H%M%S}.{message.created_at.microsecond // 1000:03d}Z_{message.id}.eml"

@@ -1,0 +1,148 @@
+"""All SQL of publications, and the choice of a code that nobody has."""
+
+from datetime import datetime
+
+from rapport.core.db import Connection, columns
+from rapport.http.lists import Equals, Found, ListFilter, ListSpec, Page
+from rapport.http.queries import fetch_page
+from rapport.publications.models import PublicationRow
+
+_COLUMNS = columns(PublicationRow)
+_NAMES = PublicationRow.__struct_fields__
+_FILTERED = {
+    "customer_id": "customer_id",
+    "campaign_name": "campaign",
+    "result": "result",
+    "failure_code": "failure_code",
+    "source_id": "source_id",
+    "parent_object_id": "campaign_id",
+}
+
+PUBLICATIONS = ListSpec(
+    data_ref="publications",
+    table="publications",
+    row=PublicationRow,
+    orders={"created_at": "created_at", "id": "id", "customer_id": "customer_id", "channel": "channel"},
+    default_order="-created_at",
+    filters={
+        "campaign": ListFilter("(campaign = {0} OR campaign_id = {0})"),
+        "customer": ListFilter(
+            "customer_id = coalesce((SELECT customers.id FROM customers WHERE customers.project_id = $1 "
+            "AND (customers.id = {0} OR customers.source_id = {0}) ORDER BY customers.id = {0} DESC LIMIT 1), {0})"
+        ),
+        "voucher": ListFilter(
+            "id = (SELECT publication_id FROM vouchers WHERE vouchers.project_id = $1 AND vouchers.code = {})"
+        ),
+        "result": Equals("result"),
+        "source_id": Equals("source_id"),
+        **{f"filters[{name}][conditions][$is][0]": Equals(column) for name, column in _FILTERED.items()},
+    },
+    max_page=1000,
+)
+
+# Taking a code freezes what it offers: what its campaign changes later holds for the codes that nobody has.
+_TAKE = """
+UPDATE vouchers SET holder_id = $3, publication_id = $4, updated_at = $5,
+    discount = coalesce(vouchers.discount, campaigns.discount),
+    start_date = coalesce(vouchers.start_date, campaigns.start_date),
+    expiration_date = least(coalesce(vouchers.expiration_date, campaigns.expiration_date), $6)
+FROM (
+    SELECT id FROM vouchers
+    WHERE project_id = $1 AND campaign_id = $2 AND publication_id IS NULL AND active
+    ORDER BY id LIMIT $7 FOR NO KEY UPDATE {waiting}
+) AS free, campaigns
+WHERE vouchers.project_id = $1 AND vouchers.id = free.id AND campaigns.project_id = $1 AND campaigns.id = $2
+RETURNING vouchers.id, vouchers.code
+"""
+_TAKE_CODE = """
+UPDATE vouchers SET holder_id = $3, publication_id = $4, updated_at = $5, expiration_date = least(expiration_date, $6),
+    discount = coalesce(discount, (SELECT campaigns.discount FROM campaigns
+        WHERE campaigns.project_id = $1 AND campaigns.id = vouchers.campaign_id))
+WHERE project_id = $1 AND code = $2 AND publication_id IS NULL
+RETURNING id, code
+"""
+
+
+async def insert(conn: Connection, project_id: int, row: PublicationRow) -> bool:
+    """Insert a publication; return False if another has its source id."""
+    places = ", ".join(f"${number}" for number in range(2, len(_NAMES) + 2))
+    done = await conn.execute(
+        f"INSERT INTO publications (project_id, {_COLUMNS}) VALUES ($1, {places}) ON CONFLICT DO NOTHING",
+        project_id,
+        *[getattr(row, name) for name in _NAMES],
+    )
+    return bool(done == "INSERT 0 1")
+
+
+async def find_by_source_id(conn: Connection, project_id: int, source_id: str) -> PublicationRow | None:
+    """Return the publication that succeeded with this source id, or None. Index: publications_by_source_id."""
+    row = await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM publications WHERE project_id = $1 AND source_id = $2 AND result = 'SUCCESS'",
+        project_id,
+        source_id,
+    )
+    return None if row is None else PublicationRow(**row)
+
+
+async def find_joined(conn: Connection, project_id: int, customer_id: str, campaign_id: str) -> PublicationRow | None:
+    """Return a (locked) customer's first publication from a campaign whose voucher still exists, or None.
+
+    The index is publications_of_customer.
+    """
+    row = await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM publications WHERE project_id = $1 AND customer_id = $2 AND campaign_id = $3 "
+        "AND result = 'SUCCESS' AND EXISTS (SELECT FROM vouchers WHERE vouchers.project_id = $1 "
+        "AND vouchers.id = publications.voucher_ids[1]) ORDER BY created_at, id LIMIT 1",
+        project_id,
+        customer_id,
+        campaign_id,
+    )
+    return None if row is None else PublicationRow(**row)
+
+
+async def take_unpublished(  # noqa: PLR0913 (what is written into the voucher)
+    conn: Connection,
+    project_id: int,
+    campaign_id: str,
+    customer_id: str,
+    publication_id: str,
+    now: datetime,
+    until: datetime | None,
+    count: int,
+    *,
+    wait: bool,
+) -> list[tuple[str, str]]:
+    """Give up to `count` codes that nobody has to a customer; return their ids and codes.
+
+    Codes that somebody else is just taking are passed over, or waited for if `wait`. Index: vouchers_to_publish.
+    """
+    rows = await conn.fetch(
+        _TAKE.format(waiting="" if wait else "SKIP LOCKED"),
+        project_id,
+        campaign_id,
+        customer_id,
+        publication_id,
+        now,
+        until,
+        count,
+    )
+    return [(row["id"], row["code"]) for row in rows]
+
+
+async def take_code(
+    conn: Connection,
+    project_id: int,
+    code: str,
+    customer_id: str,
+    publication_id: str,
+    now: datetime,
+    until: datetime | None,
+) -> tuple[str, str] | None:
+    """Give a particular code to a customer; return its id and code, or None if it is published already."""
+    row = await conn.fetchrow(_TAKE_CODE, project_id, code, customer_id, publication_id, now, until)
+    return None if row is None else (row["id"], row["code"])
+
+
+async def list_page(conn: Connection, project_id: int, page: Page) -> Found[PublicationRow]:
+    """Return one page of publications."""
+    return await fetch_page(conn, PUBLICATIONS, project_id, page)

@@ -1,0 +1,95 @@
+"""HTTP operations of publications."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, Router, get, post
+
+from rapport.core.errors import InvalidQueryParams
+from rapport.customers.schemas import CustomerInput
+from rapport.customers.writes import Writer
+from rapport.http.bodies import answer, read_body
+from rapport.http.caller import Caller
+from rapport.http.errors import payload_error
+from rapport.http.lists import envelope, read_page
+from rapport.http.openapi import operation
+from rapport.publications import actions, queries
+from rapport.publications.models import PublicationRow
+from rapport.publications.schemas import PublicationInput, created_view, view
+from rapport.redemptions.queries import find_customers
+from rapport.vouchers.queries import find_many
+
+
+def _join_once(request: Request[Any, Any, Any]) -> bool | None:
+    text = request.query_params.get("join_once")
+    if text not in (None, "", "true", "false"):
+        raise InvalidQueryParams("Query param join_once should be true or false")
+    return None if not text else text == "true"
+
+
+async def _create(
+    request: Request[Any, Any, Any], caller: Caller, writer: Writer, data: PublicationInput
+) -> Response[bytes]:
+    done, customer = await actions.create(writer, caller, data, join_once=_join_once(request))
+    return answer(created_view(done, customer))
+
+
+@post("/v1/publications", status_code=200, opt=operation("create-publication", body=PublicationInput))
+async def create_publication(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
+    """Give a customer a code of a campaign that nobody has, or a particular code; the customer is upserted."""
+    return await _create(request, caller, writer, await read_body(request, PublicationInput))
+
+
+def _nested(request: Request[Any, Any, Any], name: str) -> dict[str, str]:
+    """Return the query parameters `name[key]` by key."""
+    prefix = f"{name}["
+    found = ((key, value) for key, value in request.query_params.items() if key.startswith(prefix))
+    return {key.removeprefix(prefix).removesuffix("]"): value for key, value in found}
+
+
+@get("/v1/publications/create", opt=operation("create-publication-1"))
+async def create_by_query(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
+    """As creating a publication, with everything in the query: `voucher` or `campaign[name]`, `customer[source_id]`."""
+    query = request.query_params
+    customer = _nested(request, "customer")
+    if "customer" in query:
+        customer = {"source_id": query["customer"]}
+    if not customer:
+        raise InvalidQueryParams("Query should have required property 'customer'")
+    campaign: dict[str, Any] = _nested(request, "campaign")
+    if "campaign" in query:
+        campaign = {"name": query["campaign"]}
+    if campaign.get("count", "1") != "1":
+        raise actions.TooManyVouchersRequested("Only up to 1 can be published")
+    campaign.pop("count", None)
+    raw = {
+        "voucher": query.get("voucher") or None,
+        "campaign": campaign or None,
+        "source_id": query.get("source_id") or None,
+        "metadata": _nested(request, "metadata"),
+    }
+    try:
+        named = msgspec.convert(customer, CustomerInput)
+        data = msgspec.convert(raw | {"customer": named}, PublicationInput)
+    except msgspec.ValidationError as error:
+        raise InvalidQueryParams(payload_error(error).details) from error
+    return await _create(request, caller, writer, data)
+
+
+async def _shown(caller: Caller, rows: list[PublicationRow]) -> list[dict[str, Any]]:
+    async with caller.db.read() as conn:
+        customers = await find_customers(conn, caller.project_id, [row.customer_id for row in rows])
+        known = await find_many(conn, caller.project_id, [one for row in rows for one in row.voucher_ids])
+    return [view(row, customers.get(row.customer_id), known) for row in rows]
+
+
+@get("/v1/publications", opt=operation("list-publications", spec=queries.PUBLICATIONS))
+async def list_publications(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
+    """List publications, also those that failed, newest first."""
+    page = read_page(queries.PUBLICATIONS, request.query_params)
+    async with caller.db.read() as conn:
+        found = await queries.list_page(conn, caller.project_id, page)
+    return answer(envelope(queries.PUBLICATIONS, found, await _shown(caller, found.items)))
+
+
+router = Router("/", route_handlers=[create_publication, create_by_query, list_publications])

@@ -1,0 +1,82 @@
+"""Publications on the wire."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from rapport.core.clock import iso
+from rapport.customers.models import Customer
+from rapport.customers.schemas import CustomerInput, Identifier, Metadata
+from rapport.customers.schemas import view as customer_view
+from rapport.publications.models import DEFAULT_CHANNEL, Publication, PublicationRow
+from rapport.vouchers.models import Voucher
+from rapport.vouchers.schemas import Code
+from rapport.vouchers.schemas import view as voucher_view
+
+MAX_COUNT = 50
+
+Channel = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class CampaignReference(msgspec.Struct, kw_only=True):
+    """Which campaign to publish from (`name` may be its id), and how many codes."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    id: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    count: Annotated[int, Meta(ge=1)] = 1
+
+
+class PublicationInput(msgspec.Struct, kw_only=True):
+    """`PublicationsCreateRequestBody` of the reference."""
+
+    customer: CustomerInput
+    campaign: CampaignReference | Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    voucher: Code | None = None
+    source_id: Identifier | None = None
+    channel: Channel | None = None
+    metadata: Metadata | None = None
+
+
+def _short_voucher(row: PublicationRow, number: int, voucher: Voucher | None) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "id": row.voucher_ids[number],
+        "code": row.voucher_codes[number],
+        "object": "voucher",
+        "campaign": row.campaign,
+        "is_referral_code": False,
+    }
+    return shown if voucher is None else shown | {"discount": voucher.discount}
+
+
+def view(row: PublicationRow, customer: dict[str, Any] | None, vouchers: dict[str, Voucher]) -> dict[str, Any]:
+    """Return the publication object of the API, as lists and events carry it."""
+    shown: dict[str, Any] = {
+        "id": row.id,
+        "object": "publication",
+        "created_at": iso(row.created_at),
+        "customer_id": row.customer_id,
+        "tracking_id": None if customer is None else customer.get("source_id"),
+        "metadata": row.metadata,
+        "channel": row.channel,
+        "source_id": row.source_id,
+        "result": row.result,
+        "customer": customer,
+    }
+    if row.result == "FAILURE":
+        return shown | {"failure_code": row.failure_code, "failure_message": row.failure_message}
+    shown["vouchers_id"] = row.voucher_ids
+    if len(row.voucher_ids) > 1:
+        return shown | {"vouchers": row.voucher_codes}
+    return shown | {"voucher": _short_voucher(row, 0, vouchers.get(row.voucher_ids[0]))}
+
+
+def created_view(publication: Publication, customer: Customer) -> dict[str, Any]:
+    """Return the answer of `create-publication`, with the whole voucher.
+
+    The official SDK parses no other `channel` than API in this answer; lists and events show the one that was given.
+    """
+    shown = view(publication.row, customer_view(customer), {}) | {"channel": DEFAULT_CHANNEL}
+    if len(publication.row.voucher_ids) == 1:
+        shown["voucher"] = voucher_view(publication.voucher)
+    return shown

@@ -1,0 +1,181 @@
+"""All SQL of the redemption ledger, and the taking of a voucher."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rapport.core.db import Connection, columns
+from rapport.http.lists import After, Before, Equals, Found, ListFilter, ListSpec, Page
+from rapport.http.queries import fetch_page
+from rapport.orders.models import Order
+from rapport.redemptions.models import Redemption
+
+_COLUMNS = columns(Redemption)
+_NAMES = Redemption.__struct_fields__
+
+_EQUALS = {
+    "voucher_code": "voucher_code",
+    "related_object_id": "voucher_id",
+    "related_object_parent_id": "campaign_id",
+    "parent_redemption_id": "parent_id",
+    "failure_code": "failure_code",
+    "object": "object",
+    "result": "result",
+    "customer_id": "customer_id",
+    "campaign_name": "campaign",
+}
+REDEMPTIONS = ListSpec(
+    data_ref="redemptions",
+    table="redemptions",
+    row=Redemption,
+    orders={"created_at": "created_at", "id": "id", "voucher_code": "voucher_code", "customer_id": "customer_id"},
+    default_order="-created_at",
+    filters={
+        "campaign": ListFilter("(campaign = {0} OR campaign_id = {0})"),
+        "customer": ListFilter(
+            "customer_id = coalesce((SELECT customers.id FROM customers WHERE customers.project_id = $1 "
+            "AND (customers.id = {0} OR customers.source_id = {0}) ORDER BY customers.id = {0} DESC LIMIT 1), {0})"
+        ),
+        "created_at[before]": Before("created_at"),
+        "created_at[after]": After("created_at"),
+        "[created_at][before]": Before("created_at"),
+        "[created_at][after]": After("created_at"),
+        **{name: Equals(column) for name, column in _EQUALS.items()},
+        **{f"filters[{name}][conditions][$is][0]": Equals(column) for name, column in _EQUALS.items()},
+    },
+    max_page=1000,
+)
+ENTRIES = ListSpec(
+    data_ref="redemption_entries",
+    table="redemptions",
+    row=Redemption,
+    orders={"created_at": "created_at"},
+    default_order="-created_at",
+    max_page=1000,
+)
+
+# The counter and the ledger move together or not at all: no row means that the limit is reached.
+_TAKE = """
+WITH taken AS (
+    UPDATE vouchers SET redeemed_quantity = redeemed_quantity + 1, updated_at = $2
+    WHERE project_id = $1 AND code = $3 AND active AND (quantity IS NULL OR redeemed_quantity < quantity)
+    RETURNING redeemed_quantity
+), kept AS (
+    INSERT INTO redemptions (project_id, id, object, result, parent_id, voucher_id, voucher_code, campaign_id, campaign,
+        customer_id, order_id, amounts, metadata, channel, created_at)
+    SELECT $1, $4, 'redemption', 'SUCCESS', $5, $6, $3, $7, $8, $9, $10, $11, $12, $13, $2 FROM taken
+)
+SELECT redeemed_quantity FROM taken
+"""
+_INSERT = (
+    f"INSERT INTO redemptions (project_id, {_COLUMNS}) "
+    f"VALUES ($1, {', '.join(f'${number}' for number in range(2, len(_NAMES) + 2))})"
+)
+
+
+async def take(conn: Connection, project_id: int, row: Redemption) -> int | None:
+    """Use the voucher once and keep the redemption; return how often it is used now, or None if it cannot be."""
+    taken: int | None = await conn.fetchval(
+        _TAKE,
+        project_id,
+        row.created_at,
+        row.voucher_code,
+        row.id,
+        row.parent_id,
+        row.voucher_id,
+        row.campaign_id,
+        row.campaign,
+        row.customer_id,
+        row.order_id,
+        row.amounts,
+        row.metadata,
+        row.channel,
+    )
+    return taken
+
+
+async def insert(conn: Connection, project_id: int, rows: list[Redemption]) -> None:
+    """Keep lines in the ledger."""
+    await conn.executemany(_INSERT, [[project_id, *[getattr(row, name) for name in _NAMES]] for row in rows])
+
+
+async def count_of_customer(
+    conn: Connection, project_id: int, customer_id: str, object_ids: list[str]
+) -> Mapping[str, int]:
+    """Return how often a (locked) customer redeemed each voucher or campaign; what was rolled back does not count.
+
+    The index is redemptions_of_customer.
+    """
+    if not object_ids:
+        return {}
+    rows = await conn.fetch(
+        "SELECT wanted.id, (SELECT count(*) FROM redemptions WHERE project_id = $1 AND customer_id = $2 "
+        "AND object = 'redemption' AND result = 'SUCCESS' AND rollback_id IS NULL "
+        "AND (voucher_id = wanted.id OR (campaign_id = wanted.id AND voucher_id IS NOT NULL))) AS number "
+        "FROM unnest($3::text[]) AS wanted (id)",
+        project_id,
+        customer_id,
+        object_ids,
+    )
+    return {row["id"]: row["number"] for row in rows}
+
+
+async def find(conn: Connection, project_id: int, redemption_id: str) -> Redemption | None:
+    """Return a line of the ledger, or None."""
+    row = await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM redemptions WHERE project_id = $1 AND id = $2", project_id, redemption_id
+    )
+    return None if row is None else Redemption(**row)
+
+
+async def children(conn: Connection, project_id: int, parent_id: str) -> list[Redemption]:
+    """Return the redemptions of a stack, in the order in which they were applied."""
+    rows = await conn.fetch(
+        f"SELECT {_COLUMNS} FROM redemptions WHERE project_id = $1 AND parent_id = $2 "
+        "ORDER BY (amounts ->> 'discount_amount')::bigint, id",
+        project_id,
+        parent_id,
+    )
+    return [Redemption(**row) for row in rows]
+
+
+async def mark_rolled_back(conn: Connection, project_id: int, redemption_id: str, rollback_id: str) -> bool:
+    """Mark a redemption as undone by a rollback; return False if it is already."""
+    done = await conn.execute(
+        "UPDATE redemptions SET rollback_id = $3 WHERE project_id = $1 AND id = $2 AND object = 'redemption' "
+        "AND result = 'SUCCESS' AND rollback_id IS NULL",
+        project_id,
+        redemption_id,
+        rollback_id,
+    )
+    return bool(done == "UPDATE 1")
+
+
+async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Redemption]:
+    """Return one page of the ledger."""
+    return await fetch_page(conn, REDEMPTIONS, project_id, page)
+
+
+async def list_of_voucher(conn: Connection, project_id: int, voucher_id: str, page: Page) -> Found[Redemption]:
+    """Return one page of what happened with a voucher."""
+    return await fetch_page(conn, ENTRIES, project_id, page, where={"voucher_id": voucher_id})
+
+
+async def find_orders(conn: Connection, project_id: int, ids: list[str]) -> dict[str, Order]:
+    """Return the orders that exist among `ids`, by id."""
+    rows = await conn.fetch(
+        f"SELECT {columns(Order)} FROM orders WHERE project_id = $1 AND id = ANY ($2)", project_id, ids
+    )
+    return {row["id"]: Order(**row) for row in rows}
+
+
+async def find_customers(conn: Connection, project_id: int, ids: list[str]) -> dict[str, dict[str, Any]]:
+    """Return the `SimpleCustomer` of the customers that exist among `ids`, by id."""
+    rows = await conn.fetch(
+        "SELECT id, source_id, name, email, metadata FROM customers WHERE project_id = $1 AND id = ANY ($2)",
+        project_id,
+        ids,
+    )
+    return {
+        row["id"]: {name: value for name, value in row.items() if value is not None} | {"object": "customer"}
+        for row in rows
+    }

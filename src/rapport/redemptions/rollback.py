@@ -1,0 +1,222 @@
+"""Undoing redemptions, at most once each."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from rapport.core.clock import iso
+from rapport.core.db import Restart
+from rapport.core.errors import NotFound, RapportError
+from rapport.core.ids import new_id
+from rapport.core.jsons import check_limits
+from rapport.customers.queries import find as find_customer
+from rapport.customers.schemas import CustomerInput, simple_view
+from rapport.customers.writes import Signature, Unit, Writer
+from rapport.orders import queries as orders
+from rapport.orders.actions import Placed, place
+from rapport.orders.models import Order
+from rapport.redemptions import deciding, queries
+from rapport.redemptions.actions import counted, log
+from rapport.redemptions.models import FAILURE, REDEMPTION, ROLLBACK, SUCCESS, Redemption
+from rapport.redemptions.schemas import NamedOrder, Refused, RollbackInput, channel_of
+from rapport.vouchers.availability import Refusal
+from rapport.vouchers.models import Voucher
+from rapport.vouchers.queries import find_many, give_back
+
+
+class InvalidRedemptionParent(RapportError):
+    """You can rollback only a redemption that does not have parent redemption."""
+
+    key = "invalid_redemption_parent"
+    message = "Invalid redemption parent"
+
+
+class InvalidRedemption(RapportError):
+    """The redemption cannot be rolled back in this way."""
+
+    key = "invalid_redemption"
+    message = "Invalid redemption"
+
+
+class InvalidOrder(RapportError):
+    """Order is not related with redemption."""
+
+    key = "invalid_order"
+    message = "Invalid order"
+
+
+class InvalidCustomer(RapportError):
+    """Customer is not related with redemption."""
+
+    key = "invalid_customer"
+    message = "Invalid customer"
+
+
+_ALREADY = Refusal("already_rolled_back", "Already rolled back", "Redemption has been already rolled back.")
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """What was undone: the rollback of each voucher's redemption, of their parent if there is one, and the order."""
+
+    rows: list[Redemption]
+    vouchers: dict[str, Voucher]
+    parent: Redemption | None
+    customer: dict[str, Any] | None
+    order: Order | None
+
+
+async def roll_back(
+    writer: Writer, signature: Signature, redemption_id: str, data: RollbackInput, *, stacked: bool
+) -> RolledBack:
+    """Undo a redemption, a whole stack if `stacked` (`rollback-redemption`, `rollback-stacked-redemptions`).
+
+    The vouchers get their uses back, the order loses the discounts and is CANCELED unless another redemption on it
+    stands. A second rollback is kept as failed, and Refused is raised.
+    Raises NotFound, InvalidRedemption, InvalidRedemptionParent, InvalidOrder, InvalidCustomer.
+    """
+    check_limits(data.metadata, ".metadata")
+
+    async def work(unit: Unit) -> RolledBack | Refused:
+        row = await _get(unit, redemption_id, stacked=stacked)
+        order = await _lock(unit, row, data)
+        children = [row]
+        if row.voucher_id is None:
+            children = await queries.children(unit.conn, unit.project_id, row.id)
+        root = _rollback(unit, row, data, SUCCESS)
+        if not await queries.mark_rolled_back(unit.conn, unit.project_id, row.id, root.id):
+            return await _fail(unit, row, data)
+        return await _undo(unit, row, children, root, order, data)
+
+    done = await writer.commit(signature, work)
+    if isinstance(done, Refused):
+        raise done
+    return done
+
+
+async def _get(unit: Unit, redemption_id: str, *, stacked: bool) -> Redemption:
+    row = await queries.find(unit.conn, unit.project_id, redemption_id)
+    if row is None:
+        raise NotFound("redemption", redemption_id)
+    if row.object != REDEMPTION or row.result != SUCCESS:
+        raise InvalidRedemption("You can rollback only a redemption that succeeded.")
+    if row.parent_id is not None:
+        raise InvalidRedemptionParent("You can rollback only a redemption that does not have parent redemption.")
+    if row.voucher_id is None and not stacked:
+        raise InvalidRedemption(
+            "You can rollback only a single redemption. Use different endpoint for stacked redemption."
+        )
+    return row
+
+
+async def _lock(unit: Unit, row: Redemption, data: RollbackInput) -> Order | None:
+    """Lock the customers and the order of a redemption, and see that they are the expected ones."""
+    seen = None if row.order_id is None else await orders.find(unit.conn, unit.project_id, row.order_id)
+    people = {row.customer_id, None if seen is None else seen.customer_id}
+    await unit.lock_all(sorted(person for person in people if person is not None))
+    if data.customer is not None:
+        await _check_customer(unit, row, data.customer)
+    if seen is None:
+        if data.order is not None and (data.order.id or data.order.source_id):
+            raise InvalidOrder("Order is not related with redemption.")
+        return None
+    order = await orders.find(unit.conn, unit.project_id, seen.id, lock=True)
+    if order is None or order.customer_id != seen.customer_id:
+        raise Restart
+    if data.order is not None:
+        _check_order(order, data.order)
+    return order
+
+
+async def _check_customer(unit: Unit, row: Redemption, named: CustomerInput) -> None:
+    reference = named.id if isinstance(named.id, str) else named.source_id
+    if not isinstance(reference, str):
+        return
+    customer = await find_customer(unit.conn, unit.project_id, reference)
+    if customer is None:
+        raise NotFound("customer", reference)
+    if customer.id != row.customer_id:
+        raise InvalidCustomer("Customer is not related with redemption.")
+
+
+def _check_order(order: Order, named: NamedOrder) -> None:
+    if (named.id is not None and named.id != order.id) or (
+        named.source_id is not None and named.source_id != order.source_id
+    ):
+        raise InvalidOrder("Order is not related with redemption.")
+
+
+def _rollback(unit: Unit, row: Redemption, data: RollbackInput, result: str, **values: Any) -> Redemption:
+    return Redemption(
+        id=new_id("rr" if result == SUCCESS else "rrf"),
+        object=ROLLBACK,
+        result=result,
+        redemption_id=row.id,
+        voucher_id=row.voucher_id,
+        voucher_code=row.voucher_code,
+        campaign_id=row.campaign_id,
+        campaign=row.campaign,
+        customer_id=row.customer_id,
+        order_id=row.order_id,
+        metadata=data.metadata,
+        reason=data.reason,
+        channel=channel_of(unit.signature.source),
+        created_at=unit.now,
+        **values,
+    )
+
+
+async def _fail(unit: Unit, row: Redemption, data: RollbackInput) -> Refused:
+    failed = _rollback(unit, row, data, FAILURE, failure_code=_ALREADY.key, failure_message=_ALREADY.message)
+    await queries.insert(unit.conn, unit.project_id, [failed])
+    counted(unit, row.customer_id, total_rollback_failed=1)
+    voucher_ids = [] if row.voucher_id is None else [row.voucher_id]
+    voucher = (await find_many(unit.conn, unit.project_id, voucher_ids)).get(row.voucher_id or "")
+    customer = unit.find(row.customer_id)
+    log(unit, "customer.redemption.rollback.failed", failed, voucher, customer, None)
+    return Refused(_ALREADY, failed.id, ROLLBACK)
+
+
+async def _undo(
+    unit: Unit, row: Redemption, children: list[Redemption], root: Redemption, order: Order | None, data: RollbackInput
+) -> RolledBack:
+    parent = root if row.voucher_id is None else None
+    rollbacks = [root]
+    if parent is not None:
+        rollbacks = [_rollback(unit, child, data, SUCCESS, parent_id=parent.id) for child in children]
+        for child, rollback in zip(children, rollbacks, strict=True):
+            await queries.mark_rolled_back(unit.conn, unit.project_id, child.id, rollback.id)
+    applied = sum(child.applied_amount for child in children)
+    if order is not None:
+        order = await place(unit, Placed(order, _without(order, row, root, applied)))
+        shown = deciding.amounts(order, order.discount_amount, 0)
+        rollbacks = [msgspec.structs.replace(one, amounts=shown) for one in rollbacks]
+        parent = None if parent is None else msgspec.structs.replace(parent, amounts=shown)
+    counted(unit, row.customer_id, total_rolled_back=len(children), total_rollback_succeeded=len(children))
+    written = rollbacks if parent is None else [parent, *rollbacks]
+    await queries.insert(unit.conn, unit.project_id, written)
+    voucher_ids = [child.voucher_id for child in children if child.voucher_id is not None]
+    await give_back(unit.conn, unit.project_id, voucher_ids)
+    vouchers = await find_many(unit.conn, unit.project_id, voucher_ids)
+    customer = unit.find(row.customer_id)
+    for rollback in rollbacks:
+        voucher = vouchers.get(rollback.voucher_id or "")
+        log(unit, "customer.redemption.rollback.succeeded", rollback, voucher, customer, order)
+    return RolledBack(rollbacks, vouchers, parent, None if customer is None else simple_view(customer), order)
+
+
+def _without(order: Order, row: Redemption, root: Redemption, applied: int) -> Order:
+    """Return the order without a redemption's discounts; CANCELED when no other redemption on it stands."""
+    entry = {**order.redemptions.get(row.id, {}), "rollback_id": root.id, "rollback_date": iso(root.created_at)}
+    redemptions = {**order.redemptions, row.id: entry}
+    stands = any("rollback_id" not in one for one in redemptions.values())
+    discount = max(0, order.discount_amount - applied)
+    return msgspec.structs.replace(
+        order,
+        status=order.status if stands else "CANCELED",
+        discount_amount=discount,
+        applied_discount_amount=max(0, order.applied_discount_amount - applied),
+        total_amount=max(0, order.amount - discount - order.items_discount_amount),
+        redemptions=redemptions,
+    )

@@ -1,0 +1,89 @@
+"""Validation rules on the wire."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from rapport.core.clock import iso
+from rapport.rules.models import Assignment, ValidationRule
+
+Name = Annotated[str, Meta(min_length=1, max_length=255)]
+Context = Annotated[str, Meta(min_length=1, max_length=255)]
+Type = Literal["basic", "advanced", "complex"]
+
+
+class RuleError(msgspec.Struct, kw_only=True):
+    """What a shop wants its customer to read when the rules do not hold."""
+
+    message: Annotated[str, Meta(max_length=1_000)] | None = None
+
+
+class ValidationRuleInput(msgspec.Struct, kw_only=True):
+    """`ValidationRulesCreateRequestBody` of the reference."""
+
+    name: Name
+    rules: dict[str, Any] | UnsetType = UNSET
+    error: RuleError | None | UnsetType = UNSET
+    applicable_to: dict[str, Any] | None | UnsetType = UNSET
+    type: Type = "advanced"
+    context_type: Context = "global"
+
+
+class ValidationRuleUpdate(msgspec.Struct, kw_only=True):
+    """`ValidationRulesUpdateRequestBody` of the reference: what is absent stays."""
+
+    name: Name | UnsetType = UNSET
+    rules: dict[str, Any] | UnsetType = UNSET
+    error: RuleError | None | UnsetType = UNSET
+    applicable_to: dict[str, Any] | None | UnsetType = UNSET
+    type: Type | UnsetType = UNSET
+    context_type: Context | UnsetType = UNSET
+
+
+class AssignmentInput(msgspec.Struct, kw_only=True):
+    """`ValidationRulesAssignmentsCreateRequestBody` of the reference."""
+
+    related_object_type: Literal["campaign", "voucher"]
+    related_object_id: Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+def rule_view(rule: ValidationRule, assignments_count: int) -> dict[str, Any]:
+    """Return the validation rule object of the API."""
+    shown: dict[str, Any] = {
+        "id": rule.id,
+        "name": rule.name,
+        "rules": rule.rules,
+        "applicable_to": rule.applicable_to,
+        "type": rule.type,
+        "context_type": rule.context_type,
+        "assignments_count": assignments_count,
+        "created_at": iso(rule.created_at),
+        "updated_at": None if rule.updated_at is None else iso(rule.updated_at),
+        "object": "validation_rules",
+    }
+    if rule.error is not None:
+        shown["error"] = rule.error
+    return shown
+
+
+def assignment_view(assignment: Assignment) -> dict[str, Any]:
+    """Return the assignment object of the API."""
+    return {
+        "id": assignment.id,
+        "rule_id": assignment.rule_id,
+        "related_object_id": assignment.related_object_id,
+        "related_object_type": assignment.related_object_type,
+        "created_at": iso(assignment.created_at),
+        "object": "validation_rules_assignment",
+    }
+
+
+def assignments_list(assignments: list[Assignment]) -> dict[str, Any]:
+    """Return the `validation_rules_assignments` part of a campaign or voucher."""
+    return {
+        "object": "list",
+        "data_ref": "data",
+        "data": [assignment_view(one) for one in assignments],
+        "total": len(assignments),
+    }

@@ -1,0 +1,225 @@
+"""Writes of vouchers."""
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from rapport.campaigns import actions as campaigns
+from rapport.campaigns import codes, generation
+from rapport.campaigns import queries as campaign_queries
+from rapport.campaigns.codes import CodeConfig
+from rapport.campaigns.models import Campaign
+from rapport.campaigns.schemas import (
+    TIMEFRAMES,
+    CodeConfigInput,
+    RedemptionInput,
+    check_dates,
+    discount_of,
+    instant,
+    merged_metadata,
+    refuse,
+)
+from rapport.core.db import Connection
+from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound
+from rapport.core.ids import new_id
+from rapport.customers.schemas import simple_view
+from rapport.customers.writes import Unit, Writer
+from rapport.http.caller import Caller
+from rapport.rules import actions as rules
+from rapport.rules import queries as assignments
+from rapport.vouchers import queries
+from rapport.vouchers.models import Voucher
+from rapport.vouchers.queries import NewVoucher
+from rapport.vouchers.schemas import CampaignVoucherInput, VoucherInput, VoucherUpdate, campaign_view, event_view
+
+_UNSERVED = ("gift", "loyalty_card", *TIMEFRAMES)
+_DRAWS = 20
+
+
+def _quantity(redemption: RedemptionInput | None, default: int | None) -> int | None:
+    if redemption is None or isinstance(redemption.quantity, msgspec.UnsetType):
+        return default
+    return redemption.quantity
+
+
+async def get(conn: Connection, project_id: int, reference: str) -> Voucher:
+    """Return the voucher with this code or id. Raises NotFound."""
+    voucher = await queries.find(conn, project_id, reference)
+    if voucher is None:
+        raise NotFound("voucher", reference)
+    return voucher
+
+
+def _standalone(data: VoucherInput) -> NewVoucher:
+    refuse(data, (*_UNSERVED, "campaign", "campaign_id"))
+    start = instant(data.start_date, ".start_date")
+    end = instant(data.expiration_date, ".expiration_date")
+    check_dates(start, end)
+    return NewVoucher(
+        id=new_id("v"),
+        code="",
+        campaign_id=None,
+        discount=discount_of(data.discount, ".discount"),
+        quantity=_quantity(data.redemption, None),
+        active=data.active,
+        start_date=start,
+        expiration_date=end,
+        additional_info=data.additional_info,
+        metadata=merged_metadata({}, data.metadata),
+    )
+
+
+async def create(caller: Caller, data: VoucherInput, code: str | None) -> Voucher:
+    """Create a voucher without a campaign (`create-voucher`, `generate-random-code`), its code given or drawn.
+
+    Raises InvalidPayload, DuplicateFound for the code, NotFound for a validation rule.
+    """
+    new = _standalone(data)
+    wanted = code or data.code
+    config = None if wanted else (data.code_config or CodeConfigInput()).configure(".code_config")
+
+    async def work(conn: Connection) -> Voucher:
+        taken = await _insert(caller, conn, new, wanted, config)
+        now = await campaign_queries.read_now(conn, caller.db.clock_offset)
+        await rules.assign(conn, caller.project_id, now, data.validation_rules or [], "voucher", new.id)
+        return await get(conn, caller.project_id, taken)
+
+    return await caller.db.transaction(work)
+
+
+async def _insert(
+    caller: Caller, conn: Connection, new: NewVoucher, code: str | None, config: CodeConfig | None
+) -> str:
+    if code is not None:
+        codes.check_text(code, ".code")
+        if len(code) > codes.MAX_CODE_LENGTH:
+            raise InvalidPayload(f"Property .code is longer than {codes.MAX_CODE_LENGTH} characters")
+        named = msgspec.structs.replace(new, code=code)
+        if not await queries.insert(conn, caller.project_id, named, caller.db.clock_offset):
+            raise DuplicateFound("voucher", code)
+        return code
+    assert config is not None
+    for drawn in codes.draw(config, _DRAWS)[:_DRAWS]:
+        named = msgspec.structs.replace(new, code=drawn)
+        if await queries.insert(conn, caller.project_id, named, caller.db.clock_offset):
+            return drawn
+    raise generation.NoFreeCode
+
+
+async def add_to_campaign(
+    caller: Caller, reference: str, data: CampaignVoucherInput, code: str | None, count: int
+) -> Voucher | None:
+    """Add vouchers to a campaign (`add-vouchers-to-campaign`, `add-voucher-with-specific-code-to-campaign`).
+
+    Returns the voucher if it is one. More than a thousand are left to the worker.
+    Raises NotFound, InvalidPayload, DuplicateFound, NoFreeCode.
+    """
+    wanted = code or data.code
+    if count > 1 and (wanted is not None or data.differs):
+        raise InvalidPayload("With a vouchers_count over 1, only .code_config may differ from the campaign")
+    if count > generation.AT_ONCE and data.code_config is not None:
+        raise InvalidPayload(f"Property .code_config needs a vouchers_count of at most {generation.AT_ONCE}")
+
+    async def work(conn: Connection) -> Voucher | None:
+        campaign = await campaigns.get_locked(conn, caller.project_id, reference)
+        config = campaign.codes if data.code_config is None else data.code_config.configure(".code_config")
+        codes.check_space(config, count, ".code_config")
+        if count > 1:
+            await _add_many(caller, conn, campaign, count, config)
+            return None
+        new = _of_campaign(campaign, data)
+        return await get(conn, caller.project_id, await _insert(caller, conn, new, wanted, config))
+
+    return await caller.db.transaction(work)
+
+
+async def _add_many(caller: Caller, conn: Connection, campaign: Campaign, count: int, config: CodeConfig) -> None:
+    made = 0
+    if count <= generation.AT_ONCE:
+        now = await campaign_queries.read_now(conn, caller.db.clock_offset)
+        made = len(await generation.make_all(conn, caller.project_id, campaign, now, count, config))
+    await campaign_queries.add_wanted(conn, caller.project_id, campaign.id, count, made)
+
+
+def _of_campaign(campaign: Campaign, data: CampaignVoucherInput) -> NewVoucher:
+    start = instant(data.start_date, ".start_date")
+    end = instant(data.expiration_date, ".expiration_date")
+    check_dates(start, end)
+    return NewVoucher(
+        id=new_id("v"),
+        code="",
+        campaign_id=campaign.id,
+        discount=None,
+        quantity=_quantity(data.redemption, campaign.quantity),
+        active=data.active,
+        start_date=start,
+        expiration_date=end,
+        additional_info=data.additional_info,
+        metadata=merged_metadata({}, data.metadata),
+    )
+
+
+def _changes(data: VoucherUpdate, voucher: Voucher) -> dict[str, Any]:
+    plain = ("active", "additional_info")
+    changes: dict[str, Any] = {name: getattr(data, name) for name in plain if getattr(data, name) is not UNSET}
+    for name in ("start_date", "expiration_date"):
+        if getattr(data, name) is not UNSET:
+            changes[name] = instant(getattr(data, name), f".{name}")
+    check_dates(changes.get("start_date", voucher.start_date), changes.get("expiration_date", voucher.expiration_date))
+    if isinstance(data.metadata, dict):
+        changes["metadata"] = merged_metadata(voucher.metadata, data.metadata)
+    if isinstance(data.discount, msgspec.Struct):
+        changes["discount"] = discount_of(data.discount, ".discount")
+        if changes["discount"]["type"] != voucher.discount["type"]:
+            raise InvalidPayload("Property .discount.type cannot be changed")
+    if isinstance(data.redemption, msgspec.Struct) and data.redemption.quantity is not UNSET:
+        changes["quantity"] = data.redemption.quantity
+        if isinstance(data.redemption.quantity, int) and data.redemption.quantity < voucher.redeemed_quantity:
+            raise InvalidPayload(f"Property .redemption.quantity is less than {voucher.redeemed_quantity} redemptions")
+    return changes
+
+
+async def update(caller: Caller, reference: str, data: VoucherUpdate) -> Voucher:
+    """Change a voucher (`update-voucher`). Raises NotFound, InvalidPayload."""
+    refuse(data, _UNSERVED)
+
+    async def work(conn: Connection) -> Voucher:
+        code = (await get(conn, caller.project_id, reference)).code
+        await queries.lock(conn, caller.project_id, code)
+        changes = _changes(data, await get(conn, caller.project_id, code))
+        if changes:
+            await queries.update(conn, caller.project_id, code, changes, caller.db.clock_offset)
+        return await get(conn, caller.project_id, code)
+
+    return await caller.db.transaction(work)
+
+
+async def set_active(caller: Caller, reference: str, *, active: bool) -> Voucher:
+    """Enable or disable a voucher (`enable-voucher`, `disable-voucher`). Raises NotFound."""
+    return await update(caller, reference, VoucherUpdate(active=active))
+
+
+async def delete(writer: Writer, caller: Caller, reference: str) -> None:
+    """Delete a voucher for good (`delete-voucher`); its redemptions stay in the ledger. Raises NotFound."""
+
+    async def work(unit: Unit) -> None:
+        seen = await get(unit.conn, unit.project_id, reference)
+        holder = None
+        if seen.holder_id is None:
+            await unit.open()
+        else:
+            holder = await unit.find_locked(seen.holder_id)
+        await queries.lock(unit.conn, unit.project_id, seen.code)
+        voucher = await get(unit.conn, unit.project_id, seen.code)
+        await assignments.unassign_objects(unit.conn, unit.project_id, [voucher.id])
+        await queries.delete(unit.conn, unit.project_id, voucher.code)
+        if holder is not None:
+            payload = {
+                "customer": simple_view(holder),
+                "campaign": campaign_view(voucher),
+                "voucher": event_view(voucher),
+            }
+            unit.log("customer.voucher.deleted", holder, payload, voucher.campaign_id)
+
+    await writer.commit(caller, work)

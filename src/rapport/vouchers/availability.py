@@ -1,0 +1,33 @@
+"""Whether a voucher may be used at all at a moment, whoever asks. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from rapport.vouchers.models import Voucher
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something may not be redeemed: the reference's key and message, details, and the shop's own message."""
+
+    key: str
+    message: str
+    details: str
+    shop_message: str | None = None
+
+
+def unavailable(voucher: Voucher, now: datetime) -> Refusal | None:
+    """Return why the voucher cannot be used now, or None."""
+    starts = [date for date in (voucher.start_date, voucher.campaign_start_date) if date is not None]
+    ends = [date for date in (voucher.expiration_date, voucher.campaign_expiration_date) if date is not None]
+    if not voucher.active:
+        return Refusal("voucher_disabled", "voucher is disabled", voucher.code)
+    if voucher.campaign_active is False:
+        return Refusal("campaign_not_active", "campaign is not active", voucher.code)
+    if starts and now < max(starts):
+        return Refusal("voucher_not_active", "voucher is not active yet", voucher.code)
+    if ends and now >= min(ends):
+        return Refusal("voucher_expired", "voucher expired", voucher.code)
+    if voucher.quantity is not None and voucher.redeemed_quantity >= voucher.quantity:
+        return Refusal("quantity_exceeded", "quantity exceeded", voucher.code)
+    return None

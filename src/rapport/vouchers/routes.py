@@ -1,0 +1,133 @@
+"""HTTP operations of vouchers, and of adding vouchers to campaigns."""
+
+from typing import Any
+
+from litestar import Request, Response, Router, delete, get, post, put
+
+from rapport.campaigns.schemas import MAX_VOUCHERS
+from rapport.core.errors import InvalidQueryParams
+from rapport.core.ids import new_id
+from rapport.customers.writes import Writer
+from rapport.http.bodies import answer, no_content, read_body
+from rapport.http.caller import Caller
+from rapport.http.lists import envelope, read_page
+from rapport.http.openapi import operation
+from rapport.rules import queries as rules
+from rapport.rules.schemas import assignments_list
+from rapport.vouchers import actions, queries
+from rapport.vouchers.models import Voucher
+from rapport.vouchers.schemas import CampaignVoucherInput, VoucherInput, VoucherUpdate, view
+
+
+async def _shown(caller: Caller, voucher: Voucher) -> dict[str, Any]:
+    async with caller.db.read() as conn:
+        assigned = await rules.assignments_of(conn, caller.project_id, [voucher.id])
+    return view(voucher, assignments_list(assigned.get(voucher.id, [])))
+
+
+@post("/v1/vouchers", status_code=200, opt=operation("generate-random-code", body=VoucherInput))
+async def generate_code(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
+    """Create a voucher without a campaign; without a code, one is drawn."""
+    return answer(await _shown(caller, await actions.create(caller, await read_body(request, VoucherInput), None)))
+
+
+@post("/v1/vouchers/{code:str}", status_code=200, opt=operation("create-voucher", body=VoucherInput))
+async def create_voucher(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
+    """Create a voucher with this code, without a campaign."""
+    return answer(await _shown(caller, await actions.create(caller, await read_body(request, VoucherInput), code)))
+
+
+@get("/v1/vouchers", opt=operation("list-vouchers", spec=queries.VOUCHERS))
+async def list_vouchers(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
+    """List vouchers, newest first."""
+    page = read_page(queries.VOUCHERS, request.query_params)
+    async with caller.db.read() as conn:
+        found = await queries.list_page(conn, caller.project_id, page)
+    return answer(envelope(queries.VOUCHERS, found, [view(voucher) for voucher in found.items]))
+
+
+@get("/v1/vouchers/{code:str}", opt=operation("get-voucher"))
+async def get_voucher(code: str, caller: Caller) -> Response[bytes]:
+    """Get a voucher by code or id."""
+    async with caller.db.read() as conn:
+        voucher = await actions.get(conn, caller.project_id, code)
+    return answer(await _shown(caller, voucher))
+
+
+@put("/v1/vouchers/{code:str}", opt=operation("update-voucher", body=VoucherUpdate))
+async def update_voucher(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
+    """Change a voucher; what the body leaves out stays."""
+    return answer(await _shown(caller, await actions.update(caller, code, await read_body(request, VoucherUpdate))))
+
+
+@delete("/v1/vouchers/{code:str}", status_code=204, opt=operation("delete-voucher"))
+async def delete_voucher(code: str, caller: Caller, writer: Writer) -> Response[None]:
+    """Delete a voucher for good; its redemptions stay."""
+    await actions.delete(writer, caller, code)
+    return no_content()
+
+
+@post("/v1/vouchers/{code:str}/enable", status_code=200, opt=operation("enable-voucher"))
+async def enable_voucher(code: str, caller: Caller) -> Response[bytes]:
+    """Let a voucher be redeemed again."""
+    return answer(await _shown(caller, await actions.set_active(caller, code, active=True)))
+
+
+@post("/v1/vouchers/{code:str}/disable", status_code=200, opt=operation("disable-voucher"))
+async def disable_voucher(code: str, caller: Caller) -> Response[bytes]:
+    """Stop a voucher from being redeemed."""
+    return answer(await _shown(caller, await actions.set_active(caller, code, active=False)))
+
+
+def _count(request: Request[Any, Any, Any]) -> int:
+    text = request.query_params.get("vouchers_count") or "1"
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= MAX_VOUCHERS):
+        raise InvalidQueryParams(f"Query param vouchers_count should be a number between 1 and {MAX_VOUCHERS}")
+    return int(text)
+
+
+async def _additional(request: Request[Any, Any, Any]) -> CampaignVoucherInput:
+    return await read_body(request, CampaignVoucherInput) if await request.body() else CampaignVoucherInput()
+
+
+@post(
+    "/v1/campaigns/{campaign_id:str}/vouchers",
+    status_code=200,
+    opt=operation("add-vouchers-to-campaign", body=CampaignVoucherInput),
+)
+async def add_vouchers(request: Request[Any, Any, Any], campaign_id: str, caller: Caller) -> Response[bytes]:
+    """Add `vouchers_count` vouchers to a campaign; one is answered itself, of several an action id."""
+    count = _count(request)
+    voucher = await actions.add_to_campaign(caller, campaign_id, await _additional(request), None, count)
+    if voucher is None:
+        return answer({"async_action_id": new_id("aa")}, 202)
+    return answer(await _shown(caller, voucher))
+
+
+@post(
+    "/v1/campaigns/{campaign_id:str}/vouchers/{code:str}",
+    status_code=200,
+    opt=operation("add-voucher-with-specific-code-to-campaign", body=CampaignVoucherInput),
+)
+async def add_voucher(request: Request[Any, Any, Any], campaign_id: str, code: str, caller: Caller) -> Response[bytes]:
+    """Add a voucher with this code to a campaign."""
+    voucher = await actions.add_to_campaign(caller, campaign_id, await _additional(request), code, 1)
+    assert voucher is not None
+    return answer(await _shown(caller, voucher))
+
+
+router = Router(
+    "/",
+    route_handlers=[
+        generate_code,
+        create_voucher,
+        list_vouchers,
+        get_voucher,
+        update_voucher,
+        delete_voucher,
+        enable_voucher,
+        disable_voucher,
+        add_vouchers,
+        add_voucher,
+    ],
+)

@@ -1,0 +1,96 @@
+"""What tests read in the database besides the API, and what they hold it against."""
+
+import json
+from collections import defaultdict
+from datetime import datetime
+from typing import Any
+
+import harness
+from rapport.core.db import Connection, Database
+from rapport.segments.filters import parse
+from rapport.segments.queries import members as matching
+from rapport.segments.queries import stored_members
+from rapport.segments.sql import compile_filter
+
+TABLES = ("customers", "orders", "events", "segments", "segment_members", "activity")
+_COUNTS = " UNION ALL ".join(
+    f"SELECT '{table}' AS name, count(*) AS number FROM {table} WHERE project_id = $1" for table in TABLES
+)
+
+
+async def counts(db: Database, project_id: int) -> dict[str, int]:
+    """Return how many rows a project has in each table; tables without rows are left out."""
+    async with db.read() as conn:
+        rows = await conn.fetch(_COUNTS, project_id)
+    return {row["name"]: row["number"] for row in rows if row["number"]}
+
+
+async def log_types(db: Database, project_id: int, customer_id: str | None = None) -> list[str]:
+    """Return the types of all activity in the order it was written, of one customer if named."""
+    async with db.read() as conn:
+        rows = await conn.fetch(
+            "SELECT type FROM activity WHERE project_id = $1 AND ($2::text IS NULL OR customer_id = $2) ORDER BY seq",
+            project_id,
+            customer_id,
+        )
+    return [row["type"] for row in rows]
+
+
+async def moves(db: Database, project_id: int, segment_id: str) -> dict[str, list[str]]:
+    """Return for each customer the `entered` and `left` of one segment, in the order of the log."""
+    async with db.read() as conn:
+        rows = await conn.fetch(
+            "SELECT customer_id, type FROM activity WHERE project_id = $1 AND type LIKE 'customer.segment.%' "
+            "AND payload #>> '{segment,id}' = $2 ORDER BY xid, seq",
+            project_id,
+            segment_id,
+        )
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        found[row["customer_id"]].append(row["type"].removeprefix("customer.segment."))
+    return dict(found)
+
+
+async def now_of(conn: Connection, db: Database) -> datetime:
+    """Return the time as the server with the same offset sees it."""
+    return await conn.fetchval("SELECT date_trunc('milliseconds', clock_timestamp() + $1::interval)", db.clock_offset)  # type: ignore[no-any-return]
+
+
+async def members_by_sql(db: Database, project_id: int, raw: dict[str, Any]) -> list[str]:
+    """Return the ids of the customers that the SQL meaning of a filter holds for now."""
+    async with db.read() as conn:
+        zone = await conn.fetchval("SELECT time_zone FROM projects WHERE project_id = $1", project_id)
+        condition = compile_filter(
+            parse(raw), now=await now_of(conn, db), zone_name=zone, project_id=project_id, first_parameter=4
+        )
+        return await matching(conn, project_id, condition)
+
+
+async def members(db: Database, project_id: int, segment_id: str) -> list[str]:
+    """Return the ids of a segment's stored members, in order."""
+    async with db.read() as conn:
+        return await stored_members(conn, project_id, segment_id)
+
+
+def wait_until_filled(api: Any, segment_id: str) -> None:
+    """Wait until the worker has filled in a new segment."""
+    path = f"/v1/segments/{segment_id}"
+    harness.wait_for(lambda: api.call("GET", path)["initial_sync_status"] == "DONE", what="the back-fill")
+
+
+def new_segment(api: Any, raw: dict[str, Any], *, name: str = "S", kind: str = "auto-update", wait: bool = True) -> str:
+    """Create a segment with a filter, wait until it is filled in, and return its id."""
+    segment_id = str(api.call("POST", "/v1/segments", {"name": name, "type": kind, "filter": raw})["id"])
+    if wait:
+        wait_until_filled(api, segment_id)
+    return segment_id
+
+
+def where(field: str, operator: str, *operands: Any) -> dict[str, Any]:
+    """Return a filter of one condition."""
+    return {"junction": "and", field: {"conditions": {operator: list(operands)}}}
+
+
+def plain(value: Any) -> Any:
+    """Return JSON with its decimals as floats, to compare with literals."""
+    return json.loads(json.dumps(value, default=float))
