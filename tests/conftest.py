@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import hypothesis
 import httpx2
+import hypothesis
 import pytest
 import voucherify
 

@@ -7,6 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import voucherify
+
 import harness
 from conftest import Api
 from rapport.core.db import Database, connect
@@ -79,6 +81,12 @@ class World:
             yield db
         finally:
             await db.close()
+
+    def sdk(self) -> voucherify.ApiClient:
+        """Return the official SDK, with the keys of this project."""
+        configuration = voucherify.Configuration(host=str(self.api.base_url))
+        configuration.api_key = {name: self.api.headers[name] for name in ("X-App-Id", "X-App-Token")}
+        return voucherify.ApiClient(configuration)
 
     async def segment(self, name: str = "Gold") -> str:
         """Make the segment of gold customers, filled."""

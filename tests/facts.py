@@ -72,6 +72,56 @@ async def members(db: Database, project_id: int, segment_id: str) -> list[str]:
         return await stored_members(conn, project_id, segment_id)
 
 
+async def multiply(db: Database, project_id: int, template_id: str, number: int) -> None:
+    """Copy a customer `number` times, past the API: ids `cust_1` …, source ids `c1` …, metadata `{"n": 1}` …."""
+    async with db.read() as conn:
+        names = [
+            row["attname"]
+            for row in await conn.fetch(
+                "SELECT attname FROM pg_attribute WHERE attrelid = 'customers'::regclass AND attnum > 0"
+            )
+            if row["attname"] not in ("project_id", "id", "source_id", "metadata")
+        ]
+        await conn.execute(
+            f"INSERT INTO customers (project_id, id, source_id, metadata, {', '.join(names)}) "
+            "SELECT project_id, 'cust_' || n, 'c' || n, jsonb_build_object('n', n), "
+            f"{', '.join(names)} FROM customers, generate_series(1, $3) AS n WHERE project_id = $1 AND id = $2",
+            project_id,
+            template_id,
+            number,
+        )
+
+
+async def wrong_summaries(db: Database, project_id: int) -> list[Any]:
+    """Return the customers whose purchase summary is not the sum of their counted orders."""
+    async with db.read() as conn:
+        return await conn.fetch(  # type: ignore[no-any-return]
+            "SELECT c.source_id, orders_count, orders_amount, counted.* FROM customers AS c CROSS JOIN LATERAL ("
+            " SELECT count(*) AS number, coalesce(sum(total_amount), 0) AS amount, max(created_at) AS last_at"
+            " FROM orders AS o WHERE o.project_id = $1 AND o.customer_id = c.id AND status IN ('PAID', 'FULFILLED')"
+            ") AS counted WHERE c.project_id = $1 AND (orders_count <> counted.number "
+            "OR orders_amount <> counted.amount OR last_order_at IS DISTINCT FROM counted.last_at)",
+            project_id,
+        )
+
+
+async def assert_exact(db: Database, project_id: int, segment_id: str, raw: dict[str, Any]) -> list[str]:
+    """Assert that a segment's stored members, its SQL meaning and the fold of the log are one; return the members.
+
+    Who is deleted leaves every segment with nothing said but `customer.deleted`.
+    """
+    stored = await members(db, project_id, segment_id)
+    assert stored == await members_by_sql(db, project_id, raw)
+    by_customer = await moves(db, project_id, segment_id)
+    for customer_id, kinds in by_customer.items():
+        assert kinds == (["entered", "left"] * len(kinds))[: len(kinds)], customer_id
+    inside = [customer_id for customer_id, kinds in by_customer.items() if kinds[-1] == "entered"]
+    async with db.read() as conn:
+        rows = await conn.fetch("SELECT id FROM customers WHERE project_id = $1 AND id = ANY ($2)", project_id, inside)
+    assert stored == sorted(row["id"] for row in rows)
+    return stored
+
+
 def wait_until_filled(api: Any, segment_id: str) -> None:
     """Wait until the worker has filled in a new segment."""
     path = f"/v1/segments/{segment_id}"

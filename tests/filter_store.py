@@ -44,11 +44,14 @@ class Store:
         await self._conn.executemany(
             "INSERT INTO events (project_id, customer_id, name, created_at, id, metadata) "
             "VALUES ($1, $2, $3, $4, $5, '{}')",
-            [(project_id, str(who), name, at, str(number)) for number, (who, name, at) in enumerate(world.events)],
+            [
+                (project_id, world.customers[who].id, name, at, str(number))
+                for number, (who, name, at) in enumerate(world.events)
+            ],
         )
         await self._conn.executemany(
             "INSERT INTO segment_members (project_id, segment_id, customer_id, entered_at) VALUES ($1, $2, $3, $4)",
-            [(project_id, segment, str(who), world.now) for segment, who in world.members],
+            [(project_id, segment, world.customers[who].id, world.now) for segment, who in world.members],
         )
         return project_id
 

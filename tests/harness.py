@@ -106,7 +106,7 @@ class Server:
             with contextlib.suppress(OSError):
                 status = (entry / "status").read_text()
                 command = (entry / "cmdline").read_text().split("\0")
-                parent = int(re.search(r"^PPid:\s+(\d+)", status, re.M).group(1))  # type: ignore[union-attr]
+                parent = int(re.search(r"^PPid:\s+(\d+)", status, re.MULTILINE).group(1))  # type: ignore[union-attr]
                 if parent == self.process.pid and "rapport.child" in command:
                     found[command[command.index("rapport.child") + 1]].append(int(entry.name))
         return found

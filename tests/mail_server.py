@@ -19,7 +19,8 @@ OK = "250 OK"
 class MailServer:
     """Keeps what was delivered; `answers[recipient]` are the replies to give first, at RCPT or after the content.
 
-    A reply `STALL` never comes and `SLOW` comes late (`stalled` says that one is awaited), `HANG UP` closes the connection without a word, after the content was taken or not.
+    A reply `STALL` never comes and `SLOW` comes late (`stalled` says that one is awaited); `HANG UP BEFORE` and
+    `HANG UP AFTER` close the connection without a word, before or after the content was taken.
     """
 
     def __init__(self) -> None:

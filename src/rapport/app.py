@@ -11,12 +11,15 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from rapport import __version__
+from rapport.campaigns import routes as campaigns
 from rapport.core import preflight
 from rapport.core import queries as server
 from rapport.core.db import Database
 from rapport.core.ids import new_request_id
 from rapport.customers import routes as customers
 from rapport.customers.writes import Writer
+from rapport.distributions import routes as distributions
+from rapport.distributions.queries import of_segment
 from rapport.events import routes as events
 from rapport.http import docs_page, openapi
 from rapport.http.bodies import answer
@@ -25,11 +28,27 @@ from rapport.http.errors import exception_handlers
 from rapport.http.openapi import operation
 from rapport.orders import routes as orders
 from rapport.projects import queries as projects
+from rapport.publications import routes as publications
+from rapport.redemptions import routes as redemptions
+from rapport.rules import routes as rules
+from rapport.rules.queries import using_segment
 from rapport.segments import routes as segments
 from rapport.segments.membership import SegmentDecider
 from rapport.settings import Settings
+from rapport.vouchers import routes as vouchers
 
-ROUTERS = (customers.router, segments.router, orders.router, events.router)
+ROUTERS = (
+    customers.router,
+    segments.router,
+    orders.router,
+    events.router,
+    rules.router,
+    campaigns.router,
+    vouchers.router,
+    redemptions.router,
+    publications.router,
+    distributions.router,
+)
 
 
 def get_writer(state: State) -> Writer:
@@ -83,6 +102,7 @@ def create_app(settings: Settings) -> Litestar:
         app.state.db = db
         app.state.key_ring = KeyRing(db, projects.find_key)
         app.state.writer = Writer(db, SegmentDecider())
+        app.state.segment_users = (using_segment, of_segment)
         try:
             yield
         finally:

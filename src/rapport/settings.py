@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "RAPPORT_"
-_SPAN = re.compile(r"([+-]?)((?:\d{1,6}[dhms])+)", re.ASCII)
+_SPAN = re.compile(r"([+-]?)((?:\d{1,10}[dhms])+)", re.ASCII)
 _UNIT_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import structlog
 
+from rapport.campaigns.tasks import make_codes
 from rapport.core import migrations, preflight
 from rapport.core.db import Database
 from rapport.customers.writes import Writer
+from rapport.distributions import tasks as distributions
 from rapport.segments.membership import SegmentDecider
 from rapport.segments.tasks import SegmentTasks
 from rapport.settings import Settings, StartError
@@ -22,12 +24,13 @@ log = structlog.get_logger()
 
 def periodics(db: Database, settings: Settings) -> list[Periodic]:
     """Return what the worker does again and again."""
-    _ = settings
     writer = Writer(db, SegmentDecider())
     segments = SegmentTasks(writer)
     return [
         Periodic("segments: pass time", 0.2, segments.pass_time),
         Periodic("segments: settle", 0.2, segments.settle),
+        Periodic("campaigns: make codes", 0.5, make_codes),
+        *distributions.periodics(writer, settings),
     ]
 
 

@@ -194,21 +194,7 @@ async def test_segments_of_a_static_segment_are_filled_in(api: Any, db: Database
 
 async def test_a_segment_is_exact_for_more_customers_than_one_batch(api: Any, db: Database, project_id: int) -> None:
     template = customer(api, "c0", metadata={"n": 0})
-    async with db.read() as conn:
-        names = [
-            row["attname"]
-            for row in await conn.fetch(
-                "SELECT attname FROM pg_attribute WHERE attrelid = 'customers'::regclass AND attnum > 0"
-            )
-            if row["attname"] not in ("project_id", "id", "source_id", "metadata")
-        ]
-        await conn.execute(
-            f"INSERT INTO customers (project_id, id, source_id, metadata, {', '.join(names)}) "
-            "SELECT project_id, 'cust_' || n, 'c' || n, jsonb_build_object('n', n), "
-            f"{', '.join(names)} FROM customers, generate_series(1, 1200) AS n WHERE project_id = $1 AND id = $2",
-            project_id,
-            template,
-        )
+    await facts.multiply(db, project_id, template, 1200)
     raw = where("metadata.n", "$less_than", 700)
     segment_id = new_segment(api, raw)
     found = await facts.members(db, project_id, segment_id)

@@ -189,11 +189,11 @@ def test_the_segments_and_the_activity_of_a_customer_are_listed(
         models.EventsCreateRequestBody(event="seen", customer=models.Customer(source_id="ann"))
     )
     move = models.CustomersUpdateRequestBody
-    customers.update_customer("ann", move(address=models.CustomerBaseAddress(city="Rome")))
+    customers.update_customer("ann", move(address=models.CustomersUpdateRequestBodyAddress(city="Rome")))
     api.call("PUT", "/v1/customers/ann", {"address": None})
     found = customers.list_customer_segments("ann")
     assert (found.object, found.data_ref, found.total, found.data) == ("list", "data", 0, [])
-    customers.update_customer("ann", move(address=models.CustomerBaseAddress(city="Oslo")))
+    customers.update_customer("ann", move(address=models.CustomersUpdateRequestBodyAddress(city="Oslo")))
     found = customers.list_customer_segments(created.id)
     assert [(one.id, one.name, one.object) for one in found.data] == [(segment_id, "Oslo", "segment")]
 
@@ -224,7 +224,7 @@ def test_the_segments_and_the_activity_of_a_customer_are_listed(
         if not page.has_more:
             break
     assert [one.type for one in met] == expected
-    assert all(one.data.event_source is not None for one in met)
+    assert all(one.data["event_source"]["channel"] == "API" for one in met)
     seen = customers.list_customer_activity("ann", type=models.ParameterCustomerEvent.CUSTOMER_DOT_CUSTOM_EVENT)
     assert [one.type for one in seen.data] == ["customer.custom_event"]
     tomorrow = datetime.now(UTC) + timedelta(days=1)
@@ -280,8 +280,13 @@ PAYLOADS = {
     "customer.order.fulfilled": "EventCustomerOrderFulfilled",
     "customer.order.canceled": "EventCustomerOrderCanceled",
 }
-# Operation → places in its answer that do not fit the document (with `*` for any index), and why they stay.
-DEVIATIONS: dict[str, dict[str, str]] = {}
+# Operation or type of activity → places that do not fit the document (with `*` for any index), and why they stay.
+DEVIATIONS: dict[str, dict[str, str]] = {
+    "customer.custom_event": {
+        "event.referral": "null, as the answer of track-custom-event has it: there is no referral",
+        "event.loyalty": "null, as the answer of track-custom-event has it: there is no loyalty card",
+    },
+}
 
 
 @functools.cache
@@ -373,7 +378,8 @@ def test_each_entry_of_the_activity_fits_the_schema_of_its_own_type(api: Any, sp
     for entry in data:
         seen.add(entry["type"])
         schema = {"$ref": f"#/components/schemas/{PAYLOADS[entry['type']]}", "components": components}
-        assert misfits(entry["data"]["data"], schema) == {}, entry["type"]
+        found = misfits(entry["data"]["data"], schema)
+        assert set(found) == set(DEVIATIONS.get(entry["type"], {})), (entry["type"], found)
     assert seen == set(PAYLOADS)
 
 

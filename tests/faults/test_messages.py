@@ -1,4 +1,4 @@
-"""What goes wrong between the activity log and a mail server: a message is handed over at most once, and none is lost."""
+"""What goes wrong between the activity log and a mail server: no message is handed over twice, none is lost."""
 
 import asyncio
 import os
@@ -156,10 +156,11 @@ async def test_a_refusal_for_good_fails_the_message_and_only_it(world: World, po
     world.track("ann")
     world.track("bob")
     await world.work()
-    first, second = world.messages(distribution)
-    assert (first["state"], first["attempts"]) == ("FAILED", 1)
-    assert first["error"] == {"key": "smtp_refused", "message": "550 5.1.1 no such user"}
-    assert second["state"] == "SENT"
+    (to_ann,) = world.messages(distribution, customer_id=ann["id"])
+    (to_bob,) = world.messages(distribution, customer_id=bob["id"])
+    assert (to_ann["state"], to_ann["attempts"]) == ("FAILED", 1)
+    assert to_ann["error"] == {"key": "smtp_refused", "message": "550 5.1.1 no such user"}
+    assert to_bob["state"] == "SENT"
     assert post.sessions == 1
     assert world.activity(ann) == ["customer.email.failed"]
     assert world.activity(bob) == ["customer.email.sent"]
@@ -384,8 +385,7 @@ async def test_a_message_that_cannot_be_prepared_is_put_off_and_holds_up_nobody(
     world: World, post: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     distribution = world.on_event()
-    world.customer("ann")
-    world.customer("bob")
+    ann, bob = world.customer("ann"), world.customer("bob")
     prepare = Sending.prepare
 
     async def fail_for_ann(self: Sending, project_id: int, message: Claimed) -> Any:
@@ -398,8 +398,10 @@ async def test_a_message_that_cannot_be_prepared_is_put_off_and_holds_up_nobody(
     world.track("bob")
     monkeypatch.setattr(Sending, "prepare", fail_for_ann)
     await world.work()
-    ann, bob = world.messages(distribution)
-    assert (ann["state"], ann["error"]["key"], bob["state"]) == ("QUEUED", "internal_error", "SENT")
+    (to_ann,) = world.messages(distribution, customer_id=ann["id"])
+    (to_bob,) = world.messages(distribution, customer_id=bob["id"])
+    assert (to_ann["state"], to_ann["error"]["key"]) == ("QUEUED", "internal_error")
+    assert to_bob["state"] == "SENT"
     monkeypatch.undo()
     await send_later(world, A_MINUTE)
     assert len(post.mails_to(world.address("ann"))) == 1

@@ -2,6 +2,7 @@
 
 # ruff: noqa: FBT003 (operands are booleans)
 
+import dataclasses
 import itertools
 import os
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from filter_store import Store, verdicts
+from filter_store import Store, facts, verdicts
 from filter_worlds import NASTY, NUMBERS, TURNS, ZONES, World
 from rapport.customers.models import Customer
 from rapport.segments.evaluate import Facts, evaluate, matches
@@ -188,6 +189,56 @@ def test_until_is_the_very_moment_for_a_single_condition(zone: str) -> None:
                     assert verdict.until > now
                     assert matches(one, subject, verdict.until - MILLISECOND, here) is verdict.matches, (raw, at, now)
                     assert matches(one, subject, verdict.until, here) is not verdict.matches, (raw, at, now)
+
+
+def test_means_agree_whatever_the_sign(store: Store) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    people = [
+        Customer(id=f"{number:04d}", created_at=now, updated_at=now, orders_count=count, orders_amount=amount)
+        for number, (count, amount) in enumerate(itertools.product((0, 1, 2, 3, 7), range(-11, 12)))
+    ]
+    filters = [
+        on("summary.orders.average_amount", operator, wanted)
+        for operator in ("$is", "$more_than", "$less_than_equal")
+        for wanted in range(-11, 12)
+    ]
+    world = World(now, ZoneInfo("UTC"), people, [], frozenset(), filters)
+    assert check(store, world, store.run(store.fill(world))) > len(filters)
+
+
+def count_filters(now: datetime) -> list[dict[str, Any]]:
+    day = now.date().isoformat()
+    bounds: tuple[dict[str, Any], ...] = (
+        *({}, {"$less_than_ago": 2}, {"$less_than_ago": "0.5"}, {"$after": day}, {"$before": day}),
+        *({"$less_than_ago": 3, "$before": now.isoformat()}, {"$less_than_ago": 3, "$after": day}),
+    )
+    tests = [
+        *({operator: number} for operator in ("$count", "$count_more", "$count_less") for number in range(4)),
+        *({"$count": [0, 2]}, {"$count_more": 0, "$count_less": 3}, {"$has_value": True}, {"$is_unknown": True}, {}),
+    ]
+    return [{"events.x": {"conditions": {**test, **bound}}} for test in tests for bound in bounds if test or bound]
+
+
+def test_counts_of_events_agree_and_hold_until_they_say(store: Store) -> None:
+    now, here = datetime(2026, 1, 5, 23, 30, tzinfo=UTC), ZoneInfo("Europe/Warsaw")
+    ages = [timedelta(days=days) for days in (-1, 0, 0.5, 1, 2, 3)] + [timedelta(days=2) - MILLISECOND]
+    histories = [one for size in range(5) for one in itertools.combinations_with_replacement(ages, size)]
+    people = [customer(number, now, None) for number in range(len(histories))]
+    events = [(number, "x", now - age) for number, history in enumerate(histories) for age in history]
+    world = World(now, here, people, events, frozenset(), count_filters(now))
+    project_id = store.run(store.fill(world))
+    assert check(store, world, project_id) > len(world.filters)
+    check(store, dataclasses.replace(world, now=now + timedelta(days=1)), project_id)
+    for raw in world.filters:
+        one = parse(raw)
+        for who, someone in enumerate(people):
+            verdict = evaluate(one, facts(world, who, someone, one, now), now, here)
+            if verdict.until is not None:
+                before = verdict.until - MILLISECOND
+                assert matches(one, facts(world, who, someone, one, before), before, here) is verdict.matches
+            after = facts(world, who, someone, one, now + timedelta(days=9))
+            final = matches(one, after, now + timedelta(days=9), here)
+            assert final is verdict.matches or verdict.until is not None, (raw, histories[who])
 
 
 PARSED: dict[str, Any] = {}

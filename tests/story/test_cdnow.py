@@ -1,4 +1,4 @@
-"""The whole story on the CDNOW sample: customers in, segments right, time passes, one email, one code, one redemption."""
+"""The whole story on the CDNOW sample: customers in, segments right, time passes, one email, one redemption."""
 
 import asyncio
 import re
@@ -35,6 +35,7 @@ class Purchase:
         self.amount = int(Decimal(dollars) * 100)
 
     def order(self) -> dict[str, Any]:
+        """Return the body of the order."""
         return {
             "source_id": self.source_id,
             "status": "PAID",
@@ -136,7 +137,7 @@ async def test_the_main_job_end_to_end_on_real_customers(
     by_customer = facts(purchases)
 
     with Api(base_url=server.base_url, headers=KEY, timeout=60) as api:
-        # A segment that is there while the purchases come in, and segments that come after them, must agree with the file.
+        # Segments that are there while the purchases come in, and segments that come after them.
         total, amount, last = (f"summary.orders.{name}" for name in ("total_count", "total_amount", "last_order_date"))
         early = make_segment(api, "5 purchases or more, from the start", **{total: {"$more_than_equal": [5]}})
         recent = make_segment(api, "Bought in the last 30 days", **{last: {"$less_than_ago": [30]}})
@@ -182,7 +183,7 @@ async def test_the_main_job_end_to_end_on_real_customers(
 
 
 async def promote(api: Api, server: harness.Server, post_office: MailServer, segment_id: str) -> None:
-    """A customer enters a segment: one email with a code of their own, redeemed once, by them alone."""
+    """Let customers enter a segment: each gets one email with a code of their own, redeemed once, by them alone."""
     already = members(api, segment_id)
     rule = {"1": {"name": "publication.redeemable_by_linked_customer", "conditions": {"$is": [True]}}, "logic": "1"}
     rule_id = api.call("POST", "/v1/validation-rules", {"name": "Only the one it was given to", "rules": rule})["id"]

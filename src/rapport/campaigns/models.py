@@ -12,7 +12,7 @@ AUTO_UPDATE = "AUTO_UPDATE"
 DISCOUNT_COUPONS = "DISCOUNT_COUPONS"
 
 
-class Campaign(msgspec.Struct, frozen=True, kw_only=True):
+class Campaign(msgspec.Struct, frozen=True):
     """One campaign row.
 
     `discount` is the reference's discount object: PERCENT with `percent_off` (0 to 100, may have a fraction) and maybe

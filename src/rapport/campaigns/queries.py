@@ -64,7 +64,7 @@ async def find(conn: Connection, project_id: int, reference: str, *, lock: str =
             reference,
         )
         if row is not None:
-            return Campaign(**row)
+            return Campaign(*row)
     return None
 
 
@@ -146,7 +146,7 @@ async def claim_generation(conn: Connection, project_id: int) -> Campaign | None
         "AND NOT codes_failed ORDER BY codes_wanted - codes_made, created_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
         project_id,
     )
-    return None if row is None else Campaign(**row)
+    return None if row is None else Campaign(*row)
 
 
 async def mark_deleted(conn: Connection, project_id: int, campaign_id: str) -> None:

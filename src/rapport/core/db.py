@@ -17,7 +17,14 @@ from rapport.core import jsons
 Connection: TypeAlias = asyncpg.Connection
 Row: TypeAlias = asyncpg.Record
 UniqueViolation = asyncpg.UniqueViolationError
-DatabaseUnavailable = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError)
+DatabaseUnavailable = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
 StatementTimeout = asyncpg.QueryCanceledError
 # The server refused a value it was given: too long, out of range, not text. A caller's mistake that a check missed.
 RefusedValue = asyncpg.DataError

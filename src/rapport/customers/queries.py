@@ -141,6 +141,17 @@ async def lock_many(conn: Connection, project_id: int, ids: list[str]) -> list[C
     return [_customer(row) for row in rows]
 
 
+async def lock_named(conn: Connection, project_id: int, references: list[str]) -> list[Customer]:
+    """Lock and return the customers that exist with these ids or source ids, in the order of their ids."""
+    rows = await conn.fetch(
+        f"SELECT {_COLUMNS} FROM customers WHERE project_id = $1 AND (id = ANY ($2) OR source_id = ANY ($2)) "
+        "ORDER BY id FOR NO KEY UPDATE",
+        project_id,
+        references,
+    )
+    return [_customer(row) for row in rows]
+
+
 async def lock_or_insert(
     conn: Connection, project_id: int, fresh: Customer, offset: timedelta
 ) -> tuple[Customer, bool] | None:

@@ -149,13 +149,15 @@ class Unit:
         The customer is named by `id` (which must exist) or `source_id` (made when unknown); without either a new one is
         made. Raises NotFound and InvalidPayload.
         """
+        if also_lock or len(inputs) > 1:
+            # In one order whatever they are called by: otherwise units about the same people wait for each other.
+            named = {str(name) for one in inputs for name in (one.id, one.source_id) if isinstance(name, str)}
+            for customer in await queries.lock_named(self.conn, self.project_id, sorted(named.union(also_lock))):
+                self._keep(customer)
         order = sorted(range(len(inputs)), key=lambda index: (str(inputs[index].id), str(inputs[index].source_id)))
         ids = [""] * len(inputs)
         for index in order:
             ids[index] = (await self._lock_input(inputs[index])).id
-        if also_lock:
-            for customer in await queries.lock_many(self.conn, self.project_id, sorted(also_lock)):
-                self._keep(customer)
         await self.open()
         for index, change in enumerate(inputs):
             self.change(ids[index], change)

@@ -23,7 +23,8 @@ _SETTABLE = tuple(
 )
 _NOW = "date_trunc('milliseconds', clock_timestamp() + {}::interval)"
 
-# A reader whose project has nothing that listens is passed over, however much there is to read.
+# A reader whose project has nothing that listens is passed over, however much there is to read. The order makes the
+# database look at the end of activity_in_order; without it, it would rather read the table until it finds one.
 _PROJECTS_WITH_ENTRIES = """
 SELECT reader.project_id FROM activity_readers AS reader
 CROSS JOIN LATERAL (
@@ -35,7 +36,7 @@ CROSS JOIN LATERAL (
     SELECT 1 FROM activity
     WHERE activity.project_id = reader.project_id
         AND (activity.xid, activity.seq) > (greatest(reader.xid, listening.active_from), reader.seq)
-    LIMIT 1
+    ORDER BY activity.xid, activity.seq LIMIT 1
 ) AS entry
 WHERE reader.name = $1
 ORDER BY reader.project_id

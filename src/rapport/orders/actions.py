@@ -1,6 +1,7 @@
 """Writes of orders; redemptions place their orders through here too."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -124,12 +125,13 @@ def _with_last(customer: Customer, last: Order | None) -> Customer:
 
 def _log(unit: Unit, before: Order | None, after: Order) -> None:
     customer = unit.find(after.customer_id)
-    referrer = unit.find(after.referrer_id)
-    payload = {
-        "customer": None if customer is None else simple_view(customer),
-        "referrer": None if referrer is None else simple_view(referrer),
-        "order": view(after),
-    }
+    payload: dict[str, Any] = {"order": view(after)}
+    for name, person_id in (("customer", after.customer_id), ("referrer", after.referrer_id)):
+        person = unit.find(person_id)
+        if person is not None:
+            payload[name] = simple_view(person)
+        elif person_id is not None:
+            payload[name] = {"id": person_id, "object": "customer"}
     unit.log("customer.order.created" if before is None else "customer.order.updated", customer, payload)
     status = _STATUS_EVENTS.get(after.status)
     if status is not None and (before is None or before.status != after.status):

@@ -1,5 +1,6 @@
 """Giving a customer a code of their own."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +30,15 @@ from rapport.vouchers.models import Voucher
 from rapport.vouchers.schemas import campaign_view
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What whoever publishes says about it."""
+
+    source_id: str | None
+    channel: str
+    metadata: dict[str, Any] | None
+
+
 async def publish(  # noqa: PLR0913 (what a publication says)
     unit: Unit,
     campaign_id: str,
@@ -43,9 +53,9 @@ async def publish(  # noqa: PLR0913 (what a publication says)
 ) -> Publication:
     """Give a locked customer `count` codes of a campaign (its id or name), inside the caller's unit.
 
-    In a campaign with `join_once` a customer who has a code gets the same one again; the argument, if given, goes before
-    the campaign's setting. With `reuse`, a second call with the same source id and customer returns the first one's
-    publication. Logs `customer.publication.succeeded`. Raises, before anything is written, NotFound,
+    In a campaign with `join_once` a customer who has a code gets the same one again; the argument, if given, goes
+    before the campaign's setting. With `reuse`, a second call with the same source id and customer returns the
+    first one's publication. Logs `customer.publication.succeeded`. Raises, before anything is written, NotFound,
     VoucherCannotBePublished, NoVoucherSuitable, DuplicateSourceId.
     """
     customer = unit.get(customer_id)
@@ -61,13 +71,13 @@ async def publish(  # noqa: PLR0913 (what a publication says)
             return await _complete(unit, joined)
     if not campaign.active or (campaign.expiration_date is not None and campaign.expiration_date <= unit.now):
         raise VoucherCannotBePublished(f"Campaign {campaign.id} is not active")
-    publication_id = new_id("pub")
+    publication_id, said = new_id("pub"), Said(source_id, channel, metadata)
     taken = await _take(unit, campaign, customer_id, publication_id, count)
-    row = _row(publication_id, unit.now, customer_id, campaign.id, campaign.name, taken, source_id, channel, metadata)
+    row = _row(publication_id, unit.now, customer_id, campaign.id, campaign.name, taken, said)
     return await _keep(unit, customer, row)
 
 
-async def publish_code(  # noqa: PLR0913 (what a publication says)
+async def publish_code(
     unit: Unit,
     code: str,
     customer_id: str,
@@ -103,14 +113,12 @@ async def publish_code(  # noqa: PLR0913 (what a publication says)
         voucher.campaign_id,
         voucher.campaign,
         [taken],
-        source_id,
-        channel,
-        metadata,
+        Said(source_id, channel, metadata),
     )
     return await _keep(unit, customer, row)
 
 
-async def fail(  # noqa: PLR0913 (what a publication says)
+async def fail(
     unit: Unit,
     error: RapportError,
     customer_id: str,
@@ -211,10 +219,14 @@ async def _take(
 ) -> list[tuple[str, str]]:
     """Take codes that nobody has. Only when none seem to be left, wait for those that others are just taking."""
     until = _until(campaign, unit.now)
+    if count > 1 and campaign.type != AUTO_UPDATE:
+        free = await queries.lock_unpublished(unit.conn, unit.project_id, campaign.id, count)
+        if free < count:
+            raise NoVoucherSuitable(f"Campaign {campaign.id} has {free} vouchers left, too few for {count}")
     taken: list[tuple[str, str]] = []
     for wait in (False, True):
-        missing = count - len(taken)
-        if missing:
+        if len(taken) < count:
+            missing = count - len(taken)
             taken += await queries.take_unpublished(
                 unit.conn,
                 unit.project_id,
@@ -228,7 +240,9 @@ async def _take(
             )
         if len(taken) < count and campaign.type == AUTO_UPDATE:
             taken += await _make(unit, campaign, customer_id, publication_id, count - len(taken))
-    if len(taken) < count:
+    if taken and len(taken) < count:
+        raise generation.NoFreeCode(f"Only {len(taken)} of {count} codes could be made", resource_id=campaign.id)
+    if not taken:
         raise NoVoucherSuitable(
             "Couldn't create new vouchers for publication"
             if campaign.type == AUTO_UPDATE
@@ -252,27 +266,25 @@ async def _make(
     return taken
 
 
-def _row(  # noqa: PLR0913 (one row's columns)
+def _row(
     publication_id: str,
     now: datetime,
     customer_id: str,
     campaign_id: str | None,
     campaign: str | None,
     taken: list[tuple[str, str]],
-    source_id: str | None,
-    channel: str,
-    metadata: dict[str, Any] | None,
+    said: Said,
 ) -> PublicationRow:
     return PublicationRow(
         id=publication_id,
-        source_id=source_id,
+        source_id=said.source_id,
         customer_id=customer_id,
         campaign_id=campaign_id,
         campaign=campaign,
         voucher_ids=[voucher_id for voucher_id, _ in taken],
         voucher_codes=[code for _, code in taken],
-        channel=channel,
-        metadata=metadata or {},
+        channel=said.channel,
+        metadata=said.metadata or {},
         result="SUCCESS",
         failure_code=None,
         failure_message=None,

@@ -10,7 +10,7 @@ from rapport.vouchers.models import Voucher
 DEFAULT_CHANNEL = "API"
 
 
-class PublicationRow(msgspec.Struct, frozen=True, kw_only=True):
+class PublicationRow(msgspec.Struct, frozen=True):
     """One row of publications: codes given to a customer, or the failure to do so."""
 
     id: str

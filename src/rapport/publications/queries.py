@@ -41,16 +41,18 @@ PUBLICATIONS = ListSpec(
 )
 
 # Taking a code freezes what it offers: what its campaign changes later holds for the codes that nobody has.
+# The choice stands in a materialized part of its own: a join may run a subquery again, and that would take more codes.
 _TAKE = """
+WITH free AS MATERIALIZED (
+    SELECT id FROM vouchers
+    WHERE project_id = $1 AND campaign_id = $2 AND publication_id IS NULL AND active
+    ORDER BY id LIMIT $7 FOR NO KEY UPDATE {waiting}
+)
 UPDATE vouchers SET holder_id = $3, publication_id = $4, updated_at = $5,
     discount = coalesce(vouchers.discount, campaigns.discount),
     start_date = coalesce(vouchers.start_date, campaigns.start_date),
     expiration_date = least(coalesce(vouchers.expiration_date, campaigns.expiration_date), $6)
-FROM (
-    SELECT id FROM vouchers
-    WHERE project_id = $1 AND campaign_id = $2 AND publication_id IS NULL AND active
-    ORDER BY id LIMIT $7 FOR NO KEY UPDATE {waiting}
-) AS free, campaigns
+FROM free, campaigns
 WHERE vouchers.project_id = $1 AND vouchers.id = free.id AND campaigns.project_id = $1 AND campaigns.id = $2
 RETURNING vouchers.id, vouchers.code
 """
@@ -81,7 +83,7 @@ async def find_by_source_id(conn: Connection, project_id: int, source_id: str) -
         project_id,
         source_id,
     )
-    return None if row is None else PublicationRow(**row)
+    return None if row is None else PublicationRow(*row)
 
 
 async def find_joined(conn: Connection, project_id: int, customer_id: str, campaign_id: str) -> PublicationRow | None:
@@ -97,7 +99,19 @@ async def find_joined(conn: Connection, project_id: int, customer_id: str, campa
         customer_id,
         campaign_id,
     )
-    return None if row is None else PublicationRow(**row)
+    return None if row is None else PublicationRow(*row)
+
+
+async def lock_unpublished(conn: Connection, project_id: int, campaign_id: str, count: int) -> int:
+    """Lock up to `count` codes that nobody has; return how many there are. Index: vouchers_to_publish."""
+    rows = await conn.fetch(
+        "SELECT id FROM vouchers WHERE project_id = $1 AND campaign_id = $2 AND publication_id IS NULL AND active "
+        "ORDER BY id LIMIT $3 FOR NO KEY UPDATE",
+        project_id,
+        campaign_id,
+        count,
+    )
+    return len(rows)
 
 
 async def take_unpublished(  # noqa: PLR0913 (what is written into the voucher)

@@ -14,6 +14,7 @@ from rapport.http.errors import payload_error
 from rapport.http.lists import envelope, read_page
 from rapport.http.openapi import operation
 from rapport.publications import actions, queries
+from rapport.publications.errors import TooManyVouchersRequested
 from rapport.publications.models import PublicationRow
 from rapport.publications.schemas import PublicationInput, created_view, view
 from rapport.redemptions.queries import find_customers
@@ -60,7 +61,7 @@ async def create_by_query(request: Request[Any, Any, Any], caller: Caller, write
     if "campaign" in query:
         campaign = {"name": query["campaign"]}
     if campaign.get("count", "1") != "1":
-        raise actions.TooManyVouchersRequested("Only up to 1 can be published")
+        raise TooManyVouchersRequested("Only up to 1 can be published")
     campaign.pop("count", None)
     raw = {
         "voucher": query.get("voucher") or None,

@@ -11,7 +11,7 @@ SUCCESS = "SUCCESS"
 FAILURE = "FAILURE"
 
 
-class Redemption(msgspec.Struct, frozen=True, kw_only=True):
+class Redemption(msgspec.Struct, frozen=True):
     """One row of redemptions: a redemption or a rollback, succeeded or failed.
 
     `voucher_id` is None for the parent of a stack, whose children name it in `parent_id`. A rollback names in
@@ -22,6 +22,8 @@ class Redemption(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     object: str
     result: str
+    channel: dict[str, str]
+    created_at: datetime
     parent_id: str | None = None
     redemption_id: str | None = None
     rollback_id: str | None = None
@@ -36,8 +38,6 @@ class Redemption(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     failure_code: str | None = None
     failure_message: str | None = None
-    channel: dict[str, str]
-    created_at: datetime
 
     @property
     def status(self) -> str:

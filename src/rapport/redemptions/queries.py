@@ -124,7 +124,7 @@ async def find(conn: Connection, project_id: int, redemption_id: str) -> Redempt
     row = await conn.fetchrow(
         f"SELECT {_COLUMNS} FROM redemptions WHERE project_id = $1 AND id = $2", project_id, redemption_id
     )
-    return None if row is None else Redemption(**row)
+    return None if row is None else Redemption(*row)
 
 
 async def children(conn: Connection, project_id: int, parent_id: str) -> list[Redemption]:
@@ -135,7 +135,7 @@ async def children(conn: Connection, project_id: int, parent_id: str) -> list[Re
         project_id,
         parent_id,
     )
-    return [Redemption(**row) for row in rows]
+    return [Redemption(*row) for row in rows]
 
 
 async def mark_rolled_back(conn: Connection, project_id: int, redemption_id: str, rollback_id: str) -> bool:
@@ -165,7 +165,7 @@ async def find_orders(conn: Connection, project_id: int, ids: list[str]) -> dict
     rows = await conn.fetch(
         f"SELECT {columns(Order)} FROM orders WHERE project_id = $1 AND id = ANY ($2)", project_id, ids
     )
-    return {row["id"]: Order(**row) for row in rows}
+    return {row["id"]: Order(*row) for row in rows}
 
 
 async def find_customers(conn: Connection, project_id: int, ids: list[str]) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ import msgspec
 NOTHING_APPLICABLE: dict[str, Any] = {"excluded": [], "included": [], "included_all": False}
 
 
-class ValidationRule(msgspec.Struct, frozen=True, kw_only=True):
+class ValidationRule(msgspec.Struct, frozen=True):
     """One row of validation_rules; `rules` is the reference's JSON."""
 
     id: str
@@ -23,7 +23,7 @@ class ValidationRule(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime | None
 
 
-class Assignment(msgspec.Struct, frozen=True, kw_only=True):
+class Assignment(msgspec.Struct, frozen=True):
     """One row of validation_rule_assignments: a rule holds for a campaign or a voucher."""
 
     id: str

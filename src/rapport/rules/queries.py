@@ -55,7 +55,7 @@ async def find(conn: Connection, project_id: int, rule_id: str, *, lock: bool = 
     row = await conn.fetchrow(
         f"SELECT {_RULE} FROM validation_rules WHERE project_id = $1 AND id = $2{suffix}", project_id, rule_id
     )
-    return None if row is None else ValidationRule(**row)
+    return None if row is None else ValidationRule(*row)
 
 
 async def missing(conn: Connection, project_id: int, rule_ids: list[str]) -> list[str]:
@@ -138,7 +138,7 @@ async def assign(conn: Connection, project_id: int, assignments: list[Assignment
         [one.related_object_type for one in assignments],
         [one.created_at for one in assignments],
     )
-    return [Assignment(**row) for row in rows]
+    return [Assignment(*row) for row in rows]
 
 
 async def find_assignment(conn: Connection, project_id: int, rule_id: str, related_object_id: str) -> str:
@@ -162,7 +162,7 @@ async def assignments_of(conn: Connection, project_id: int, object_ids: list[str
     )
     found: dict[str, list[Assignment]] = defaultdict(list)
     for row in rows:
-        found[row["related_object_id"]].append(Assignment(**row))
+        found[row["related_object_id"]].append(Assignment(*row))
     return found
 
 

@@ -1,5 +1,8 @@
 """Creating and deleting segments."""
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from msgspec import UNSET
 
 from rapport.core.clock import LATEST
@@ -70,18 +73,31 @@ async def create(caller: Caller, data: SegmentInput) -> Segment:
     return await caller.db.transaction(work)
 
 
-async def delete(caller: Caller, segment_id: str, used_by: list[str] | None = None) -> None:
-    """Delete a segment (`delete-segment`). Raises NotFound, and ResourceInUse while another segment's filter names it."""
+class UsedBy(Protocol):
+    """Tells which things of a higher feature use a segment."""
+
+    async def __call__(self, conn: Connection, project_id: int, segment_id: str) -> list[str]:
+        """Return their ids."""
+
+
+async def delete(caller: Caller, segment_id: str, users: Sequence[UsedBy]) -> None:
+    """Delete a segment (`delete-segment`).
+
+    Raises NotFound, and ResourceInUse while another segment's filter names it or one of `users` says that it is used.
+    Who begins to use a segment takes `queries.lock_definitions` too, so nobody can begin while it is deleted.
+    """
 
     async def work(conn: Connection) -> None:
         existing = await queries.lock_definitions(conn, caller.project_id)
         if segment_id not in {segment.id for segment in existing}:
             raise NotFound("segment", segment_id)
-        users = [one.id for one in definitions(existing) if segment_id in one.filter.segment_ids] + (used_by or [])
-        if users:
-            raise ResourceInUse(
-                f"Segment {segment_id} is used by {', '.join(users)}", resource_id=segment_id, resource_type="segment"
-            )
         await queries.mark_deleted(conn, caller.project_id, segment_id)
+        using = [one.id for one in definitions(existing) if segment_id in one.filter.segment_ids]
+        for find_users in users:
+            using += await find_users(conn, caller.project_id, segment_id)
+        if using:
+            raise ResourceInUse(
+                f"Segment {segment_id} is used by {', '.join(using)}", resource_id=segment_id, resource_type="segment"
+            )
 
     await caller.db.transaction(work)

@@ -96,7 +96,8 @@ async def enter(conn: Connection, project_id: int, at: datetime, pairs: list[tup
     """Write memberships (segment, customer)."""
     await conn.execute(
         "INSERT INTO segment_members (project_id, segment_id, customer_id, entered_at) "
-        "SELECT $1, pair.segment_id, pair.customer_id, $2 FROM unnest($3::text[], $4::text[]) AS pair (segment_id, customer_id)",
+        "SELECT $1, pair.segment_id, pair.customer_id, $2 "
+        "FROM unnest($3::text[], $4::text[]) AS pair (segment_id, customer_id)",
         project_id,
         at,
         [segment_id for segment_id, _ in pairs],

@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Request, Response, Router, delete, get, post
+from litestar.datastructures import State
 
 from rapport.core.errors import NotFound
 from rapport.customers import queries as customers
@@ -39,9 +40,9 @@ async def get_segment(segment_id: str, caller: Caller) -> Response[bytes]:
 
 
 @delete("/v1/segments/{segment_id:str}", status_code=204, opt=operation("delete-segment"))
-async def delete_segment(segment_id: str, caller: Caller) -> Response[None]:
+async def delete_segment(segment_id: str, caller: Caller, state: State) -> Response[None]:
     """Delete a segment; refused while something else uses it."""
-    await actions.delete(caller, segment_id)
+    await actions.delete(caller, segment_id, state.segment_users)
     return no_content()
 
 

@@ -8,12 +8,12 @@ import msgspec
 DISCOUNT_VOUCHER = "DISCOUNT_VOUCHER"
 
 
-class Voucher(msgspec.Struct, frozen=True, kw_only=True):
+class Voucher(msgspec.Struct, frozen=True):
     """One voucher, joined with its campaign.
 
     `discount`, `start_date` and `expiration_date` are the voucher's own, or else its campaign's. `quantity` is how
-    often it may be redeemed, None without limit. A voucher is published once `publication_id` is set; `holder_id` is the
-    customer whose code it is.
+    often it may be redeemed, None without limit. A voucher is published once `publication_id` is set; `holder_id` is
+    the customer whose code it is.
     """
 
     id: str

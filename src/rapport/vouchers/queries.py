@@ -102,7 +102,7 @@ async def find(conn: Connection, project_id: int, reference: str) -> Voucher | N
             reference,
         )
         if row is not None:
-            return Voucher(**row)
+            return Voucher(*row)
     return None
 
 
@@ -114,7 +114,7 @@ async def find_many(conn: Connection, project_id: int, ids: list[str]) -> dict[s
         project_id,
         ids,
     )
-    return {row["id"]: Voucher(**row) for row in rows}
+    return {row["id"]: Voucher(*row) for row in rows}
 
 
 async def find_redeemables(conn: Connection, project_id: int, codes: list[str]) -> dict[str, Redeemable]:
@@ -122,8 +122,8 @@ async def find_redeemables(conn: Connection, project_id: int, codes: list[str]) 
     rows = await conn.fetch(_REDEEMABLES, project_id, codes)
     found = {}
     for row in rows:
-        *values, assigned = row.values()
-        voucher = Voucher(**dict(zip(Voucher.__struct_fields__, values, strict=True)))
+        *values, assigned = row
+        voucher = Voucher(*values)
         found[voucher.code] = Redeemable(voucher, [Assigned(*one) for one in assigned])
     return found
 
@@ -163,8 +163,9 @@ async def delete(conn: Connection, project_id: int, code: str) -> None:
 async def give_back(conn: Connection, project_id: int, voucher_ids: list[str]) -> None:
     """Take back one use of each voucher that still exists, in the order of their codes."""
     await conn.execute(
-        "UPDATE vouchers SET redeemed_quantity = redeemed_quantity - 1 FROM (SELECT code FROM vouchers "
-        "WHERE project_id = $1 AND id = ANY ($2) ORDER BY code FOR NO KEY UPDATE) AS locked "
+        "WITH locked AS MATERIALIZED (SELECT code FROM vouchers WHERE project_id = $1 AND id = ANY ($2) "
+        "ORDER BY code FOR NO KEY UPDATE) "
+        "UPDATE vouchers SET redeemed_quantity = redeemed_quantity - 1 FROM locked "
         "WHERE vouchers.project_id = $1 AND vouchers.code = locked.code AND redeemed_quantity > 0",
         project_id,
         voucher_ids,

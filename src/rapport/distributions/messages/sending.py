@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from rapport.campaigns import queries as campaigns
 from rapport.core.clock import iso
 from rapport.core.errors import RapportError
 from rapport.customers.models import Customer
@@ -23,11 +24,14 @@ from rapport.distributions.messages.providers import Outcome
 from rapport.distributions.models import Distribution
 from rapport.distributions.schemas import simple_view as distribution_view
 from rapport.publications import actions as publications
+from rapport.publications.errors import NoVoucherSuitable
 from rapport.publications.models import Publication
 from rapport.segments.tasks import internal
+from rapport.vouchers.schemas import view as voucher_view
 
 SENDING_LEASE = timedelta(seconds=300)
 """Longer than handing over can take (see the limits in `smtp`)."""
+IN_PROGRESS = "IN_PROGRESS"
 
 
 class NotWanted(Exception):
@@ -35,12 +39,19 @@ class NotWanted(Exception):
 
 
 class Refusal(Exception):
-    """The message can never be sent as things are; `key` and `message` say why."""
+    """The message cannot be sent as things are; `key` and `message` say why.
 
-    def __init__(self, key: str, message: str) -> None:
+    `temporary`: it may be possible a little later, without anybody's doing. `unpublished`: why there is no code.
+    """
+
+    def __init__(
+        self, key: str, message: str, *, temporary: bool = False, unpublished: RapportError | None = None
+    ) -> None:
         super().__init__(message)
         self.key = key
         self.message = message
+        self.temporary = temporary
+        self.unpublished = unpublished
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -80,11 +91,10 @@ class Sending:
             publication = await _publish(unit, message, distribution)
             variables = await _variables(unit, message, distribution, customer, publication)
             written, prepared = self._write(message, distribution, customer, recipient, variables, unit)
-            prepared = msgspec.structs.replace(
-                prepared,
-                publication_id=None if publication is None else publication.id,
-                voucher_code=None if publication is None else publication.voucher.code,
-            )
+            if publication is not None:
+                prepared = msgspec.structs.replace(
+                    prepared, publication_id=publication.id, voucher_code=publication.voucher.code
+                )
             until = unit.now + SENDING_LEASE
             if not await queries.start_sending(unit.conn, project_id, message.id, message.attempts, until, prepared):
                 return None
@@ -180,7 +190,11 @@ class Sending:
             distribution = await distributions.find(unit.conn, project_id, message.distribution_id)
             error = (refusal.key, refusal.message)
             done = await queries.finish(unit.conn, project_id, message.id, message.attempts, "FAILED", error=error)
-            if done and customer is not None and distribution is not None:
+            if not done or customer is None:
+                return
+            if refusal.unpublished is not None:
+                await _log_unpublished(unit, refusal.unpublished, message, distribution)
+            if distribution is not None:
                 payload = _payload(customer, distribution, message) | {"failed_at": iso(unit.now)}
                 unit.log("customer.email.failed", customer, payload, distribution.campaign_id)
 
@@ -209,20 +223,38 @@ def _recipient(customer: Customer) -> str:
 
 
 async def _publish(unit: Unit, message: Claimed, distribution: Distribution) -> Publication | None:
+    """Give the (locked) customer a code under the message's id: asked again, it is the same code."""
     if distribution.campaign_id is None:
         return None
     try:
-        return await publications.publish(
+        publication = await publications.publish(
             unit,
             distribution.campaign_id,
             message.customer_id,
             source_id=message.id,
             channel=distribution.channel,
-            metadata={},
             reuse=True,
         )
     except RapportError as error:
-        raise Refusal(error.key, error.details) from error
+        campaign = await campaigns.find(unit.conn, unit.project_id, distribution.campaign_id)
+        waiting = (
+            isinstance(error, NoVoucherSuitable) and campaign is not None and campaign.creation_status == IN_PROGRESS
+        )
+        raise Refusal(error.key, error.details, temporary=waiting, unpublished=error) from error
+    if not publication.vouchers:
+        raise Refusal("voucher_not_found", f"The voucher of publication {publication.id} was deleted")
+    return publication
+
+
+async def _log_unpublished(
+    unit: Unit, error: RapportError, message: Claimed, distribution: Distribution | None
+) -> None:
+    """Keep that the (locked) customer got no code, as publishing through the API does."""
+    campaign_id = None if distribution is None else distribution.campaign_id
+    campaign = None if campaign_id is None else await campaigns.find(unit.conn, unit.project_id, campaign_id)
+    await publications.fail(
+        unit, error, message.customer_id, campaign=campaign, source_id=message.id, channel=message.channel
+    )
 
 
 async def _variables(
@@ -235,9 +267,14 @@ async def _variables(
         "distribution": {"id": distribution.id, "name": distribution.name, "metadata": distribution.metadata},
         "segment": trigger.get("segment"),
         "event": trigger.get("event"),
+        "voucher": None,
+        "campaign": None,
         "now": iso(unit.now),
         "time_zone": unit.moment.zone.key,
     }
+    if publication is not None:
+        known["voucher"] = voucher_view(publication.voucher)
+        known["campaign"] = {"id": distribution.campaign_id, "name": publication.row.campaign}
     return templates.values(known)  # type: ignore[no-any-return]
 
 

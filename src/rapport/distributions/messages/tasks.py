@@ -101,7 +101,10 @@ class Lane:
         except NotWanted:
             await self._sending.cancel(project_id, message)
         except Refusal as refusal:
-            await self._sending.fail(project_id, message, refusal)
+            if refusal.temporary:
+                await self._sending.put_off(project_id, message, (refusal.key, refusal.message))
+            else:
+                await self._sending.fail(project_id, message, refusal)
         except DatabaseUnavailable:
             raise
         except Exception as error:
