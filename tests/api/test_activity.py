@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+
 from rapport.core.db import Database
 from rapport.projects.models import NewKey
 

@@ -1,9 +1,10 @@
 import asyncio
 from typing import Any
 
-import facts
 import httpx2
 import pytest
+
+import facts
 from harness import Server, client
 from rapport.core.db import Database
 from rapport.http.caller import KEY_CACHE_S
@@ -118,7 +119,11 @@ async def test_nothing_of_another_project_can_be_read_or_changed(
             ("GET", f"/v1/segments/{segment}", None),
             ("DELETE", f"/v1/segments/{segment}", None),
             ("POST", "/v1/segments", {"name": "S", "customers": [customer["id"]]}),
-            ("POST", "/v1/segments", {"name": "S", "type": "passive", "filter": facts.where("segments", "$is", segment)}),
+            (
+                "POST",
+                "/v1/segments",
+                {"name": "S", "type": "passive", "filter": facts.where("segments", "$is", segment)},
+            ),
         ):
             answer = http.request(method, path, json=body)
             assert (answer.status_code, answer.json()["key"]) == (404, "not_found"), (method, path)

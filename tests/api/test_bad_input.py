@@ -1,9 +1,10 @@
 import json
 from typing import Any
 
-import facts
 import httpx2
 import pytest
+
+import facts
 from rapport.core.db import Database
 
 WRITES = [
@@ -183,12 +184,38 @@ async def test_lone_surrogates_are_refused(api: Any, db: Database, project_id: i
     await refused(api, db, project_id, content)
 
 
-@pytest.mark.parametrize("content", [b'{"name":"\xff"}', b'{"name":"\xc3\x28"}', b'\xff\xfe{\x00}\x00', b'{"metadata":{"\xe9":1}}', b'{"name":"X"} {}', b'{"name":"\xed\xa0\x80"}'])
-async def test_what_is_not_utf8_or_not_one_object_is_refused(api: Any, db: Database, project_id: int, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"name":"\xff"}',
+        b'{"name":"\xc3\x28"}',
+        b"\xff\xfe{\x00}\x00",
+        b'{"metadata":{"\xe9":1}}',
+        b'{"name":"X"} {}',
+        b'{"name":"\xed\xa0\x80"}',
+    ],
+)
+async def test_what_is_not_utf8_or_not_one_object_is_refused(
+    api: Any, db: Database, project_id: int, content: bytes
+) -> None:
     await refused(api, db, project_id, content)
 
 
-NUMBERS = ["NaN", "Infinity", "-Infinity", "1e1001", "-1e99999999999", "1e-1001", "9" * 4000, "-" + "9" * 5000, "0x10", "01", "1.", ".5", "+1"]
+NUMBERS = [
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1e1001",
+    "-1e99999999999",
+    "1e-1001",
+    "9" * 4000,
+    "-" + "9" * 5000,
+    "0x10",
+    "01",
+    "1.",
+    ".5",
+    "+1",
+]
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -196,33 +223,44 @@ async def test_numbers_that_cannot_be_kept_are_refused(api: Any, db: Database, p
     await refused(api, db, project_id, f'{{"source_id":"x","metadata":{{"n":{number}}}}}')
 
 
-@pytest.mark.parametrize("number", ["0." + "1" * 20_000, "1" * 900 + ".5", "1e1000", "1e-1000", "-0", "-0.0", "1" + "0" * 300 + "e2"])
+@pytest.mark.parametrize(
+    "number", ["0." + "1" * 20_000, "1" * 900 + ".5", "1e1000", "1e-1000", "-0", "-0.0", "1" + "0" * 300 + "e2"]
+)
 async def test_odd_numbers_are_kept_or_refused_but_never_break_reading(
     api: Any, db: Database, project_id: int, number: str
 ) -> None:
     answer = api.post("/v1/customers", content=f'{{"source_id":"x","metadata":{{"n":{number}}}}}')
     if answer.status_code == 200:
-        assert api.call("GET", "/v1/customers/x")["metadata"]["n"] == api.call("GET", "/v1/customers")["customers"][0]["metadata"]["n"]
+        assert (
+            api.call("GET", "/v1/customers/x")["metadata"]["n"]
+            == api.call("GET", "/v1/customers")["customers"][0]["metadata"]["n"]
+        )
         facts.new_segment(api, facts.where("metadata.n", "$more_than", 1))
     else:
         assert (answer.status_code, answer.json()["key"]) == (400, "invalid_payload")
         assert await facts.counts(db, project_id) == {}
 
 
-@pytest.mark.parametrize("amount", ["9007199254740992", "1e30", "1e999", "9" * 30, "-1", "NaN", "1.5", '"1"', "true", "[]"])
+@pytest.mark.parametrize(
+    "amount", ["9007199254740992", "1e30", "1e999", "9" * 30, "-1", "NaN", "1.5", '"1"', "true", "[]"]
+)
 @pytest.mark.usefixtures("known")
 async def test_amounts_out_of_range_are_refused(api: Any, db: Database, project_id: int, amount: str) -> None:
-    for content in (f'{{"amount":{amount}}}', f'{{"items":[{{"price":{amount}}}]}}', f'{{"items":[{{"amount":{amount}}}]}}'):
+    for content in (
+        f'{{"amount":{amount}}}',
+        f'{{"items":[{{"price":{amount}}}]}}',
+        f'{{"items":[{{"amount":{amount}}}]}}',
+    ):
         await refused(api, db, project_id, content, "PUT", "/v1/orders/known")
 
 
 @pytest.mark.parametrize("price", ["1e999", "-1e999", "1e300", "-5", '"5"'])
 @pytest.mark.usefixtures("known")
-async def test_prices_of_products_out_of_range_are_refused(
-    api: Any, db: Database, project_id: int, price: str
-) -> None:
+async def test_prices_of_products_out_of_range_are_refused(api: Any, db: Database, project_id: int, price: str) -> None:
     for holder in ("product", "sku"):
-        await refused(api, db, project_id, f'{{"items":[{{"{holder}":{{"price":{price}}}}}]}}', "PUT", "/v1/orders/known")
+        await refused(
+            api, db, project_id, f'{{"items":[{{"{holder}":{{"price":{price}}}}}]}}', "PUT", "/v1/orders/known"
+        )
 
 
 async def test_an_over_long_source_id_is_refused_and_the_longest_is_taken(
@@ -286,8 +324,21 @@ async def test_groups_nested_too_deep_are_refused(api: Any, db: Database, projec
 
 
 @pytest.mark.parametrize(
-    "created_at", ["2026-02-30", "2026-13-01", "24:00", "2026-01-01T24:00:00Z", "2026-01-01T00:00:60Z", "20260101",
-                   "2026-W01-1", "0000-01-01", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00", "2026-01-01T00:00:00+25:00", ""]
+    "created_at",
+    [
+        "2026-02-30",
+        "2026-13-01",
+        "24:00",
+        "2026-01-01T24:00:00Z",
+        "2026-01-01T00:00:60Z",
+        "20260101",
+        "2026-W01-1",
+        "0000-01-01",
+        "9999-12-31T23:59:59Z",
+        "0001-01-01T00:00:00+14:00",
+        "2026-01-01T00:00:00+25:00",
+        "",
+    ],
 )
 async def test_bad_dates_are_refused(api: Any, db: Database, project_id: int, created_at: str) -> None:
     body = {"source_id": "o", "created_at": created_at}
@@ -330,7 +381,9 @@ async def test_a_method_that_a_path_does_not_have_is_405(
     await refused(api, db, project_id, b"{}", method, path, status=405, key="method_not_allowed")
 
 
-@pytest.mark.parametrize("content_type", [None, "text/plain", "application/json; charset=utf-8", "application/octet-stream"])
+@pytest.mark.parametrize(
+    "content_type", [None, "text/plain", "application/json; charset=utf-8", "application/octet-stream"]
+)
 def test_json_is_read_whatever_it_is_called(api: Any, content_type: str | None) -> None:
     headers = {} if content_type is None else {"Content-Type": content_type}
     answer = api.post("/v1/customers", content=b'{"source_id":"x"}', headers=headers)
@@ -344,7 +397,9 @@ async def test_forms_are_refused(api: Any, db: Database, project_id: int) -> Non
     assert await facts.counts(db, project_id) == {}
 
 
-@pytest.mark.parametrize("reference", ["%00", "a%00b", "%ff", "%ed%a0%80", "..%2f..", "x" * 3000, "%27%20OR%201=1--", "%", "%zz"])
+@pytest.mark.parametrize(
+    "reference", ["%00", "a%00b", "%ff", "%ed%a0%80", "..%2f..", "x" * 3000, "%27%20OR%201=1--", "%", "%zz"]
+)
 def test_odd_bytes_in_a_path_are_a_404(api: Any, reference: str) -> None:
     for path in ("customers", "orders", "segments"):
         answer = api.get(httpx2.URL(f"{api.base_url}/v1/{path}/{reference}"))

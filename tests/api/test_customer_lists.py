@@ -1,15 +1,18 @@
 import time
 from typing import Any
 
-import facts
 import pytest
+
+import facts
 
 
 @pytest.fixture
 def people(api: Any) -> list[dict[str, Any]]:
     """Five customers, oldest first, each a few milliseconds after the other."""
     found = []
-    for number, (name, city) in enumerate([("Ann", "Warsaw"), ("Bob", "Oslo"), ("Cid", "Oslo"), ("Dan", ""), ("Eve", "Rome")]):
+    for number, (name, city) in enumerate(
+        [("Ann", "Warsaw"), ("Bob", "Oslo"), ("Cid", "Oslo"), ("Dan", ""), ("Eve", "Rome")]
+    ):
         body = {"source_id": f"s-{4 - number}", "name": name, "email": f"{name}@example.com".lower()}
         found.append(api.call("POST", "/v1/customers", {**body, "address": {"city": city} if city else None}))
         time.sleep(0.005)
@@ -143,7 +146,14 @@ BAD = {
     "limit": ["0", "101", "-1", "abc", "1.5", "1e1", "٣", "99999999999999999999", "null", "1 "],
     "page": ["0", "100", "-1", "x"],
     "order": ["name", "created_at;drop table customers", "--created_at", "-", "CREATED_AT"],
-    "created_at[before]": ["yesterday", "2026-02-30", "2026-13-01T00:00:00Z", "1700000000", "10000-01-01", "2026-01-01T25:00:00Z"],
+    "created_at[before]": [
+        "yesterday",
+        "2026-02-30",
+        "2026-13-01T00:00:00Z",
+        "1700000000",
+        "10000-01-01",
+        "2026-01-01T25:00:00Z",
+    ],
     "created_at[after]": ["x"],
     "updated_at[before]": ["x"],
     "updated_at[after]": ["x"],

@@ -1,7 +1,8 @@
 from typing import Any
 
-import facts
 import pytest
+
+import facts
 from rapport.core.db import Database
 
 BOB = {"source_id": "bob", "name": "Bob", "email": "bob@example.com", "metadata": {"tier": "gold"}}
@@ -42,9 +43,7 @@ async def test_an_unknown_customer_is_created_and_a_known_one_updated(api: Any, 
     assert await facts.counts(db, project_id) == {"customers": 1, "events": 3, "activity": 5}
 
 
-async def test_events_are_counted_by_name_and_kept_with_their_metadata(
-    api: Any, db: Database, project_id: int
-) -> None:
+async def test_events_are_counted_by_name_and_kept_with_their_metadata(api: Any, db: Database, project_id: int) -> None:
     answers = [
         api.call("POST", "/v1/events", {"event": name, "customer": {"source_id": "bob"}, "metadata": {"n": number}})
         for number, name in enumerate(["liked", "Liked", "liked", "watched a video. twice", "liked"])
@@ -67,7 +66,9 @@ def test_an_event_of_a_customer_named_by_id(api: Any) -> None:
 
 
 async def test_an_event_of_an_unknown_id_is_404(api: Any, db: Database, project_id: int) -> None:
-    error = api.fails("POST", "/v1/events", {"event": "seen", "customer": {"id": "cust_x"}}, status=404, key="not_found")
+    error = api.fails(
+        "POST", "/v1/events", {"event": "seen", "customer": {"id": "cust_x"}}, status=404, key="not_found"
+    )
     assert error["details"] == "Cannot find customer with id cust_x"
     assert await facts.counts(db, project_id) == {}
 

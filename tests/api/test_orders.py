@@ -1,8 +1,9 @@
 import time
 from typing import Any
 
-import facts
 import pytest
+
+import facts
 from rapport.core.db import Database
 
 C = {"source_id": "c"}
@@ -27,8 +28,11 @@ def bought(total: int, count: int, last: int) -> dict[str, Any]:
 
 def amounts(api: Any, customer: str = "c") -> dict[str, Any]:
     """Return the four amounts of a customer's summary."""
-    return {name: value for name, value in summary(api, customer).items() if not name.startswith("last_order_d")
-            and name != "last_order_products"}
+    return {
+        name: value
+        for name, value in summary(api, customer).items()
+        if not name.startswith("last_order_d") and name != "last_order_products"
+    }
 
 
 def test_an_order_is_created_with_its_customer(api: Any) -> None:
@@ -322,7 +326,7 @@ def test_the_products_of_the_last_order_are_shown_by_every_name_they_have(api: A
         {"items": {}},
         {"items": [{"quantity": -1}]},
         {"items": [{"quantity": "two"}]},
-        {"items": [{"quantity": "１"}]},
+        {"items": [{"quantity": "\uff11"}]},
         {"items": [{"quantity": 1}] * 501},
         {"items": [{"price": 1, "related_object": "thing"}]},
         {"items": [{"product": {"price": 1e300}}]},

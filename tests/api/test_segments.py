@@ -1,8 +1,9 @@
 import re
 from typing import Any
 
-import facts
 import pytest
+
+import facts
 from facts import new_segment, where
 from rapport.core.db import Database
 
@@ -47,10 +48,10 @@ async def test_a_static_segment_has_its_members_at_once(api: Any, db: Database, 
     assert await facts.log_types(db, project_id) == ["customer.created"] * 3
 
 
-async def test_members_are_those_the_filter_holds_for_before_and_after(
-    api: Any, db: Database, project_id: int
-) -> None:
-    old = [customer(api, f"old{number}", address={"city": city}) for number, city in enumerate(["Oslo", "Rome", "Oslo"])]
+async def test_members_are_those_the_filter_holds_for_before_and_after(api: Any, db: Database, project_id: int) -> None:
+    old = [
+        customer(api, f"old{number}", address={"city": city}) for number, city in enumerate(["Oslo", "Rome", "Oslo"])
+    ]
     segment_id = new_segment(api, OSLO)
     new = [customer(api, f"new{number}", address={"city": city}) for number, city in enumerate(["Oslo", "Rome"])]
     assert await facts.members(db, project_id, segment_id) == sorted([old[0], old[2], new[0]])
@@ -293,5 +294,7 @@ def test_segments_are_listed_newest_first(api: Any) -> None:
 
 
 def test_segments_of_a_name_may_be_several(api: Any) -> None:
-    assert api.call("POST", "/v1/segments", {"name": "S"})["id"] != api.call("POST", "/v1/segments", {"name": "S"})["id"]
+    assert (
+        api.call("POST", "/v1/segments", {"name": "S"})["id"] != api.call("POST", "/v1/segments", {"name": "S"})["id"]
+    )
     assert api.call("GET", "/v1/segments", params={"name": "S"})["total"] == 2

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-import facts
-import harness
 import httpx2
 import pytest
+
+import facts
+import harness
 from facts import where
 from harness import Server, wait_for
 from rapport.core.clock import iso
@@ -27,7 +28,10 @@ FILTERS = {
     "bought lately": where("summary.orders.last_order_date", "$less_than_ago", 30),
     "not for long": where("summary.orders.last_order_date", "$more_than_ago", 30),
     "new": where("created_at", "$less_than_ago", 10),
-    "wrote twice": {"junction": "and", "events.review_written": {"conditions": {"$count_more": [1], "$less_than_ago": [20]}}},
+    "wrote twice": {
+        "junction": "and",
+        "events.review_written": {"conditions": {"$count_more": [1], "$less_than_ago": [20]}},
+    },
     "trial over": where("metadata.trial_ends", "$more_than_ago", 0),
     "trial runs": where("metadata.trial_ends", "$more_than_future", 0),
     "for ever": where("metadata.tier", "$is", "gold"),
@@ -72,8 +76,16 @@ async def test_31_days_later_the_right_customers_have_left_and_nobody_else(
                 order = {"source_id": name, "status": "PAID", "amount": 5, "created_at": in_days(now, days)}
                 post("/v1/orders", {**order, "customer": person})
         # Dan's order lies ahead: it will be a recent one in 31 days.
-        post("/v1/orders", {"source_id": "dan", "status": "PAID", "amount": 5, "created_at": in_days(now, 15),
-                            "customer": {"source_id": "dan"}})
+        post(
+            "/v1/orders",
+            {
+                "source_id": "dan",
+                "status": "PAID",
+                "amount": 5,
+                "created_at": in_days(now, 15),
+                "customer": {"source_id": "dan"},
+            },
+        )
         for name, times in (("ann", 2), ("bob", 1)):
             for _ in range(times):
                 post("/v1/events", {"event": "review_written", "customer": {"source_id": name}})
@@ -145,9 +157,7 @@ async def test_31_days_later_the_right_customers_have_left_and_nobody_else(
     later.stop()
 
 
-async def test_a_moment_two_seconds_ahead_is_noticed_when_it_comes(
-    api: Any, db: Database, project_id: int
-) -> None:
+async def test_a_moment_two_seconds_ahead_is_noticed_when_it_comes(api: Any, db: Database, project_id: int) -> None:
     segment_id = facts.new_segment(api, where("metadata.trial_ends", "$more_than_ago", 0), name="Over")
     async with db.read() as conn:
         ends = await facts.now_of(conn, db) + timedelta(seconds=2)

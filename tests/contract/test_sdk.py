@@ -1,7 +1,7 @@
 """The official SDK makes every call that exists here and reads every answer; the answers fit the reference's schemas.
 
-Where the two disagree the SDK decides (reference/README): `DEVIATIONS` names each place where an answer does not fit the
-document, and why.
+Where the two disagree the SDK decides (reference/README): `DEVIATIONS` names each place where an answer does not fit
+the document, and why.
 """
 
 import functools
@@ -11,15 +11,22 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import facts
 import jsonschema
 import pytest
 import voucherify
 from voucherify import models
 
+import facts
+
 DOCUMENTS = Path(__file__).resolve().parents[3] / "shared" / "reference" / "openapi"
 ITEMS = [
-    {"product_id": "prod_1", "quantity": 2, "price": 150, "discount_amount": 20, "product": {"name": "Mug", "price": 150}},
+    {
+        "product_id": "prod_1",
+        "quantity": 2,
+        "price": 150,
+        "discount_amount": 20,
+        "product": {"name": "Mug", "price": 150},
+    },
     {"source_id": "red", "related_object": "sku", "quantity": 1, "amount": 99, "sku": {"sku": "Red"}},
 ]
 PERSON = {
@@ -166,9 +173,7 @@ def test_an_event_is_tracked(events: voucherify.EventsApi, customers: voucherify
 @pytest.mark.parametrize("kind", ["auto-update", "passive", "static"])
 def test_segments_are_created_read_and_deleted(segments: voucherify.SegmentsApi, kind: str) -> None:
     raw = {"customers": []} if kind == "static" else {"filter": FILTER}
-    created = segments.create_segment(
-        models.SegmentsCreateRequestBody.from_dict({"name": "S", "type": kind, **raw})
-    )
+    created = segments.create_segment(models.SegmentsCreateRequestBody.from_dict({"name": "S", "type": kind, **raw}))
     assert (created.name, created.type, created.object) == ("S", kind, "segment")
     assert created.filter == (None if kind == "static" else FILTER)
     assert segments.get_segment(created.id).id == created.id
@@ -185,9 +190,7 @@ def test_the_segments_and_the_activity_of_a_customer_are_listed(
     save_order(orders)
     orders.update_order("o", models.OrdersUpdateRequestBody.from_dict({"status": "FULFILLED"}))
     orders.update_order("o", models.OrdersUpdateRequestBody.from_dict({"status": "CANCELED"}))
-    events.track_custom_event(
-        models.EventsCreateRequestBody(event="seen", customer=models.Customer(source_id="ann"))
-    )
+    events.track_custom_event(models.EventsCreateRequestBody(event="seen", customer=models.Customer(source_id="ann")))
     move = models.CustomersUpdateRequestBody
     customers.update_customer("ann", move(address=models.CustomersUpdateRequestBodyAddress(city="Rome")))
     api.call("PUT", "/v1/customers/ann", {"address": None})
@@ -263,7 +266,13 @@ ANSWERS = [
 BODIES = {
     "/v1/customers": PERSON,
     "/v1/customers/{customerId}": {"name": "Ann B"},
-    "/v1/orders": {"source_id": "o", "status": "PAID", "customer": PERSON, "items": ITEMS, "referrer": {"source_id": "r"}},
+    "/v1/orders": {
+        "source_id": "o",
+        "status": "PAID",
+        "customer": PERSON,
+        "items": ITEMS,
+        "referrer": {"source_id": "r"},
+    },
     "/v1/orders/{orderId}": {"status": "FULFILLED"},
     "/v1/events": {"event": "seen", "customer": PERSON, "metadata": {"a": 1}},
     "/v1/segments": {"name": "S", "type": "passive", "filter": FILTER},
@@ -359,7 +368,9 @@ def story(api: Any) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("name", "method", "path"), ANSWERS)
-def test_an_answer_fits_the_references_schema(api: Any, story: dict[str, str], name: str, method: str, path: str) -> None:
+def test_an_answer_fits_the_references_schema(
+    api: Any, story: dict[str, str], name: str, method: str, path: str
+) -> None:
     schema = schema_of(name, method, path, "200")
     body = BODIES[path] if method != "get" else None
     params = {"limit": 100} if method == "get" else None

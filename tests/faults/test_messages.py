@@ -18,7 +18,7 @@ from distribution_world import World, make_world, start_without_worker
 from mail_server import MailServer, mail_server
 from rapport.activity import queries as activity
 from rapport.core.clock import parse_instant
-from rapport.core.db import Connection, connect
+from rapport.core.db import Connection, Database, connect
 from rapport.customers.writes import Writer
 from rapport.distributions import queries as distributions
 from rapport.distributions.messages import queries as messages
@@ -129,6 +129,23 @@ async def test_a_server_that_is_down_is_tried_with_one_message_and_the_others_st
     post.start()
     await send_later(world, A_MINUTE)
     assert len(post.delivered) == 3
+
+
+@pytest.mark.parametrize(
+    "url", ["smtp://shop:secret@127.0.0.1:{}", "smtp://127.0.0.1:{}?starttls=1", "smtps://127.0.0.1:{}"]
+)
+async def test_a_server_that_offers_no_login_or_no_encryption_is_not_given_the_mail(
+    world: World, post: MailServer, url: str
+) -> None:
+    distribution = world.on_event()
+    world.customer("ann")
+    world.track("ann")
+    world.smtp_url = url.format(post.port)
+    await world.work()
+    message = world.message(distribution)
+    assert (message["state"], message["error"]["key"]) == ("QUEUED", "smtp_unreachable")
+    assert "secret" not in message["error"]["message"]
+    assert post.delivered == []
 
 
 @pytest.mark.parametrize("answers", ["rcpt_answers", "data_answers"])
@@ -335,14 +352,15 @@ async def test_workers_killed_again_and_again_send_each_message_at_most_once_and
     assert len(list(world.outbox.glob("*.eml"))) == total
 
 
-async def claim_one(world: World) -> Claimed:
+async def claim_one(world: World, db: Database | None = None) -> Claimed:
     """Take the one message that is due, as a lane would."""
+    used = db or world.db
 
     async def claim(conn: Connection) -> list[Claimed]:
-        at = await distributions.now(conn, timedelta(0))
+        at = await distributions.now(conn, used.clock_offset)
         return await messages.claim(conn, world.project_id, at, PREPARING_LEASE, 10)
 
-    (claimed,) = await world.db.transaction(claim)
+    (claimed,) = await used.transaction(claim)
     return claimed
 
 
@@ -361,6 +379,24 @@ async def test_a_message_left_behind_before_it_was_written_is_sent_by_another(wo
     await sending.put_off(world.project_id, left, ("late", "late"))
     message = world.message(distribution)
     assert (message["state"], message["attempts"], message["error"]) == ("SENT", 2, None)
+
+
+async def test_a_message_whose_worker_ends_each_time_is_given_up(world: World, post: MailServer) -> None:
+    distribution = world.on_event()
+    world.customer("ann")
+    world.track("ann")
+    await world.read_log()
+    by = timedelta(0)
+    for _ in range(MAX_ATTEMPTS):
+        async with world.later(by) as db:
+            await claim_one(world, db)
+        by += AFTER_ANY_LEASE
+        async with world.later(by) as db:
+            await Recovery().run(db)
+    await send_later(world, by)
+    message = world.message(distribution)
+    assert (message["state"], message["error"]["key"]) == ("FAILED", "worker_ended")
+    assert post.delivered == []
 
 
 async def test_a_result_that_comes_after_the_lease_settles_the_doubt(world: World) -> None:

@@ -61,7 +61,13 @@ def check_limits(value: object, path: str = "", depth: int = 0) -> None:
 def _check_scalar(value: object, place: str) -> None:
     if isinstance(value, str) and "\x00" in value:
         raise InvalidPayload(f"Property {place} must not contain a NUL character")
-    if isinstance(value, Decimal) and (not value.is_finite() or (value and abs(value.adjusted()) > MAX_EXPONENT)):
+    if isinstance(value, Decimal) and not _is_storable(value):
         raise InvalidPayload(f"Property {place} is a number out of range")
     if isinstance(value, int) and value.bit_length() > MAX_INTEGER_BITS:
         raise InvalidPayload(f"Property {place} is a number out of range")
+
+
+def _is_storable(value: Decimal) -> bool:
+    """Whether the database's numeric type, and every filter on it, can hold the number."""
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and abs(exponent) <= MAX_EXPONENT and abs(value.adjusted()) <= MAX_EXPONENT

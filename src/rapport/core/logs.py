@@ -7,7 +7,7 @@ from typing import Literal
 import structlog
 from structlog.typing import Processor
 
-QUIET = ("alembic", "asyncio", "httpcore", "httpx", "sqlalchemy", "uvicorn")
+QUIET = ("alembic", "asyncio", "httpcore", "httpcore2", "httpx", "httpx2", "sqlalchemy", "uvicorn")
 
 
 def configure(form: Literal["text", "json"], process: str) -> None:

@@ -60,9 +60,9 @@ class Listening(msgspec.Struct, frozen=True):
 def subject_of(entry: Logged) -> tuple[str, str | None]:
     """Return what an entry of the log is about, in the terms of `Listening.subject`."""
     if entry.type == SEGMENT_ENTERED:
-        return entry.type, entry.payload["segment"]["id"]
+        return entry.type, entry.payload.get("segment", {}).get("id")
     if entry.type == CUSTOM_EVENT:
-        return entry.type, entry.payload["event"]["type"]
+        return entry.type, entry.payload.get("event", {}).get("type")
     return entry.type, None
 
 

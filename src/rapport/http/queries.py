@@ -45,7 +45,8 @@ async def fetch_page(
 ) -> Found[Any]:
     """Return one page of a list. `where` adds equalities, `conditions` adds SQL with `{}` for its values.
 
-    `total` counts the whole list; a cursor narrows the page, not the total. Raises InvalidQueryParams for an unknown one.
+    `total` counts the whole list; a cursor narrows the page, not the total. Raises InvalidQueryParams for a cursor
+    that is not there.
     """
     statement = _Statement(project_id, "project_id")
     for column, value in (where or {}).items():

@@ -35,8 +35,9 @@ def test_an_expression_is_evaluated_with_the_usual_precedence(text: str, true: s
 @pytest.mark.parametrize(
     "text",
     [
-        "1 and", "and 1", "(1", "1)", "1 2", "1 xor 2", "()", "not", "__import__('os')", "1 & 2", "a", "1 or or 2", "1and2x",
-        "١", "-1", "1.5", "(" * 200 + "1" + ")" * 200, "not " * 200 + "1", "1 or " * 1000 + "1",
+        "1 and", "and 1", "(1", "1)", "1 2", "1 xor 2", "()", "not", "__import__('os')", "1 & 2", "a", "1 or or 2",
+        "1and2x",
+        "\u0661", "-1", "1.5", "(" * 200 + "1" + ")" * 200, "not " * 200 + "1", "1 or " * 1000 + "1",
     ],
 )  # fmt: skip
 def test_what_is_not_an_expression_is_refused(text: str) -> None:

@@ -98,24 +98,22 @@ async def queue(
 
 async def projects_with_due(conn: Connection, offset: timedelta) -> list[int]:
     """Return the projects in which a message is due; one probe of messages_due each."""
-    rows = await conn.fetch(
-        "SELECT project_id FROM projects WHERE EXISTS (SELECT FROM messages "
-        "WHERE messages.project_id = projects.project_id AND state = 'QUEUED' "
-        f"AND next_attempt_at <= {_NOW.format('$1')}) ORDER BY project_id",
-        offset,
-    )
-    return [row["project_id"] for row in rows]
+    return await _projects_with(conn, "state = 'QUEUED'", "next_attempt_at", offset)
 
 
 async def projects_with_expired(conn: Connection, offset: timedelta) -> list[int]:
     """Return the projects in which a lease ran out; one probe of messages_leased each."""
+    return await _projects_with(conn, "state IN ('PREPARING', 'SENDING')", "lease_until", offset)
+
+
+async def _projects_with(conn: Connection, condition: str, moment: str, offset: timedelta) -> list[int]:
     rows = await conn.fetch(
-        "SELECT project_id FROM projects WHERE EXISTS (SELECT FROM messages "
-        "WHERE messages.project_id = projects.project_id AND state IN ('PREPARING', 'SENDING') "
-        f"AND lease_until <= {_NOW.format('$1')}) ORDER BY project_id",
+        f"SELECT project_id, {_NOW.format('$1')} AS now, first.moment FROM projects CROSS JOIN LATERAL ("
+        f"SELECT {moment} AS moment FROM messages WHERE messages.project_id = projects.project_id AND {condition} "
+        f"ORDER BY {moment} LIMIT 1) AS first ORDER BY project_id",
         offset,
     )
-    return [row["project_id"] for row in rows]
+    return [row["project_id"] for row in rows if row["moment"] <= row["now"]]
 
 
 async def claim(conn: Connection, project_id: int, at: datetime, lease: timedelta, limit: int) -> list[Claimed]:

@@ -19,7 +19,7 @@ from rapport.customers.writes import Unit, Writer
 from rapport.distributions import queries as distributions
 from rapport.distributions.messages import mail, queries, templates
 from rapport.distributions.messages.consent import may_write_to
-from rapport.distributions.messages.models import Claimed, Prepared, pause_after
+from rapport.distributions.messages.models import MAX_ATTEMPTS, Claimed, Prepared, pause_after
 from rapport.distributions.messages.providers import Outcome
 from rapport.distributions.models import Distribution
 from rapport.distributions.schemas import simple_view as distribution_view
@@ -87,6 +87,8 @@ class Sending:
                 raise Refusal("customer_not_found", f"Cannot find customer with id {message.customer_id}")
             if not may_write_to(customer, message.channel):
                 raise Refusal("customer_unsubscribed", f"The customer takes no messages by {message.channel}")
+            if message.failures >= MAX_ATTEMPTS:
+                raise Refusal(message.error_key or "worker_ended", message.error_message or "it never came to an end")
             recipient = _recipient(customer)
             publication = await _publish(unit, message, distribution)
             variables = await _variables(unit, message, distribution, customer, publication)

@@ -1,0 +1,232 @@
+from typing import Any
+
+import pytest
+
+from promotions import make_campaign, make_rule, make_voucher, one_rule, redeem, refused
+
+CITY = {"junction": "and", "address.city": {"conditions": {"$is": ["Oslo"]}}}
+
+
+def segment(api: Any, **more: Any) -> str:
+    body = {"name": "Oslo", "type": "auto-update", "filter": CITY, **more}
+    return api.call("POST", "/v1/segments", body)["id"]  # type: ignore[no-any-return]
+
+
+def in_oslo(source_id: str) -> dict[str, Any]:
+    return {"source_id": source_id, "address": {"city": "Oslo"}}
+
+
+def test_a_rule_is_created_changed_and_deleted(api: Any) -> None:
+    segment_id = segment(api)
+    rules = one_rule("customer.segment", "$is", segment_id, error={"message": "Not for you"})
+    made = api.call("POST", "/v1/validation-rules", {"name": "Oslo only", "rules": rules, "error": {"message": "No"}})
+    rule_id, created_at = made.pop("id"), made.pop("created_at")
+    assert rule_id.startswith("val_")
+    assert made == {
+        "name": "Oslo only",
+        "rules": rules,
+        "error": {"message": "No"},
+        "applicable_to": {"excluded": [], "included": [], "included_all": False},
+        "type": "advanced",
+        "context_type": "global",
+        "assignments_count": 0,
+        "updated_at": None,
+        "object": "validation_rules",
+    }
+    changed = api.call("PUT", f"/v1/validation-rules/{rule_id}", {"name": "New", "error": None})
+    assert (changed["name"], changed["rules"], "error" in changed) == ("New", rules, False)
+    assert changed["created_at"] == created_at
+    assert api.call("GET", f"/v1/validation-rules/{rule_id}") == changed
+    assert api.call("GET", "/v1/validation-rules")["data"] == [changed]
+    api.call("DELETE", f"/v1/validation-rules/{rule_id}", status=204)
+    for method in ("GET", "PUT", "DELETE"):
+        body = {} if method == "PUT" else None
+        error = api.fails(method, f"/v1/validation-rules/{rule_id}", body, status=404, key="not_found")
+        assert error["resource_type"] == "validation_rules"
+
+
+@pytest.mark.parametrize(
+    ("body", "key", "named"),
+    [
+        ({"rules": {"logic": ""}}, "invalid_payload", ".name"),
+        ({"name": "R", "rules": []}, "invalid_payload", ".rules"),
+        ({"name": "R", "rules": one_rule("order.amount", "$is", 1)}, "invalid_validation_rules", "order.amount"),
+        (
+            {"name": "R", "rules": one_rule("customer.segment", "$is", 1)},
+            "invalid_validation_rules",
+            "customer.segment",
+        ),
+        (
+            {"name": "R", "rules": {**one_rule("customer.segment", "$is", "s"), "logic": "1; 2"}},
+            "invalid_validation_rules",
+            "logic",
+        ),
+        (
+            {"name": "R", "applicable_to": {"included": [{"object": "product", "id": "p"}]}},
+            "invalid_validation_rules",
+            ".applicable_to",
+        ),
+        ({"name": "R", "type": "expression"}, "invalid_payload", ".type"),
+        ({"name": "R", "error": {"message": 1}}, "invalid_payload", ".error.message"),
+    ],
+)
+def test_a_rule_that_cannot_be_is_refused(api: Any, body: dict[str, Any], key: str, named: str) -> None:
+    error = api.fails("POST", "/v1/validation-rules", body, status=400, key=key)
+    assert named in error["details"]
+    assert api.call("GET", "/v1/validation-rules")["total"] == 0
+
+
+def test_a_rule_about_an_unknown_segment_is_refused(api: Any) -> None:
+    body = {"name": "R", "rules": one_rule("customer.segment", "$is", "seg_x")}
+    error = api.fails("POST", "/v1/validation-rules", body, status=404, key="not_found")
+    assert (error["resource_id"], error["resource_type"]) == ("seg_x", "segment")
+
+
+def test_rules_are_assigned_listed_and_taken_back(api: Any) -> None:
+    campaign = make_campaign(api)
+    voucher = make_voucher(api, "CODE")
+    rule = make_rule(api, one_rule("redemption.count.per_customer", "$less_than", 2))
+    path = f"/v1/validation-rules/{rule}/assignments"
+    assigned = []
+    for kind, reference in (("campaign", campaign["id"]), ("voucher", voucher["id"])):
+        body = {"related_object_type": kind, "related_object_id": reference}
+        assigned.append(api.call("POST", path, body))
+        assert assigned[-1] == {
+            "id": assigned[-1]["id"], "rule_id": rule, "related_object_id": reference, "related_object_type": kind,
+            "created_at": assigned[-1]["created_at"], "object": "validation_rules_assignment",
+        }  # fmt: skip
+        error = api.fails("POST", path, body, status=409, key="duplicate_found")
+        assert error["resource_id"] == assigned[-1]["id"]
+    assert api.call("GET", path)["data"] == assigned[::-1]
+    assert api.call("GET", "/v1/validation-rules-assignments")["total"] == 2
+    only = api.call("GET", "/v1/validation-rules-assignments", params={"related_object_id": voucher["id"]})
+    assert only["data"] == [assigned[1]]
+    assert api.call("GET", f"/v1/validation-rules/{rule}")["assignments_count"] == 2
+    assert api.call("GET", "/v1/vouchers/CODE")["validation_rules_assignments"]["data"] == [assigned[1]]
+    assert api.call("GET", "/v1/campaigns/Spring")["validation_rules_assignments"]["data"] == [assigned[0]]
+    api.call("DELETE", f"{path}/{assigned[0]['id']}", status=204)
+    api.fails("DELETE", f"{path}/{assigned[0]['id']}", status=404, key="not_found")
+    api.fails("POST", path, {"related_object_type": "campaign", "related_object_id": "x"}, status=404, key="not_found")
+    api.fails(
+        "POST", path, {"related_object_type": "reward", "related_object_id": "x"}, status=400, key="invalid_payload"
+    )
+    api.fails("GET", "/v1/validation-rules/val_x/assignments", status=404, key="not_found")
+    api.call("DELETE", f"/v1/validation-rules/{rule}", status=204)
+    assert api.call("GET", "/v1/validation-rules-assignments")["total"] == 0
+
+
+def test_only_members_of_the_segment_redeem(api: Any) -> None:
+    rule = make_rule(api, one_rule("customer.segment", "$is", segment(api), error={"message": "Oslo only"}))
+    make_voucher(api, "CODE", validation_rules=[rule])
+    api.call("POST", "/v1/customers", in_oslo("ann"))
+    redeem(api, "CODE", customer="ann")
+    error = refused(api, "CODE", customer="bob", key="customer_rules_violated")
+    assert error["error"] == {"message": "Oslo only"}
+    assert rule in error["details"]
+    assert error["resource_id"].startswith("rf_")
+    assert error["resource_type"] == "redemption"
+
+
+def test_membership_is_decided_on_what_the_request_says(api: Any) -> None:
+    rule = make_rule(api, one_rule("customer.segment", "$is", segment(api)))
+    make_voucher(api, "CODE", validation_rules=[rule])
+    body = {"redeemables": [{"object": "voucher", "id": "CODE"}], "order": {"amount": 10}}
+    assert api.call("POST", "/v1/validations", body | {"customer": in_oslo("new")})["valid"] is True
+    api.fails("GET", "/v1/customers/new", status=404, key="not_found")
+    api.call("POST", "/v1/redemptions", body | {"customer": in_oslo("new")})
+    moved = {"source_id": "new", "address": {"city": "Bergen"}}
+    api.fails("POST", "/v1/redemptions", body | {"customer": moved}, status=400, key="customer_rules_violated")
+
+
+def test_a_rule_about_a_static_segment(api: Any) -> None:
+    ann = api.call("POST", "/v1/customers", {"source_id": "ann"})["id"]
+    segment_id = api.call("POST", "/v1/segments", {"name": "S", "type": "static", "customers": [ann]})["id"]
+    make_voucher(api, "IN", validation_rules=[make_rule(api, one_rule("customer.segment", "$is", segment_id))])
+    make_voucher(api, "OUT", validation_rules=[make_rule(api, one_rule("customer.segment", "$not_in", segment_id))])
+    redeem(api, "IN", customer="ann")
+    refused(api, "IN", customer="bob", key="customer_rules_violated")
+    redeem(api, "OUT", customer="bob")
+    refused(api, "OUT", customer="ann", key="customer_rules_violated")
+
+
+def test_the_rules_of_the_campaign_and_of_the_voucher_must_both_hold(api: Any) -> None:
+    oslo = segment(api)
+    adults = segment(api, filter={"junction": "and", "metadata.adult": {"conditions": {"$is": [True]}}})
+    make_campaign(api, validation_rules=[make_rule(api, one_rule("customer.segment", "$is", oslo))], vouchers_count=0)
+    voucher = api.call("POST", "/v1/campaigns/Spring/vouchers/CODE", {"redemption": {"quantity": None}})
+    rule = make_rule(api, one_rule("customer.segment", "$is", adults))
+    assignment = {"related_object_type": "voucher", "related_object_id": voucher["id"]}
+    api.call("POST", f"/v1/validation-rules/{rule}/assignments", assignment)
+    api.call("POST", "/v1/customers", in_oslo("city"))
+    api.call("POST", "/v1/customers", {"source_id": "adult", "metadata": {"adult": True}})
+    api.call("POST", "/v1/customers", {**in_oslo("both"), "metadata": {"adult": True}})
+    refused(api, "CODE", customer="city", key="customer_rules_violated")
+    refused(api, "CODE", customer="adult", key="customer_rules_violated")
+    redeem(api, "CODE", customer="both")
+
+
+def test_rules_are_joined_by_their_logic(api: Any) -> None:
+    oslo = segment(api)
+    staff = segment(api, filter={"junction": "and", "email": {"conditions": {"$ends_with": ["@shop.example"]}}})
+    rules = {
+        "1": {"name": "customer.segment", "conditions": {"$is": [oslo]}},
+        "2": {"name": "customer.segment", "conditions": {"$is": [staff]}},
+        "3": {"name": "redemption.count.per_customer", "conditions": {"$less_than_or_equal": [1]}},
+        "logic": "2 or (1 and 3)",
+    }
+    make_voucher(api, "CODE", validation_rules=[make_rule(api, rules, error={"message": "Sorry"})])
+    api.call("POST", "/v1/customers", in_oslo("ann"))
+    api.call("POST", "/v1/customers", {"source_id": "boss", "email": "boss@shop.example"})
+    redeem(api, "CODE", customer="ann")
+    assert refused(api, "CODE", customer="ann", key="redemption_rules_violated")["error"] == {"message": "Sorry"}
+    redeem(api, "CODE", customer="boss")
+    redeem(api, "CODE", customer="boss")
+
+
+def test_a_customer_redeems_as_often_as_the_rule_allows(api: Any) -> None:
+    rule = make_rule(api, one_rule("redemption.count.per_customer", "$less_than_or_equal", 2))
+    campaign = make_campaign(api, validation_rules=[rule], quantity=None, vouchers_count=2)
+    first, second = sorted(
+        voucher["code"]
+        for voucher in api.call("GET", "/v1/vouchers", params={"campaign_id": campaign["id"]})["vouchers"]
+    )
+    done = redeem(api, first)["redemptions"][0]["id"]
+    redeem(api, second)
+    refused(api, first, key="redemption_rules_violated")
+    refused(api, second, key="redemption_rules_violated")
+    redeem(api, first, customer="bob")
+    api.call("POST", f"/v1/redemptions/{done}/rollback")
+    redeem(api, second)
+    refused(api, second, key="redemption_rules_violated")
+
+
+def test_the_redemptions_of_one_request_count_together(api: Any) -> None:
+    rule = make_rule(api, one_rule("redemption.count.per_customer", "$less_than_or_equal", 1))
+    make_campaign(api, validation_rules=[rule], vouchers_count=0)
+    for code in ("A", "B"):
+        api.call("POST", f"/v1/campaigns/Spring/vouchers/{code}", {})
+    refused(api, "A", "B", key="redemption_rules_violated")
+    redeem(api, "A")
+
+
+def test_without_a_customer_a_rule_cannot_hold(api: Any) -> None:
+    rule = make_rule(api, one_rule("redemption.count.per_customer", "$less_than", 9))
+    make_voucher(api, "CODE", validation_rules=[rule])
+    error = refused(api, "CODE", customer=None, key="missing_customer")
+    assert error["details"] == "Customer is required to validate rules"
+
+
+def test_a_rule_may_let_only_the_holder_redeem(api: Any) -> None:
+    rule = make_rule(api, one_rule("publication.redeemable_by_linked_customer", "$is", *[True]))
+    make_campaign(api, validation_rules=[rule], quantity=None)
+    published = api.call("POST", "/v1/publications", {"campaign": "Spring", "customer": {"source_id": "ann"}})
+    code = published["voucher"]["code"]
+    refused(api, code, customer="bob", key="customer_rules_violated")
+    refused(api, code, customer=None, key="missing_customer")
+    redeem(api, code, customer="ann")
+
+
+def test_without_that_rule_whoever_has_the_code_redeems(api: Any) -> None:
+    make_campaign(api)
+    published = api.call("POST", "/v1/publications", {"campaign": "Spring", "customer": {"source_id": "ann"}})
+    redeem(api, published["voucher"]["code"], customer="bob")
