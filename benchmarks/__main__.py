@@ -5,7 +5,9 @@ database, with the same number of connections, each for some seconds.
 """
 
 import argparse
+import asyncio
 import contextlib
+import functools
 import os
 import signal
 import socket
@@ -15,14 +17,14 @@ import tempfile
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import load, pgbench, upsert
+from benchmarks import load, pgbench, redemption, upsert
 from rapport.core.embedded import running_url
 
 
@@ -84,24 +86,12 @@ def main() -> None:
     owner = "pgserver" if os.geteuid() == 0 else None
     table = Table("Workload", "HTTP /s", "p50 ms", "p99 ms", "pgbench /s", "ratio", "aim")
     with server(options.workers) as running:
-        _checked(load.run(running.port, 1, 3600, lambda _: upsert.fill(running.headers)), 200)
-        for name, new in (("customer upsert: update", False), ("customer upsert: create", True)):
-            measured = _checked(
-                load.run(
-                    running.port,
-                    options.connections,
-                    options.seconds,
-                    lambda number, new=new: upsert.requests(running.headers, number, new=new),  # type: ignore[misc]
-                ),
-                200,
-            )
-            bare = pgbench.run(
-                running.url,
-                upsert.script(1, new=new),
-                clients=options.connections,
-                seconds=options.seconds,
-                owner=owner,
-            )
+        for fill in (upsert.fill, redemption.fill):
+            _checked(load.run(running.port, 1, 3600, lambda _, fill=fill: fill(running.headers)), 200)
+        for name, requests, script in workloads(running):
+            measured = _checked(load.run(running.port, options.connections, options.seconds, requests), 200)
+            made = script()
+            bare = pgbench.run(running.url, made, clients=options.connections, seconds=options.seconds, owner=owner)
             table.add_row(
                 name,
                 f"{measured.per_second:,.0f}",
@@ -112,6 +102,22 @@ def main() -> None:
                 "0.30",
             )
     Console(width=100).print(table)
+
+
+def workloads(running: Running) -> Iterator[tuple[str, Callable[[int], Iterator[bytes]], Callable[[], pgbench.Script]]]:
+    """Yield each workload: its name, what a connection sends, and the script that does the same."""
+    for name, new in (("customer upsert: update", False), ("customer upsert: create", True)):
+        yield (
+            name,
+            functools.partial(upsert.requests, running.headers, new=new),
+            functools.partial(upsert.script, 1, new=new),
+        )
+    for name, hot in (("redemption: 1,000 codes", False), ("redemption: one hot code", True)):
+        yield (
+            name,
+            functools.partial(redemption.requests, running.headers, hot=hot),
+            lambda hot=hot: asyncio.run(redemption.script(running.url, 1, hot=hot)),
+        )
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def test_a_rule_is_created_changed_and_deleted(api: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "key", "named"),
+    ("body", "reason", "named"),
     [
         ({"rules": {"logic": ""}}, "invalid_payload", ".name"),
         ({"name": "R", "rules": []}, "invalid_payload", ".rules"),
@@ -70,8 +70,8 @@ def test_a_rule_is_created_changed_and_deleted(api: Any) -> None:
         ({"name": "R", "error": {"message": 1}}, "invalid_payload", ".error.message"),
     ],
 )
-def test_a_rule_that_cannot_be_is_refused(api: Any, body: dict[str, Any], key: str, named: str) -> None:
-    error = api.fails("POST", "/v1/validation-rules", body, status=400, key=key)
+def test_a_rule_that_cannot_be_is_refused(api: Any, body: dict[str, Any], reason: str, named: str) -> None:
+    error = api.fails("POST", "/v1/validation-rules", body, status=400, key=reason)
     assert named in error["details"]
     assert api.call("GET", "/v1/validation-rules")["total"] == 0
 

@@ -16,6 +16,7 @@ ORDERS = ListSpec(
 _COLUMNS = columns(Order)
 _NAMES = Order.__struct_fields__
 _VALUES = ", ".join(f"${index}" for index in range(2, len(_NAMES) + 2))
+_INSERT = f"INSERT INTO orders (project_id, {_COLUMNS}) VALUES ($1, {_VALUES}) ON CONFLICT DO NOTHING"
 _SETS = ", ".join(f"{name} = ${index}" for index, name in enumerate(_NAMES, start=2))
 
 
@@ -35,11 +36,7 @@ async def find(conn: Connection, project_id: int, reference: str, *, lock: bool 
 
 async def insert(conn: Connection, project_id: int, order: Order) -> bool:
     """Insert an order; return False if its source id was taken in the meantime."""
-    done = await conn.execute(
-        f"INSERT INTO orders (project_id, {_COLUMNS}) VALUES ($1, {_VALUES}) ON CONFLICT DO NOTHING",
-        project_id,
-        *[getattr(order, name) for name in _NAMES],
-    )
+    done = await conn.execute(_INSERT, project_id, *[getattr(order, name) for name in _NAMES])
     return bool(done == "INSERT 0 1")
 
 

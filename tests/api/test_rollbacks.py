@@ -1,0 +1,141 @@
+from typing import Any
+
+import pytest
+
+import facts
+from promotions import amount, make_campaign, make_voucher, percent, publish, redeem, refused, rows, summary, used
+from rapport.core.db import Database
+
+
+def roll_back(api: Any, redemption_id: str, body: Any = None, **more: Any) -> dict[str, Any]:
+    return api.call("POST", f"/v1/redemptions/{redemption_id}/rollback", body, **more)  # type: ignore[no-any-return]
+
+
+async def test_a_rollback_gives_everything_back(api: Any, db: Database, project_id: int) -> None:
+    make_campaign(api)
+    published = publish(api)
+    code = published["voucher"]["code"]
+    done = redeem(api, code, order={"source_id": "o-1", "amount": 1000})["redemptions"][0]
+    undone = roll_back(api, done["id"], {"reason": "Changed their mind", "metadata": {"by": "shop"}})
+    assert undone["id"].startswith("rr_")
+    assert (undone["object"], undone["result"], undone["redemption"]) == ("redemption_rollback", "SUCCESS", done["id"])
+    assert (undone["reason"], undone["metadata"]) == ("Changed their mind", {"by": "shop"})
+    order = undone["order"]
+    assert (order["status"], order["discount_amount"], order["total_amount"]) == ("CANCELED", 0, 1000)
+    entry = order["redemptions"][done["id"]]
+    assert (entry["rollback_id"], entry["rollback_date"]) == (undone["id"], undone["date"])
+    assert used(api, code) == 0
+    assert summary(api) == {
+        "total_redeemed": 1, "total_succeeded": 1, "total_rolled_back": 1, "total_rollback_succeeded": 1,
+    }  # fmt: skip
+    assert api.call("GET", "/v1/customers/ann")["summary"]["orders"]["total_count"] == 0
+    kept = api.call("GET", f"/v1/redemptions/{done['id']}")
+    assert (kept["status"], kept["result"]) == ("ROLLED_BACK", "SUCCESS")
+    assert kept["related_redemptions"] == {"rollbacks": [{"id": undone["id"]}]}
+    assert api.call("GET", f"/v1/redemptions/{undone['id']}") == undone
+    log = await facts.log_types(db, project_id, published["customer_id"])
+    assert log[-3:] == ["customer.order.updated", "customer.order.canceled", "customer.redemption.rollback.succeeded"]
+    redeem(api, code)
+    assert used(api, code) == 1
+
+
+async def test_a_second_rollback_fails_is_kept_and_changes_nothing(api: Any, db: Database, project_id: int) -> None:
+    make_voucher(api, "CODE", redemption={"quantity": 3})
+    redeem(api, "CODE")
+    done = redeem(api, "CODE")["redemptions"][0]
+    roll_back(api, done["id"])
+    error = api.fails("POST", f"/v1/redemptions/{done['id']}/rollback", status=400, key="already_rolled_back")
+    assert error["resource_id"].startswith("rrf_")
+    assert error["resource_type"] == "redemption_rollback"
+    failure = api.call("GET", f"/v1/redemptions/{error['resource_id']}")
+    assert (failure["result"], failure["failure_code"]) == ("FAILURE", "already_rolled_back")
+    assert used(api, "CODE") == 1
+    assert summary(api)["total_rollback_failed"] == 1
+    assert (await facts.log_types(db, project_id))[-1] == "customer.redemption.rollback.failed"
+
+
+def test_a_stack_is_rolled_back_as_a_whole(api: Any) -> None:
+    make_voucher(api, "A", percent(50))
+    make_voucher(api, "B", amount(100))
+    answer = redeem(api, "A", "B")
+    parent, child = answer["parent_redemption"]["id"], answer["redemptions"][0]["id"]
+    api.fails("POST", f"/v1/redemptions/{child}/rollback", status=400, key="invalid_redemption_parent")
+    api.fails("POST", f"/v1/redemptions/{child}/rollbacks", status=400, key="invalid_redemption_parent")
+    api.fails("POST", f"/v1/redemptions/{parent}/rollback", status=400, key="invalid_redemption")
+    undone = api.call("POST", f"/v1/redemptions/{parent}/rollbacks", {"reason": "x"})
+    assert [one["redemption"] for one in undone["rollbacks"]] == [one["id"] for one in answer["redemptions"]]
+    assert undone["parent_rollback"]["redemption"] == parent
+    assert (undone["order"]["status"], undone["order"]["total_amount"]) == ("CANCELED", 1000)
+    assert (used(api, "A"), used(api, "B")) == (0, 0)
+    assert summary(api)["total_rolled_back"] == 2
+    api.fails("POST", f"/v1/redemptions/{parent}/rollbacks", status=400, key="already_rolled_back")
+    for one in (child, parent):
+        assert api.call("GET", f"/v1/redemptions/{one}")["status"] == "ROLLED_BACK"
+
+
+def test_a_single_redemption_is_rolled_back_by_either_operation(api: Any) -> None:
+    make_voucher(api, "CODE")
+    done = redeem(api, "CODE")["redemptions"][0]["id"]
+    undone = api.call("POST", f"/v1/redemptions/{done}/rollbacks", params={"reason": "By query"})
+    assert [(one["redemption"], one["reason"]) for one in undone["rollbacks"]] == [(done, "By query")]
+    assert "parent_rollback" not in undone
+
+
+def test_an_order_with_another_redemption_stays_paid(api: Any) -> None:
+    make_voucher(api, "HALF", percent(50))
+    make_voucher(api, "SOME", amount(100))
+    first = redeem(api, "HALF", order={"source_id": "o", "amount": 1000})["redemptions"][0]["id"]
+    second = redeem(api, "SOME", order={"source_id": "o"})["redemptions"][0]["id"]
+    order = roll_back(api, first)["order"]
+    assert (order["status"], order["discount_amount"], order["total_amount"]) == ("PAID", 100, 900)
+    assert api.call("GET", "/v1/customers/ann")["summary"]["orders"]["total_amount"] == 900
+    assert roll_back(api, second)["order"]["status"] == "CANCELED"
+
+
+def test_a_redemption_without_customer_and_order_is_rolled_back(api: Any) -> None:
+    make_voucher(api, "CODE")
+    done = api.call("POST", "/v1/vouchers/CODE/redemption", {})
+    assert roll_back(api, done["id"])["order"] is None
+    assert used(api, "CODE") == 0
+    api.fails("POST", f"/v1/redemptions/{done['id']}/rollback", {}, status=400, key="already_rolled_back")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "reason"),
+    [
+        ({"customer": {"source_id": "bob"}}, 400, "invalid_customer"),
+        ({"customer": {"source_id": "nobody"}}, 404, "not_found"),
+        ({"order": {"source_id": "o-2"}}, 400, "invalid_order"),
+        ({"order": {"id": "ord_x"}}, 400, "invalid_order"),
+        ({"reason": 1}, 400, "invalid_payload"),
+        ({"metadata": []}, 400, "invalid_payload"),
+    ],
+)
+async def test_a_rollback_of_something_else_is_refused(
+    api: Any, db: Database, project_id: int, body: dict[str, Any], status: int, reason: str
+) -> None:
+    make_voucher(api, "CODE")
+    api.call("POST", "/v1/customers", {"source_id": "bob"})
+    done = redeem(api, "CODE", order={"source_id": "o-1", "amount": 10})["redemptions"][0]["id"]
+    api.fails("POST", f"/v1/redemptions/{done}/rollback", body, status=status, key=reason)
+    assert await rows(db, project_id, "redemptions") == 1
+    roll_back(api, done, {"customer": {"source_id": "ann"}, "order": {"source_id": "o-1"}})
+
+
+def test_what_did_not_succeed_cannot_be_rolled_back(api: Any) -> None:
+    make_voucher(api, "CODE", redemption={"quantity": 1})
+    done = redeem(api, "CODE")["redemptions"][0]["id"]
+    failed = refused(api, "CODE", key="quantity_exceeded")["resource_id"]
+    api.fails("POST", f"/v1/redemptions/{failed}/rollback", status=400, key="invalid_redemption")
+    undone = roll_back(api, done)["id"]
+    api.fails("POST", f"/v1/redemptions/{undone}/rollback", status=400, key="invalid_redemption")
+    api.fails("POST", "/v1/redemptions/r_x/rollback", status=404, key="not_found")
+
+
+def test_a_rollback_works_when_voucher_and_customer_are_gone(api: Any) -> None:
+    make_voucher(api, "CODE")
+    done = redeem(api, "CODE")["redemptions"][0]["id"]
+    api.call("DELETE", "/v1/vouchers/CODE", status=204)
+    api.call("DELETE", "/v1/customers/ann", status=204)
+    undone = roll_back(api, done)
+    assert (undone["result"], undone["customer"], undone["voucher"]["code"]) == ("SUCCESS", None, "CODE")
