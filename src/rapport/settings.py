@@ -122,7 +122,6 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
 
     max_body_bytes: int = Field(default=1_048_576, ge=1_024)
-    max_depth: int = Field(default=32, ge=1, le=256)
     statement_timeout_s: int = Field(default=30, ge=1, le=3_600)
     pool_size: int = Field(default=10, ge=1, le=1_000)
     drain_timeout_s: int = Field(default=30, ge=0, le=3_600)

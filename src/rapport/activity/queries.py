@@ -80,7 +80,7 @@ async def read_after(
     rows = await conn.fetch(
         f"SELECT xid::text AS xid, {columns(Logged)} FROM activity "
         "WHERE project_id = $1 AND (xid, seq) > ($2::text::xid8, $3) AND xid < $4::text::xid8 "
-        "ORDER BY xid, seq LIMIT $5",
+        "ORDER BY activity.xid, activity.seq LIMIT $5",  # the bare name would be the text of the answer
         project_id,
         str(position[0]),
         position[1],

@@ -36,7 +36,8 @@ class Restart(Exception):
     """What the transaction read before its locks is no longer so: undo it and run it again."""
 
 
-_RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, Restart)
+# What a transaction is run again for, and what is raised when even the last run ended so.
+Contention = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, Restart)
 _ATTEMPTS = 8
 
 
@@ -78,7 +79,7 @@ class Database:
             try:
                 async with self._pool.acquire() as conn, conn.transaction():
                     return await work(conn)
-            except _RETRIED:
+            except Contention:
                 if attempt == _ATTEMPTS - 1:
                     raise
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 (jitter, not a secret)

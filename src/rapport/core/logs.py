@@ -8,6 +8,8 @@ import structlog
 from structlog.typing import Processor
 
 QUIET = ("alembic", "asyncio", "httpcore", "httpcore2", "httpx", "httpx2", "sqlalchemy", "uvicorn")
+# Without the values of local variables: they hold customers' data.
+_TRACES = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
 
 def configure(form: Literal["text", "json"], process: str) -> None:
@@ -20,7 +22,7 @@ def configure(form: Literal["text", "json"], process: str) -> None:
         _naming(process),
     ]
     shown: list[Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [_TRACES, structlog.processors.JSONRenderer()]
         if form == "json"
         else [
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)

@@ -10,7 +10,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from rapport.core import jsons
-from rapport.core.db import DatabaseUnavailable, RefusedValue, StatementTimeout
+from rapport.core.db import Contention, DatabaseUnavailable, RefusedValue, StatementTimeout
 from rapport.core.errors import InvalidPayload, PayloadTooLarge, RapportError
 from rapport.core.ids import new_request_id
 
@@ -106,6 +106,12 @@ def _on_unavailable(request: Request[Any, Any, Any], error: Exception) -> Respon
     return error_response(failure, _request_id(request))
 
 
+def _on_contention(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    log.error("gave up after too many runs", error=repr(error), path=request.url.path)
+    details = "Too many requests change the same things at once; this one was undone, try again"
+    return error_response(_plain(503, "service_unavailable", "Service unavailable", details), _request_id(request))
+
+
 def _on_timeout(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     log.error("statement timed out", error=str(error), path=request.url.path)
     failure = _plain(503, "request_timeout", "Request timeout", "The request took too long and was undone, try again")
@@ -128,4 +134,5 @@ def exception_handlers() -> dict[Any, Callable[[Request[Any, Any, Any], Any], Re
         Exception: _on_bug,
     }
     handlers.update(dict.fromkeys(DatabaseUnavailable, _on_unavailable))
+    handlers.update(dict.fromkeys(Contention, _on_contention))
     return handlers
