@@ -13,6 +13,27 @@ from rapport.segments.queries import stored_members
 from rapport.segments.sql import compile_filter
 
 TABLES = ("customers", "orders", "events", "segments", "segment_members", "activity")
+ITEMS = [
+    {
+        "product_id": "prod_1",
+        "quantity": 2,
+        "price": 150,
+        "discount_amount": 20,
+        "product": {"name": "Mug", "price": 150},
+    },
+    {"source_id": "red", "related_object": "sku", "quantity": 1, "amount": 99, "sku": {"sku": "Red"}},
+]
+ANN = {
+    "source_id": "ann",
+    "name": "Ann",
+    "description": "A customer",
+    "email": "ann@example.com",
+    "phone": "+48600000000",
+    "birthdate": "1990-12-05",
+    "address": {"city": "Oslo", "state": "O", "line_1": "1", "line_2": "2", "country": "NO", "postal_code": "0001"},
+    "metadata": {"tier": "gold", "sizes": [36, 38], "nested": {"score": 1.5}},
+}
+OSLO = {"junction": "and", "address.city": {"conditions": {"$is": ["Oslo"]}}}
 _COUNTS = " UNION ALL ".join(
     f"SELECT '{table}' AS name, count(*) AS number FROM {table} WHERE project_id = $1" for table in TABLES
 )

@@ -148,6 +148,24 @@ def test_numbers_in_metadata_come_back_as_they_were(api: Any) -> None:
         assert written in stored
 
 
+async def test_true_is_not_one_and_one_is_one_point_zero(api: Any, db: Database, project_id: int) -> None:
+    first = {"vip": True, "deep": [{"off": False}], "n": 1, "big": 1e30}
+    for change, expected in (
+        (first, "customer.created"),
+        (first, None),
+        ({"n": 1.0}, None),
+        ({"vip": 1}, "customer.updated"),
+        ({"deep": [{"off": 0}]}, "customer.updated"),
+        ({"vip": True}, "customer.updated"),
+    ):
+        before = await facts.log_types(db, project_id)
+        changed = api.call("POST", "/v1/customers", {"source_id": "x", "metadata": change})
+        assert all(type(changed["metadata"][name]) is type(value) for name, value in change.items() if name == "vip")
+        assert await facts.log_types(db, project_id) == before + ([expected] if expected else [])
+    assert api.get("/v1/customers/x").json()["metadata"]["deep"] == [{"off": 0}]
+    assert '"off":0' in api.get("/v1/customers/x").text
+
+
 def test_text_of_any_script_survives(api: Any) -> None:
     body = {
         "source_id": "ünïcødé/żółć?&#% +",

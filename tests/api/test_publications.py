@@ -79,10 +79,16 @@ def test_a_request_may_ask_to_join_once(api: Any) -> None:
 
 
 def test_used_and_disabled_codes_and_codes_of_others_are_not_given_away(api: Any) -> None:
-    campaign = make_campaign(api, vouchers_count=2)
-    first, second = codes_of(api, campaign["id"])
-    api.call("POST", f"/v1/vouchers/{first}/disable")
-    assert publish(api)["voucher"]["code"] == second
+    campaign = make_campaign(api, vouchers_count=5)
+    disabled, used, over, given, left = codes_of(api, campaign["id"])
+    api.call("POST", f"/v1/vouchers/{disabled}/disable")
+    redeem(api, used)
+    api.call("PUT", f"/v1/vouchers/{over}", {"expiration_date": "2020-01-01"})
+    api.call("POST", "/v1/publications", {"voucher": given, "customer": {"source_id": "bob"}})
+    assert publish(api)["voucher"]["code"] == left
+    several = {"campaign": {"name": "Spring", "count": 2}, "customer": {"source_id": "ann"}}
+    for body in (several, several | {"campaign": {"name": "Spring"}}):
+        api.fails("POST", "/v1/publications", body, status=400, key="no_voucher_suitable_for_publication")
 
 
 def test_a_particular_code_is_published_once(api: Any) -> None:

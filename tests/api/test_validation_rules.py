@@ -27,7 +27,7 @@ def test_a_rule_is_created_changed_and_deleted(api: Any) -> None:
         "rules": rules,
         "error": {"message": "No"},
         "applicable_to": {"excluded": [], "included": [], "included_all": False},
-        "type": "advanced",
+        "type": "expression",
         "context_type": "global",
         "assignments_count": 0,
         "updated_at": None,
@@ -66,7 +66,8 @@ def test_a_rule_is_created_changed_and_deleted(api: Any) -> None:
             "invalid_validation_rules",
             ".applicable_to",
         ),
-        ({"name": "R", "type": "expression"}, "invalid_payload", ".type"),
+        ({"name": "R", "type": "simple"}, "invalid_payload", ".type"),
+        ({"name": "R", "bundle_rules": {"bundle": []}}, "invalid_validation_rules", ".bundle_rules"),
         ({"name": "R", "error": {"message": 1}}, "invalid_payload", ".error.message"),
     ],
 )

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET
 
 from rapport.campaigns import codes, generation, queries
-from rapport.campaigns.models import Campaign
+from rapport.campaigns.models import AUTO_UPDATE, DISCOUNT_COUPONS, Campaign
 from rapport.campaigns.schemas import (
     TIMEFRAMES,
     CampaignInput,
@@ -44,10 +44,10 @@ def _campaign(data: CampaignInput) -> Campaign:
         id=new_id("camp"),
         name=data.name,
         description=data.description,
-        campaign_type=data.campaign_type,
-        type=data.type,
-        join_once=data.join_once,
-        auto_join=data.auto_join,
+        campaign_type=DISCOUNT_COUPONS,
+        type=data.type or AUTO_UPDATE,
+        join_once=bool(data.join_once),
+        auto_join=bool(data.auto_join),
         start_date=start,
         expiration_date=end,
         activity_duration=duration_of(data.activity_duration_after_publishing, ".activity_duration_after_publishing"),
@@ -55,7 +55,7 @@ def _campaign(data: CampaignInput) -> Campaign:
         quantity=1 if redemption is None or redemption.quantity is UNSET else redemption.quantity,
         code_config=msgspec.to_builtins(config),
         metadata=merged_metadata({}, data.metadata),
-        active=data.active,
+        active=data.active is not False,
         codes_wanted=count,
         codes_made=count if count <= generation.AT_ONCE else 0,
         codes_failed=False,
@@ -97,15 +97,17 @@ async def get_locked(conn: Connection, project_id: int, reference: str, lock: st
 
 
 def _changes(data: CampaignUpdate, campaign: Campaign) -> dict[str, Any]:
-    plain = ("description", "type", "join_once", "auto_join", "active")
-    changes: dict[str, Any] = {name: getattr(data, name) for name in plain if getattr(data, name) is not UNSET}
+    plain = ("type", "join_once", "auto_join", "active")
+    changes: dict[str, Any] = {name: getattr(data, name) for name in plain if getattr(data, name) is not None}
+    if data.description is not UNSET:
+        changes["description"] = data.description
     for name in ("start_date", "expiration_date"):
         if getattr(data, name) is not UNSET:
             changes[name] = instant(getattr(data, name), f".{name}")
     if data.activity_duration_after_publishing is not UNSET:
         path = ".activity_duration_after_publishing"
         changes["activity_duration"] = duration_of(data.activity_duration_after_publishing, path)
-    if isinstance(data.discount, msgspec.Struct):
+    if data.discount is not None:
         changes["discount"] = discount_of(data.discount, ".discount")
         if changes["discount"]["type"] != campaign.discount["type"]:
             raise InvalidPayload("Property .discount.type cannot be changed")

@@ -106,7 +106,7 @@ class CampaignVoucherInput(msgspec.Struct, kw_only=True):
     """What the campaign's codes are like."""
 
     discount: DiscountInput
-    type: Literal["DISCOUNT_VOUCHER"] = "DISCOUNT_VOUCHER"
+    type: Literal["DISCOUNT_VOUCHER"] | None = None
     code_config: CodeConfigInput | None = None
     redemption: RedemptionInput | None = None
     is_referral_code: Unserved = None
@@ -117,12 +117,12 @@ class CampaignInput(msgspec.Struct, kw_only=True):
 
     name: Name
     voucher: CampaignVoucherInput
-    campaign_type: Literal["DISCOUNT_COUPONS"] = "DISCOUNT_COUPONS"
-    type: Type = "AUTO_UPDATE"
+    campaign_type: Literal["DISCOUNT_COUPONS"] | None = None
+    type: Type | None = None
     description: LongText | None = None
-    join_once: bool = False
-    auto_join: bool = False
-    active: bool = True
+    join_once: bool | None = None
+    auto_join: bool | None = None
+    active: bool | None = None
     vouchers_count: Annotated[int, Meta(ge=0, le=MAX_VOUCHERS)] | None = None
     start_date: str | None = None
     expiration_date: str | None = None
@@ -140,18 +140,21 @@ class CampaignInput(msgspec.Struct, kw_only=True):
 
 
 class CampaignUpdate(msgspec.Struct, kw_only=True):
-    """`CampaignsUpdateRequestBody` of the reference: what is absent stays, what is null is removed."""
+    """`CampaignsUpdateRequestBody` of the reference: what is absent stays.
+
+    A description, date or duration that is null is removed; any other null is as good as absent.
+    """
 
     description: LongText | None | UnsetType = UNSET
-    type: Type | UnsetType = UNSET
-    join_once: bool | UnsetType = UNSET
-    auto_join: bool | UnsetType = UNSET
-    active: bool | UnsetType = UNSET
+    type: Type | None = None
+    join_once: bool | None = None
+    auto_join: bool | None = None
+    active: bool | None = None
     start_date: str | None | UnsetType = UNSET
     expiration_date: str | None | UnsetType = UNSET
     activity_duration_after_publishing: str | None | UnsetType = UNSET
-    discount: DiscountInput | UnsetType = UNSET
-    metadata: Metadata | UnsetType = UNSET
+    discount: DiscountInput | None = None
+    metadata: Metadata | None = None
     unset_metadata_fields: list[str] | None | UnsetType = UNSET
     validity_timeframe: Unserved = None
     validity_day_of_week: Unserved = None

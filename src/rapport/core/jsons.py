@@ -44,6 +44,15 @@ def decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind, float_hook=Decimal)
 
 
+def alike(one: object, other: object) -> bool:
+    """Tell whether two JSON values are the same: 1 and 1.0 are, 1 and true (equal in Python) are not."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(alike(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(alike, one, other))
+    return isinstance(one, bool) is isinstance(other, bool) and one == other
+
+
 def check_limits(value: object, path: str = "", depth: int = 0) -> None:
     """Refuse what the database cannot keep or what is too deep. Raises InvalidPayload naming the place."""
     if isinstance(value, dict | list):

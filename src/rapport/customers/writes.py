@@ -18,6 +18,7 @@ from msgspec import UNSET
 
 from rapport.activity import queries as activity
 from rapport.activity.log import Entry, Source
+from rapport.core import jsons
 from rapport.core.clock import LATEST
 from rapport.core.db import Connection, Database
 from rapport.core.errors import NotFound
@@ -189,7 +190,7 @@ class Unit:
             ):
                 self.log("customer.created", changed, {"customer": view(changed)})
             self.put(changed)
-        elif changed != current:
+        elif changed != current or not _alike(changed, current):
             changed = msgspec.structs.replace(changed, updated_at=self.now)
             self.log("customer.updated", changed, {"customer": view(changed)})
             self.put(changed)
@@ -275,6 +276,10 @@ class Unit:
                 if recorded:
                     segment = {"id": segment_id, "name": name, "object": "segment"}
                     self.log(f"customer.segment.{kind}", customer, {"customer": view(customer), "segment": segment})
+
+
+def _alike(one: Customer, other: Customer) -> bool:
+    return jsons.alike(one.metadata, other.metadata) and jsons.alike(one.system_metadata, other.system_metadata)
 
 
 class Writer:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from rapport.core import jsons
 from rapport.core.db import Restart, UniqueViolation
 from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound
 from rapport.core.ids import new_id
@@ -81,7 +82,9 @@ async def place(unit: Unit, placed: Placed) -> Order:
     if before is None:
         if not await queries.insert(unit.conn, unit.project_id, after):
             raise Restart
-    elif after != before:
+    elif after != before or not (
+        jsons.alike(after.metadata, before.metadata) and jsons.alike(after.items, before.items)
+    ):
         after = msgspec.structs.replace(after, updated_at=unit.now)
         await queries.update(unit.conn, unit.project_id, after)
     else:

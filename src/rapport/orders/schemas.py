@@ -138,7 +138,7 @@ def apply(change: OrderInput, current: Order) -> Order:
         items = [item_view(item) for item in change.items]
     priced = [item["amount"] for item in items if "amount" in item]
     amount = change.amount if isinstance(change.amount, int) else current.amount
-    if priced and (isinstance(change.items, list) or not isinstance(change.amount, int)):
+    if priced and isinstance(change.items, list):
         amount = sum(priced)
     discount = change.discount_amount if isinstance(change.discount_amount, int) else current.discount_amount
     items_discount = sum(item.get("discount_amount", 0) for item in items)

@@ -195,7 +195,7 @@ async def create(
 
 def _reference(data: PublicationInput) -> tuple[str | None, int]:
     if isinstance(data.campaign, CampaignReference):
-        return data.campaign.name or data.campaign.id, data.campaign.count
+        return data.campaign.name or data.campaign.id, data.campaign.count or 1
     return data.campaign, 1
 
 
@@ -220,7 +220,7 @@ async def _take(
     """Take codes that nobody has. Only when none seem to be left, wait for those that others are just taking."""
     until = _until(campaign, unit.now)
     if count > 1 and campaign.type != AUTO_UPDATE:
-        free = await queries.lock_unpublished(unit.conn, unit.project_id, campaign.id, count)
+        free = await queries.lock_unpublished(unit.conn, unit.project_id, campaign.id, count, unit.now)
         if free < count:
             raise NoVoucherSuitable(f"Campaign {campaign.id} has {free} vouchers left, too few for {count}")
     taken: list[tuple[str, str]] = []

@@ -46,7 +46,8 @@ _TAKE = """
 WITH free AS MATERIALIZED (
     SELECT id FROM vouchers
     WHERE project_id = $1 AND campaign_id = $2 AND publication_id IS NULL AND active
-    ORDER BY id LIMIT $7 FOR NO KEY UPDATE {waiting}
+        AND (quantity IS NULL OR redeemed_quantity < quantity) AND (expiration_date IS NULL OR expiration_date > $5)
+    ORDER BY right(id, 8) LIMIT $7 FOR NO KEY UPDATE {waiting}
 )
 UPDATE vouchers SET holder_id = $3, publication_id = $4, updated_at = $5,
     discount = coalesce(vouchers.discount, campaigns.discount),
@@ -57,11 +58,17 @@ WHERE vouchers.project_id = $1 AND vouchers.id = free.id AND campaigns.project_i
 RETURNING vouchers.id, vouchers.code
 """
 _TAKE_CODE = """
-UPDATE vouchers SET holder_id = $3, publication_id = $4, updated_at = $5, expiration_date = least(expiration_date, $6),
-    discount = coalesce(discount, (SELECT campaigns.discount FROM campaigns
-        WHERE campaigns.project_id = $1 AND campaigns.id = vouchers.campaign_id))
-WHERE project_id = $1 AND code = $2 AND publication_id IS NULL
-RETURNING id, code
+WITH chosen AS MATERIALIZED (
+    SELECT id, campaign_id FROM vouchers
+    WHERE project_id = $1 AND code = $2 AND publication_id IS NULL FOR NO KEY UPDATE
+)
+UPDATE vouchers SET holder_id = $3, publication_id = $4, updated_at = $5,
+    discount = coalesce(vouchers.discount, campaigns.discount),
+    start_date = coalesce(vouchers.start_date, campaigns.start_date),
+    expiration_date = least(coalesce(vouchers.expiration_date, campaigns.expiration_date), $6)
+FROM chosen LEFT JOIN campaigns ON campaigns.project_id = $1 AND campaigns.id = chosen.campaign_id
+WHERE vouchers.project_id = $1 AND vouchers.id = chosen.id
+RETURNING vouchers.id, vouchers.code
 """
 
 
@@ -102,14 +109,16 @@ async def find_joined(conn: Connection, project_id: int, customer_id: str, campa
     return None if row is None else PublicationRow(*row)
 
 
-async def lock_unpublished(conn: Connection, project_id: int, campaign_id: str, count: int) -> int:
+async def lock_unpublished(conn: Connection, project_id: int, campaign_id: str, count: int, now: datetime) -> int:
     """Lock up to `count` codes that nobody has; return how many there are. Index: vouchers_to_publish."""
     rows = await conn.fetch(
         "SELECT id FROM vouchers WHERE project_id = $1 AND campaign_id = $2 AND publication_id IS NULL AND active "
-        "ORDER BY id LIMIT $3 FOR NO KEY UPDATE",
+        "AND (quantity IS NULL OR redeemed_quantity < quantity) AND (expiration_date IS NULL OR expiration_date > $4) "
+        "ORDER BY right(id, 8) LIMIT $3 FOR NO KEY UPDATE",
         project_id,
         campaign_id,
         count,
+        now,
     )
     return len(rows)
 

@@ -20,6 +20,8 @@ from rapport.publications.schemas import PublicationInput, created_view, view
 from rapport.redemptions.queries import find_customers
 from rapport.vouchers.queries import find_many
 
+MAX_NESTING = 5
+
 
 def _join_once(request: Request[Any, Any, Any]) -> bool | None:
     text = request.query_params.get("join_once")
@@ -41,11 +43,20 @@ async def create_publication(request: Request[Any, Any, Any], caller: Caller, wr
     return await _create(request, caller, writer, await read_body(request, PublicationInput))
 
 
-def _nested(request: Request[Any, Any, Any], name: str) -> dict[str, str]:
-    """Return the query parameters `name[key]` by key."""
-    prefix = f"{name}["
-    found = ((key, value) for key, value in request.query_params.items() if key.startswith(prefix))
-    return {key.removeprefix(prefix).removesuffix("]"): value for key, value in found}
+def _nested(request: Request[Any, Any, Any], name: str) -> dict[str, Any]:
+    """Return the query parameters `name[key]` and `name[key][inner]` as an object. Raises InvalidQueryParams."""
+    found: dict[str, Any] = {}
+    for parameter, value in request.query_params.items():
+        if not (parameter.startswith(f"{name}[") and parameter.endswith("]")):
+            continue
+        *outer, last = parameter[len(name) + 1 : -1].split("][")
+        place = found
+        for key in outer[:MAX_NESTING]:
+            place = place.setdefault(key, {})
+            if not isinstance(place, dict):
+                raise InvalidQueryParams(f"Query param {parameter} contradicts another one")
+        place[last] = value
+    return found
 
 
 @get("/v1/publications/create", opt=operation("create-publication-1"))
@@ -57,12 +68,11 @@ async def create_by_query(request: Request[Any, Any, Any], caller: Caller, write
         customer = {"source_id": query["customer"]}
     if not customer:
         raise InvalidQueryParams("Query should have required property 'customer'")
-    campaign: dict[str, Any] = _nested(request, "campaign")
+    campaign = _nested(request, "campaign")
     if "campaign" in query:
         campaign = {"name": query["campaign"]}
-    if campaign.get("count", "1") != "1":
+    if campaign.pop("count", "1") != "1":
         raise TooManyVouchersRequested("Only up to 1 can be published")
-    campaign.pop("count", None)
     raw = {
         "voucher": query.get("voucher") or None,
         "campaign": campaign or None,

@@ -24,7 +24,7 @@ class CampaignReference(msgspec.Struct, kw_only=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
     id: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
-    count: Annotated[int, Meta(ge=1)] = 1
+    count: Annotated[int, Meta(ge=1)] | None = None
 
 
 class PublicationInput(msgspec.Struct, kw_only=True):

@@ -21,6 +21,8 @@ RESOURCE = "validation_rules"
 
 
 def _applicable_to(data: ValidationRuleInput | ValidationRuleUpdate) -> dict[str, Any]:
+    if data.bundle_rules:
+        raise InvalidValidationRules("Property .bundle_rules is not supported yet")
     given = data.applicable_to
     if not isinstance(given, dict):
         return NOTHING_APPLICABLE
@@ -53,8 +55,8 @@ async def create(caller: Caller, data: ValidationRuleInput) -> ValidationRule:
             rules=raw,
             error=error,
             applicable_to=applicable_to,
-            type=data.type,
-            context_type=data.context_type,
+            type=data.type or "expression",
+            context_type=data.context_type or "global",
             segment_ids=sorted(rules.segment_ids),
             created_at=await queries.read_now(conn, caller.db.clock_offset),
             updated_at=None,
@@ -79,14 +81,15 @@ async def update(caller: Caller, rule_id: str, data: ValidationRuleUpdate) -> Va
         if rule is None:
             raise NotFound(RESOURCE, rule_id)
         changes: dict[str, Any] = {
-            name: getattr(data, name) for name in ("name", "type", "context_type") if getattr(data, name) is not UNSET
+            name: getattr(data, name) for name in ("name", "type", "context_type") if getattr(data, name) is not None
         }
         if rules is not None:
             changes |= {"rules": data.rules, "segment_ids": sorted(rules.segment_ids)}
         if data.error is not UNSET:
             changes["error"] = None if data.error is None else msgspec.to_builtins(data.error)
-        if data.applicable_to is not UNSET:
-            changes["applicable_to"] = _applicable_to(data)
+        applicable_to = _applicable_to(data)
+        if isinstance(data.applicable_to, dict):
+            changes["applicable_to"] = applicable_to
         now = await queries.read_now(conn, caller.db.clock_offset)
         changed = msgspec.structs.replace(rule, **changes, updated_at=now)
         await queries.update(conn, caller.project_id, changed)
@@ -121,8 +124,11 @@ async def assign(
     return await queries.assign(conn, project_id, assignments)
 
 
-async def create_assignment(caller: Caller, rule_id: str, data: AssignmentInput) -> Assignment:
-    """Assign a rule (`create-validation-rule-assignment`). Raises NotFound, DuplicateFound."""
+async def create_assignment(caller: Caller, rule_id: str, data: AssignmentInput, *, force: bool = False) -> Assignment:
+    """Assign a rule (`create-validation-rule-assignment`); `force` puts a new assignment in place of the same one.
+
+    Raises NotFound, DuplicateFound.
+    """
 
     async def work(conn: Connection) -> Assignment:
         kind, reference = data.related_object_type, data.related_object_id
@@ -133,6 +139,9 @@ async def create_assignment(caller: Caller, rule_id: str, data: AssignmentInput)
         made = await assign(conn, caller.project_id, now, [rule_id], kind, object_id)
         if not made:
             existing = await queries.find_assignment(conn, caller.project_id, rule_id, object_id)
+            if force:
+                await queries.unassign(conn, caller.project_id, rule_id, existing)
+                return (await assign(conn, caller.project_id, now, [rule_id], kind, object_id))[0]
             raise DuplicateFound(
                 "validation_rules_assignment",
                 existing,

@@ -95,7 +95,9 @@ async def list_rule_assignments(request: Request[Any, Any, Any], rule_id: str, c
 )
 async def create_assignment(request: Request[Any, Any, Any], rule_id: str, caller: Caller) -> Response[bytes]:
     """Make a validation rule hold for a campaign or a voucher."""
-    assignment = await actions.create_assignment(caller, rule_id, await read_body(request, AssignmentInput))
+    data = await read_body(request, AssignmentInput)
+    force = request.query_params.get("force") == "true"
+    assignment = await actions.create_assignment(caller, rule_id, data, force=force)
     return answer(assignment_view(assignment))
 
 

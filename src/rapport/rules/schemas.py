@@ -10,7 +10,7 @@ from rapport.rules.models import Assignment, ValidationRule
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Context = Annotated[str, Meta(min_length=1, max_length=255)]
-Type = Literal["basic", "advanced", "complex"]
+Type = Literal["expression", "basic", "advanced", "complex"]
 
 
 class RuleError(msgspec.Struct, kw_only=True):
@@ -23,22 +23,24 @@ class ValidationRuleInput(msgspec.Struct, kw_only=True):
     """`ValidationRulesCreateRequestBody` of the reference."""
 
     name: Name
-    rules: dict[str, Any] | UnsetType = UNSET
+    rules: dict[str, Any] | None = None
     error: RuleError | None | UnsetType = UNSET
     applicable_to: dict[str, Any] | None | UnsetType = UNSET
-    type: Type = "advanced"
-    context_type: Context = "global"
+    type: Type | None = None
+    context_type: Context | None = None
+    bundle_rules: Any = None
 
 
 class ValidationRuleUpdate(msgspec.Struct, kw_only=True):
-    """`ValidationRulesUpdateRequestBody` of the reference: what is absent stays."""
+    """`ValidationRulesUpdateRequestBody` of the reference: what is absent or null stays, but for the error."""
 
-    name: Name | UnsetType = UNSET
-    rules: dict[str, Any] | UnsetType = UNSET
+    name: Name | None = None
+    rules: dict[str, Any] | None = None
     error: RuleError | None | UnsetType = UNSET
     applicable_to: dict[str, Any] | None | UnsetType = UNSET
-    type: Type | UnsetType = UNSET
-    context_type: Context | UnsetType = UNSET
+    type: Type | None = None
+    context_type: Context | None = None
+    bundle_rules: Any = None
 
 
 class AssignmentInput(msgspec.Struct, kw_only=True):

@@ -31,7 +31,7 @@ from rapport.rules import queries as assignments
 from rapport.vouchers import queries
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.queries import NewVoucher
-from rapport.vouchers.schemas import CampaignVoucherInput, VoucherInput, VoucherUpdate, campaign_view, event_view
+from rapport.vouchers.schemas import AddedVoucherInput, VoucherInput, VoucherUpdate, campaign_view, event_view
 
 _UNSERVED = ("gift", "loyalty_card", *TIMEFRAMES)
 _DRAWS = 20
@@ -62,7 +62,7 @@ def _standalone(data: VoucherInput) -> NewVoucher:
         campaign_id=None,
         discount=discount_of(data.discount, ".discount"),
         quantity=_quantity(data.redemption, None),
-        active=data.active,
+        active=data.active is not False,
         start_date=start,
         expiration_date=end,
         additional_info=data.additional_info,
@@ -108,7 +108,7 @@ async def _insert(
 
 
 async def add_to_campaign(
-    caller: Caller, reference: str, data: CampaignVoucherInput, code: str | None, count: int
+    caller: Caller, reference: str, data: AddedVoucherInput, code: str | None, count: int
 ) -> Voucher | None:
     """Add vouchers to a campaign (`add-vouchers-to-campaign`, `add-voucher-with-specific-code-to-campaign`).
 
@@ -142,7 +142,7 @@ async def _add_many(caller: Caller, conn: Connection, campaign: Campaign, count:
     await campaign_queries.add_wanted(conn, caller.project_id, campaign.id, count, made)
 
 
-def _of_campaign(campaign: Campaign, data: CampaignVoucherInput) -> NewVoucher:
+def _of_campaign(campaign: Campaign, data: AddedVoucherInput) -> NewVoucher:
     start = instant(data.start_date, ".start_date")
     end = instant(data.expiration_date, ".expiration_date")
     check_dates(start, end)
@@ -152,7 +152,7 @@ def _of_campaign(campaign: Campaign, data: CampaignVoucherInput) -> NewVoucher:
         campaign_id=campaign.id,
         discount=None,
         quantity=_quantity(data.redemption, campaign.quantity),
-        active=data.active,
+        active=data.active is not False,
         start_date=start,
         expiration_date=end,
         additional_info=data.additional_info,
@@ -161,19 +161,20 @@ def _of_campaign(campaign: Campaign, data: CampaignVoucherInput) -> NewVoucher:
 
 
 def _changes(data: VoucherUpdate, voucher: Voucher) -> dict[str, Any]:
-    plain = ("active", "additional_info")
-    changes: dict[str, Any] = {name: getattr(data, name) for name in plain if getattr(data, name) is not UNSET}
+    changes: dict[str, Any] = {} if data.active is None else {"active": data.active}
+    if data.additional_info is not UNSET:
+        changes["additional_info"] = data.additional_info
     for name in ("start_date", "expiration_date"):
         if getattr(data, name) is not UNSET:
             changes[name] = instant(getattr(data, name), f".{name}")
     check_dates(changes.get("start_date", voucher.start_date), changes.get("expiration_date", voucher.expiration_date))
     if isinstance(data.metadata, dict):
         changes["metadata"] = merged_metadata(voucher.metadata, data.metadata)
-    if isinstance(data.discount, msgspec.Struct):
+    if data.discount is not None:
         changes["discount"] = discount_of(data.discount, ".discount")
         if changes["discount"]["type"] != voucher.discount["type"]:
             raise InvalidPayload("Property .discount.type cannot be changed")
-    if isinstance(data.redemption, msgspec.Struct) and data.redemption.quantity is not UNSET:
+    if data.redemption is not None and data.redemption.quantity is not UNSET:
         changes["quantity"] = data.redemption.quantity
         if isinstance(data.redemption.quantity, int) and data.redemption.quantity < voucher.redeemed_quantity:
             raise InvalidPayload(f"Property .redemption.quantity is less than {voucher.redeemed_quantity} redemptions")

@@ -16,7 +16,7 @@ from rapport.rules import queries as rules
 from rapport.rules.schemas import assignments_list
 from rapport.vouchers import actions, queries
 from rapport.vouchers.models import Voucher
-from rapport.vouchers.schemas import CampaignVoucherInput, VoucherInput, VoucherUpdate, view
+from rapport.vouchers.schemas import AddedVoucherInput, VoucherInput, VoucherUpdate, view
 
 
 async def _shown(caller: Caller, voucher: Voucher) -> dict[str, Any]:
@@ -86,14 +86,14 @@ def _count(request: Request[Any, Any, Any]) -> int:
     return int(text)
 
 
-async def _additional(request: Request[Any, Any, Any]) -> CampaignVoucherInput:
-    return await read_body(request, CampaignVoucherInput) if await request.body() else CampaignVoucherInput()
+async def _additional(request: Request[Any, Any, Any]) -> AddedVoucherInput:
+    return await read_body(request, AddedVoucherInput) if await request.body() else AddedVoucherInput()
 
 
 @post(
     "/v1/campaigns/{campaign_id:str}/vouchers",
     status_code=200,
-    opt=operation("add-vouchers-to-campaign", body=CampaignVoucherInput),
+    opt=operation("add-vouchers-to-campaign", body=AddedVoucherInput),
 )
 async def add_vouchers(request: Request[Any, Any, Any], campaign_id: str, caller: Caller) -> Response[bytes]:
     """Add `vouchers_count` vouchers to a campaign; one is answered itself, of several an action id."""
@@ -107,7 +107,7 @@ async def add_vouchers(request: Request[Any, Any, Any], campaign_id: str, caller
 @post(
     "/v1/campaigns/{campaign_id:str}/vouchers/{code:str}",
     status_code=200,
-    opt=operation("add-voucher-with-specific-code-to-campaign", body=CampaignVoucherInput),
+    opt=operation("add-voucher-with-specific-code-to-campaign", body=AddedVoucherInput),
 )
 async def add_voucher(request: Request[Any, Any, Any], campaign_id: str, code: str, caller: Caller) -> Response[bytes]:
     """Add a voucher with this code to a campaign."""

@@ -19,12 +19,12 @@ class VoucherInput(msgspec.Struct, kw_only=True):
     """`VouchersCreateRequestBody` of the reference, for discounts."""
 
     discount: DiscountInput
-    type: Literal["DISCOUNT_VOUCHER"] = "DISCOUNT_VOUCHER"
+    type: Literal["DISCOUNT_VOUCHER"] | None = None
     code: Code | None = None
     code_config: CodeConfigInput | None = None
     start_date: str | None = None
     expiration_date: str | None = None
-    active: bool = True
+    active: bool | None = None
     additional_info: LongText | None = None
     metadata: Metadata | None = None
     redemption: RedemptionInput | None = None
@@ -38,14 +38,14 @@ class VoucherInput(msgspec.Struct, kw_only=True):
     validity_hours: Unserved = None
 
 
-class CampaignVoucherInput(msgspec.Struct, kw_only=True):
+class AddedVoucherInput(msgspec.Struct, kw_only=True):
     """`CampaignsVouchersCreateInBulkRequestBody` of the reference: what differs from the campaign."""
 
     code: Code | None = None
     code_config: CodeConfigInput | None = None
     start_date: str | None = None
     expiration_date: str | None = None
-    active: bool = True
+    active: bool | None = None
     additional_info: LongText | None = None
     metadata: Metadata | None = None
     redemption: RedemptionInput | None = None
@@ -54,19 +54,22 @@ class CampaignVoucherInput(msgspec.Struct, kw_only=True):
     def differs(self) -> bool:
         """Whether anything but the code differs from the campaign."""
         names = ("start_date", "expiration_date", "additional_info", "metadata", "redemption")
-        return not self.active or any(getattr(self, name) is not None for name in names)
+        return self.active is False or any(getattr(self, name) is not None for name in names)
 
 
 class VoucherUpdate(msgspec.Struct, kw_only=True):
-    """`VouchersUpdateRequestBody` of the reference: what is absent stays, what is null is removed."""
+    """`VouchersUpdateRequestBody` of the reference, and `redemption`: what is absent stays.
+
+    A date or additional info that is null is removed; any other null is as good as absent.
+    """
 
     start_date: str | None | UnsetType = UNSET
     expiration_date: str | None | UnsetType = UNSET
-    active: bool | UnsetType = UNSET
+    active: bool | None = None
     additional_info: LongText | None | UnsetType = UNSET
-    metadata: Metadata | UnsetType = UNSET
-    discount: DiscountInput | UnsetType = UNSET
-    redemption: RedemptionInput | UnsetType = UNSET
+    metadata: Metadata | None = None
+    discount: DiscountInput | None = None
+    redemption: RedemptionInput | None = None
     gift: Unserved = None
     loyalty_card: Unserved = None
     validity_timeframe: Unserved = None
