@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from litestar import Litestar, MediaType, Request, Response, get
+from litestar import Litestar, MediaType, Request, Response, get, route
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.enums import ScopeType
@@ -26,6 +26,7 @@ from rapport.http.bodies import answer
 from rapport.http.caller import Health, KeyRing, server_caller
 from rapport.http.errors import exception_handlers
 from rapport.http.openapi import operation
+from rapport.http.paths import keep_slashes, restored
 from rapport.orders import routes as orders
 from rapport.projects import queries as projects
 from rapport.publications import routes as publications
@@ -57,7 +58,7 @@ def get_writer(state: State) -> Writer:
     return writer
 
 
-@get("/health", opt=operation("health", answer=Health, secured=False))
+@route("/health", http_method=["GET", "HEAD"], opt=operation("health", answer=Health, secured=False))
 async def health(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Answer 200 when requests can be served: the database answers and its schema is current."""
     db: Database = request.app.state.db
@@ -82,12 +83,14 @@ def _with_request_id(app: ASGIApp) -> ASGIApp:
     async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
             scope["state"] = {**scope.get("state", {}), "request_id": new_request_id()}
+            if scope["path_params"]:
+                scope["path_params"] = restored(scope["path_params"])
         await app(scope, receive, send)
 
     return middleware
 
 
-def create_app(settings: Settings) -> Litestar:
+def create_app(settings: Settings) -> ASGIApp:
     """Return the application; it connects to `settings.database_url` when it starts."""
 
     @asynccontextmanager
@@ -108,7 +111,7 @@ def create_app(settings: Settings) -> Litestar:
         finally:
             await db.close()
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[*ROUTERS, health, openapi_document, docs],
         dependencies={
             "caller": Provide(server_caller),
@@ -121,3 +124,4 @@ def create_app(settings: Settings) -> Litestar:
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
     )
+    return keep_slashes(app)

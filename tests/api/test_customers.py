@@ -117,9 +117,10 @@ async def test_the_same_clash_through_orders_and_events_writes_nothing(api: Any,
     assert await facts.counts(db, project_id) == {"customers": 2, "activity": 2}
 
 
-def test_null_removes_a_value_and_what_is_absent_stays(api: Any) -> None:
+def test_an_empty_text_removes_a_value_and_what_is_absent_or_null_stays(api: Any) -> None:
     api.call("POST", "/v1/customers", ANN)
-    body = {"name": None, "birthdate": None, "address": {"city": None, "line_1": "Long 1"}, "metadata": {"tier": None}}
+    body = {"name": "", "birthdate": "", "email": None, "address": {"city": "", "line_1": "Long 1"}}
+    body["metadata"] = {"tier": None}
     changed = api.call("PUT", "/v1/customers/ann-1", body)
     assert "name" not in changed
     assert "birthdate" not in changed
@@ -127,9 +128,10 @@ def test_null_removes_a_value_and_what_is_absent_stays(api: Any) -> None:
     assert changed["email"] == ANN["email"]
     assert changed["address"] == {"country": "Poland", "postal_code": "00-001", "line_1": "Long 1"}
     assert facts.plain(changed["metadata"]) == {"sizes": [36, 38], "nested": {"score": 1.5}}
-    cleared = api.call("PUT", "/v1/customers/ann-1", {"address": None, "metadata": None})
-    assert cleared["address"] is None
-    assert cleared["metadata"] == {}
+    nulls = dict.fromkeys(["email", "phone", "address", "metadata", "description", "birthday", "birthdate"])
+    assert api.call("PUT", "/v1/customers/ann-1", nulls) == changed
+    gone = {"address": dict.fromkeys(["country", "postal_code", "line_1"], "")}
+    assert api.call("PUT", "/v1/customers/ann-1", gone)["address"] is None
 
 
 def test_metadata_is_merged_key_by_key_and_not_below(api: Any) -> None:
@@ -244,3 +246,14 @@ def test_an_id_wins_over_the_same_text_as_a_source_id(api: Any) -> None:
     assert second["id"] != first["id"]
     assert api.call("GET", f"/v1/customers/{first['id']}")["name"] == "First"
     assert api.call("PUT", f"/v1/customers/{first['id']}", {"phone": "1"})["name"] == "First"
+
+
+def test_a_source_id_with_slashes_is_found_by_its_encoded_path(api: Any) -> None:
+    created = api.call("POST", "/v1/customers", {"source_id": "shop/eu/ann?1#2"})
+    path = "/v1/customers/shop%2Feu%2fann%3F1%232"
+    assert api.call("GET", path) == created
+    assert api.call("GET", f"{path}/segments")["total"] == 0
+    assert api.call("PUT", path, {"name": "Ann"})["id"] == created["id"]
+    assert api.call("DELETE", path, status=204) is None
+    api.fails("GET", path, status=404, key="not_found")
+    api.fails("GET", "/v1/customers/shop/eu", status=404, key="not_found")

@@ -4,7 +4,6 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, post, put
-from msgspec import UNSET
 
 from rapport.activity import queries as activity
 from rapport.activity.schemas import activity_page
@@ -44,7 +43,7 @@ async def update_customer(
     request: Request[Any, Any, Any], customer_id: str, caller: Caller, writer: Writer
 ) -> Response[bytes]:
     """Update a customer by id or source id; what the body leaves out stays."""
-    data = msgspec.structs.replace(await read_body(request, CustomerInput), id=UNSET, source_id=UNSET)
+    data = msgspec.structs.replace(await read_body(request, CustomerInput), id=None, source_id=None)
     return answer(view(await actions.update(writer, caller, customer_id, data)))
 
 

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from rapport.core.clock import iso, parse_date
 from rapport.core.errors import InvalidPayload
@@ -20,53 +20,56 @@ Metadata = dict[str, Any]
 
 
 class AddressInput(msgspec.Struct, kw_only=True):
-    """The address in a request; a field that is null is removed, one that is absent stays."""
+    """The address in a request; what is absent or null stays, what is empty is removed."""
 
-    city: Text | None | UnsetType = UNSET
-    state: Text | None | UnsetType = UNSET
-    line_1: Text | None | UnsetType = UNSET
-    line_2: Text | None | UnsetType = UNSET
-    country: Text | None | UnsetType = UNSET
-    postal_code: Text | None | UnsetType = UNSET
+    city: Text | None = None
+    state: Text | None = None
+    line_1: Text | None = None
+    line_2: Text | None = None
+    country: Text | None = None
+    postal_code: Text | None = None
 
 
 class CustomerInput(msgspec.Struct, kw_only=True):
     """A customer in a request: `Customer` of the reference, plus `source` and `system_metadata` (additions).
 
-    What is absent stays as it is; what is null is removed. `metadata` is merged key by key.
+    What is absent or null stays as it is, since the official SDK sends null for whatever it was not given; an empty
+    text removes the value. `metadata` is merged key by key, and a key that is null is removed.
     """
 
-    id: str | None | UnsetType = UNSET
-    source_id: Identifier | None | UnsetType = UNSET
-    name: Text | None | UnsetType = UNSET
-    description: LongText | None | UnsetType = UNSET
-    email: Text | None | UnsetType = UNSET
-    phone: Text | None | UnsetType = UNSET
-    birthday: str | None | UnsetType = UNSET
-    birthdate: str | None | UnsetType = UNSET
-    address: AddressInput | None | UnsetType = UNSET
-    metadata: Metadata | None | UnsetType = UNSET
-    system_metadata: Metadata | None | UnsetType = UNSET
-    source: Annotated[str, Meta(min_length=1, max_length=255)] | UnsetType = UNSET
+    id: str | None = None
+    source_id: Identifier | None = None
+    name: Text | None = None
+    description: LongText | None = None
+    email: Text | None = None
+    phone: Text | None = None
+    birthday: str | None = None
+    birthdate: str | None = None
+    address: AddressInput | None = None
+    metadata: Metadata | None = None
+    system_metadata: Metadata | None = None
+    source: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
 
     @property
     def is_named(self) -> bool:
         """Whether the payload says which customer it is about."""
-        return isinstance(self.id, str) or isinstance(self.source_id, str)
+        return self.id is not None or self.source_id is not None
 
     @property
     def has_data(self) -> bool:
         """Whether the payload says anything about the customer beyond who it is."""
         return any(
-            getattr(self, name) is not UNSET for name in self.__struct_fields__ if name not in {"id", "source_id"}
+            getattr(self, name) is not None for name in self.__struct_fields__ if name not in {"id", "source_id"}
         )
 
 
-def _merge(current: Metadata, change: Metadata | None | UnsetType, name: str) -> Metadata:
-    if change is UNSET:
-        return current
+def _text(change: str | None, current: str | None) -> str | None:
+    return current if change is None else change or None
+
+
+def _merge(current: Metadata, change: Metadata | None, name: str) -> Metadata:
     if change is None:
-        return {}
+        return current
     check_limits(change, f".{name}")
     merged = {key: value for key, value in {**current, **change}.items() if value is not None}
     if len(merged) > MAX_METADATA_KEYS:
@@ -75,10 +78,10 @@ def _merge(current: Metadata, change: Metadata | None | UnsetType, name: str) ->
 
 
 def _birthdate(change: CustomerInput, current: date | None) -> date | None:
-    name, value = ("birthdate", change.birthdate) if change.birthdate is not UNSET else ("birthday", change.birthday)
-    if value is UNSET:
-        return current
+    name, value = ("birthday", change.birthday) if change.birthdate is None else ("birthdate", change.birthdate)
     if value is None:
+        return current
+    if not value:
         return None
     try:
         return parse_date(value)
@@ -86,13 +89,10 @@ def _birthdate(change: CustomerInput, current: date | None) -> date | None:
         raise InvalidPayload(f"Property .{name} should be a date: YYYY-MM-DD") from error
 
 
-def _address(change: AddressInput | None | UnsetType, current: dict[str, str]) -> dict[str, str]:
-    if change is UNSET:
-        return current
+def _address(change: AddressInput | None, current: dict[str, str]) -> dict[str, str]:
     if change is None:
-        return {}
-    values = {name: getattr(change, name) for name in ADDRESS_FIELDS}
-    merged = {name: current.get(name) if value is UNSET else value for name, value in values.items()}
+        return current
+    merged = {name: _text(getattr(change, name), current.get(name)) for name in ADDRESS_FIELDS}
     return {name: value for name, value in merged.items() if value is not None}
 
 
@@ -101,19 +101,13 @@ def apply(change: CustomerInput, current: Customer) -> Customer:
 
     The source id can be given once; later ones are ignored, as the reference does for a payload that also names an id.
     """
-
-    def text(name: str) -> str | None:
-        value: str | UnsetType | None = getattr(change, name)
-        old: str | None = getattr(current, name)
-        return old if isinstance(value, UnsetType) else value
-
     return msgspec.structs.replace(
         current,
-        source_id=current.source_id or (None if change.source_id is UNSET else change.source_id),
-        name=text("name"),
-        description=text("description"),
-        email=text("email"),
-        phone=text("phone"),
+        source_id=current.source_id or change.source_id,
+        name=_text(change.name, current.name),
+        description=_text(change.description, current.description),
+        email=_text(change.email, current.email),
+        phone=_text(change.phone, current.phone),
         birthdate=_birthdate(change, current.birthdate),
         address=_address(change.address, current.address),
         metadata=_merge(current.metadata, change.metadata, "metadata"),

@@ -14,7 +14,6 @@ from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec import UNSET
 
 from rapport.activity import queries as activity
 from rapport.activity.log import Entry, Source
@@ -165,12 +164,12 @@ class Unit:
         return [self._current[customer_id] for customer_id in ids]
 
     async def _lock_input(self, change: CustomerInput) -> Customer:
-        if change.id is not UNSET and change.id is not None:
+        if change.id is not None:
             customer = await queries.lock(self.conn, self.project_id, str(change.id))
             if customer is None:
                 raise NotFound("customer", str(change.id))
             return self._keep(customer)
-        source = "API" if change.source is UNSET else str(change.source)
+        source = change.source or "API"
         blank = Customer(id=new_id("cust"), created_at=LATEST, updated_at=LATEST, source=source)
         fresh = apply(change, blank)
         for _ in range(_INSERT_ATTEMPTS):

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from rapport.customers.schemas import CustomerInput, Metadata
 
@@ -15,9 +15,9 @@ class EventInput(msgspec.Struct, kw_only=True):
 
     event: EventName
     customer: CustomerInput
-    referral: dict[str, Any] | None | UnsetType = UNSET
-    loyalty: dict[str, Any] | None | UnsetType = UNSET
-    metadata: Metadata | None | UnsetType = UNSET
+    referral: dict[str, Any] | None = None
+    loyalty: dict[str, Any] | None = None
+    metadata: Metadata | None = None
 
 
 class EventView(msgspec.Struct, kw_only=True):

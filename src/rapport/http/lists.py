@@ -133,6 +133,9 @@ def read_page(spec: ListSpec, query: Mapping[str, str]) -> Page:
     if name not in spec.orders:
         allowed = ", ".join(f"{key}, -{key}" for key in spec.orders)
         raise InvalidQueryParams(f"Query param order should be one of: {allowed}")
+    for key in query:
+        if key.startswith("filters[") and key not in spec.filters:
+            raise InvalidQueryParams(f"Query param {key} is not supported by this list")
     filters = tuple((item, item.read(key, query[key])) for key, item in spec.filters.items() if query.get(key))
     after = query.get("starting_after")
     return Page(

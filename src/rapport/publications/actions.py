@@ -7,12 +7,14 @@ from typing import Any
 from rapport.campaigns import durations, generation
 from rapport.campaigns import queries as campaigns
 from rapport.campaigns.models import AUTO_UPDATE, Campaign
+from rapport.campaigns.schemas import simple_view as simple_campaign
 from rapport.core.db import Restart
 from rapport.core.errors import InvalidPayload, NotFound, RapportError
 from rapport.core.ids import new_id
 from rapport.core.jsons import check_limits
 from rapport.customers.models import Customer
 from rapport.customers.schemas import simple_view
+from rapport.customers.schemas import view as customer_view
 from rapport.customers.writes import Signature, Unit, Writer
 from rapport.publications import queries
 from rapport.publications.errors import (
@@ -27,7 +29,6 @@ from rapport.publications.models import DEFAULT_CHANNEL, Publication, Publicatio
 from rapport.publications.schemas import MAX_COUNT, CampaignReference, PublicationInput, view
 from rapport.vouchers import queries as vouchers
 from rapport.vouchers.models import Voucher
-from rapport.vouchers.schemas import campaign_view
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +147,7 @@ async def fail(
         created_at=unit.now,
     )
     await queries.insert(unit.conn, unit.project_id, row)
-    shown = simple_view(customer)
-    payload = {"customer": shown, "campaign": _named(row), "publication": view(row, shown, {})}
-    unit.log("customer.publication.failed", customer, payload, row.campaign_id)
+    _log(unit, "customer.publication.failed", customer, row, [])
 
 
 async def create(
@@ -301,18 +300,17 @@ async def _keep(unit: Unit, customer: Customer, row: PublicationRow) -> Publicat
     if not await queries.insert(unit.conn, unit.project_id, row):
         raise Restart  # somebody else published with this source id at the same moment
     publication = await _complete(unit, row)
-    shown = simple_view(customer)
-    by_id: dict[str, Voucher] = {voucher.id: voucher for voucher in publication.vouchers}
-    payload = {
-        "customer": shown,
-        "campaign": campaign_view(publication.vouchers[0]) if publication.vouchers else _named(row),
-        "publication": view(row, shown, by_id),
-    }
-    unit.log("customer.publication.succeeded", customer, payload, row.campaign_id)
+    _log(unit, "customer.publication.succeeded", customer, row, publication.vouchers)
     return publication
 
 
-def _named(row: PublicationRow) -> dict[str, Any] | None:
-    if row.campaign_id is None:
-        return None
-    return {"id": row.campaign_id, "name": row.campaign, "object": "campaign"}
+def _log(unit: Unit, kind: str, customer: Customer, row: PublicationRow, published: list[Voucher]) -> None:
+    """Log a publication as the reference's events are shaped (`EventCustomerPublicationSucceeded`)."""
+    campaign = simple_campaign(row.campaign_id, row.campaign, published[0].campaign_type if published else None)
+    by_id = {voucher.id: voucher for voucher in published}
+    payload = {
+        "customer": simple_view(customer),
+        "campaign": campaign,
+        "publication": view(row, customer_view(customer), by_id),
+    }
+    unit.log(kind, customer, {name: part for name, part in payload.items() if part is not None}, row.campaign_id)

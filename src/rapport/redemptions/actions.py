@@ -290,6 +290,6 @@ def log(
         "order": None if order is None else order_view(order) | (row.amounts or {}),
         "campaign": None if voucher is None else campaign_view(voucher),
         "voucher": None if voucher is None else voucher_event(voucher),
+        "redemption" if row.object == REDEMPTION else "redemption_rollback": event_view(row, shown),
     }
-    payload["redemption" if row.object == REDEMPTION else "redemption_rollback"] = event_view(row, shown)
-    unit.log(kind, customer, payload, row.campaign_id)
+    unit.log(kind, customer, {name: part for name, part in payload.items() if part is not None}, row.campaign_id)

@@ -187,15 +187,14 @@ def event_view(row: Redemption, customer: dict[str, Any] | None) -> dict[str, An
         "result": row.result,
         "status": row.status,
         "redemption": row.redemption_id if row.object == ROLLBACK else row.parent_id,
-        "metadata": row.metadata,
+        "metadata": row.metadata or {},
         "failure_code": row.failure_code,
         "failure_message": row.failure_message,
         "reason": row.reason,
         "channel": row.channel,
         "object": row.object,
     }
-    required = ("id", "customer_id", "redemption", "metadata")
-    return {name: value for name, value in shown.items() if value is not None or name in required}
+    return {name: value for name, value in shown.items() if value is not None or name == "customer_id"}
 
 
 PREFIXES = {(REDEMPTION, True): "r", (REDEMPTION, False): "rf", (ROLLBACK, True): "rr", (ROLLBACK, False): "rrf"}

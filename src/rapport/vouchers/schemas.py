@@ -134,13 +134,15 @@ def event_view(voucher: Voucher) -> dict[str, Any]:
         "active": voucher.active,
         "is_referral_code": False,
         "redemption": {"quantity": voucher.quantity, "redeemed_quantity": voucher.redeemed_quantity},
+        "metadata": voucher.metadata,
+        "created_at": iso(voucher.created_at),
         "object": "voucher",
     }
     if voucher.holder_id is not None:
         shown["holder_id"] = voucher.holder_id
     if voucher.expiration_date is not None:
         shown["expiration_date"] = iso(voucher.expiration_date)
-    return shown
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 def campaign_view(voucher: Voucher) -> dict[str, Any] | None:
