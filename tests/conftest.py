@@ -94,7 +94,9 @@ def start_server(run_dir: Path) -> Iterator[Callable[..., harness.Server]]:
     """Start a Rapport on a database; those still running at the end are stopped."""
     started: list[harness.Server] = []
 
-    def start(database_url: str, *arguments: str, env: dict[str, str] | None = None, wait: bool = True) -> harness.Server:
+    def start(
+        database_url: str, *arguments: str, env: dict[str, str] | None = None, wait: bool = True
+    ) -> harness.Server:
         data_dir = run_dir / f"data-{len(started)}"
         data_dir.mkdir()
         server = harness.Server(database_url, data_dir, *arguments, env=env)

@@ -70,7 +70,9 @@ def installed_postgres(directory: Path) -> Iterator[str]:
 class Server:
     """A `rapport serve` process with its API and worker."""
 
-    def __init__(self, database_url: str, data_dir: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, database_url: str, data_dir: Path, *arguments: str, env: Mapping[str, str] | None = None
+    ) -> None:
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.log_path = data_dir / f"serve-{self.port}.log"

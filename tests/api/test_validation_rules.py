@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from promotions import make_campaign, make_rule, make_voucher, one_rule, redeem, refused
+from rapport.core.errors import ResourceInUse
 
 CITY = {"junction": "and", "address.city": {"conditions": {"$is": ["Oslo"]}}}
 
@@ -231,3 +232,12 @@ def test_without_that_rule_whoever_has_the_code_redeems(api: Any) -> None:
     make_campaign(api)
     published = api.call("POST", "/v1/publications", {"campaign": "Spring", "customer": {"source_id": "ann"}})
     redeem(api, published["voucher"]["code"], customer="bob")
+
+
+def test_a_segment_that_a_rule_names_cannot_be_deleted(api: Any) -> None:
+    segment_id = segment(api)
+    rule = make_rule(api, one_rule("customer.segment", "$is", segment_id))
+    error = api.fails("DELETE", f"/v1/segments/{segment_id}", status=ResourceInUse.code, key="resource_in_use")
+    assert rule in error["details"]
+    api.call("PUT", f"/v1/validation-rules/{rule}", {"rules": {"logic": ""}})
+    api.call("DELETE", f"/v1/segments/{segment_id}", status=204)

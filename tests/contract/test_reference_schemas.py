@@ -132,7 +132,7 @@ def story(api: Any) -> dict[str, str]:
     for status in ("FULFILLED", "CANCELED"):
         api.call("PUT", "/v1/orders/o", {"status": status})
     api.call("POST", "/v1/events", BODIES["/v1/events"])
-    api.call("PUT", "/v1/customers/ann", {"address": None})
+    api.call("PUT", "/v1/customers/ann", {"address": {"city": "", "country": ""}})
     api.call("PUT", "/v1/customers/ann", {"address": {"city": "Oslo"}})
     return {"customerId": customer["id"], "orderId": order["id"], "segmentId": segment_id}
 

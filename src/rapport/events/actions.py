@@ -54,7 +54,7 @@ async def track(writer: Writer, signature: Signature, data: EventInput) -> Event
             "customer.custom_event",
             changed,
             {
-                "event": {name: value for name, value in msgspec.structs.asdict(event).items() if value is not None},
+                "event": msgspec.structs.asdict(event),
                 "event_schema": {"name": data.event},
                 "customer": event.customer,
                 "referral": None,
