@@ -89,6 +89,7 @@ def test_a_killed_api_process_is_replaced_and_requests_go_on(serve: Serve) -> No
 def test_a_killed_worker_is_replaced(serve: Serve) -> None:
     server = serve()
     (before,) = server.children("worker")
+    wait_for(lambda: server.errors.count("the worker is at work") == 1)
 
     os.kill(before, signal.SIGKILL)
 
