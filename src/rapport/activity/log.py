@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from rapport.core.ids import new_id
+from rapport.core.ids import new_id, new_request_id
 
 Channel = Literal["API", "CLIENT_API", "INTERNAL", "USER_PORTAL"]
 
@@ -14,9 +14,25 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True):
 
     channel: Channel
     api_key: dict[str, str] | None = None
+    # Why Rapport itself acts (an addition): back_fill for a customer whom a new segment finds as a member.
+    reason: str | None = None
 
 
 INTERNAL = Source("INTERNAL")
+BACK_FILL = Source("INTERNAL", reason="back_fill")
+
+
+class Internal(msgspec.Struct, frozen=True):
+    """Signs what the worker does in a project; `request_id` names one run of it."""
+
+    project_id: int
+    request_id: str
+    source: Source
+
+
+def internal(project_id: int, source: Source = INTERNAL) -> Internal:
+    """Return the signature of one run of background work."""
+    return Internal(project_id, new_request_id(), source)
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -1,6 +1,6 @@
 """What is asked of the database server itself: its version, whether it takes writes, the state of the schema."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -24,6 +24,12 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     active_at: datetime | None
     now: datetime
+
+
+async def read_now(conn: Connection, offset: timedelta) -> datetime:
+    """Return the time: the database's clock, moved by `offset`, in milliseconds."""
+    now: datetime = await conn.fetchval("SELECT date_trunc('milliseconds', clock_timestamp() + $1::interval)", offset)
+    return now
 
 
 async def get_server(conn: Connection) -> Server:
