@@ -1,6 +1,7 @@
 -- No foreign key to projects here: each write would lock the one row of its project.
 
--- The activity log: everything that happened, in the order in which it was committed (xid, then seq).
+-- The activity log: everything that happened. For one customer in the order of seq, which is drawn under the customer's
+-- lock; readers of all of it go by (xid, seq) below the oldest running transaction, and miss nothing.
 CREATE TABLE activity (
     project_id integer NOT NULL,
     id text COLLATE "C" NOT NULL,

@@ -17,12 +17,13 @@ CREATE TABLE segments (
 CREATE INDEX segments_by_created_at ON segments (project_id, created_at, id);
 CREATE INDEX segments_unsettled ON segments (project_id, created_at) WHERE state <> 'live';
 
+-- No foreign key to segments: each entering would lock the segment's row. Rows of a segment are removed before it is, when
+-- no transaction is left that could add one.
 CREATE TABLE segment_members (
     project_id integer NOT NULL,
     segment_id text COLLATE "C" NOT NULL,
     customer_id text COLLATE "C" NOT NULL,
     entered_at timestamptz NOT NULL,
-    PRIMARY KEY (project_id, segment_id, customer_id),
-    FOREIGN KEY (project_id, segment_id) REFERENCES segments (project_id, id)
+    PRIMARY KEY (project_id, segment_id, customer_id)
 );
 CREATE INDEX segment_members_of_customer ON segment_members (project_id, customer_id, segment_id);

@@ -16,9 +16,6 @@ CREATE TABLE distributions (
     active boolean NOT NULL,
     -- Entries of the activity log fire it if they are of a later transaction than the one that last made it active.
     active_from xid8 NOT NULL,
-    -- The same for what Rapport itself brings about (a new segment is filled with those who match it already);
-    -- NULL: the segment is still being filled.
-    filled_from xid8,
     metadata jsonb NOT NULL,
     created_at timestamptz NOT NULL,
     updated_at timestamptz,

@@ -27,6 +27,7 @@ def periodics(db: Database, settings: Settings) -> list[Periodic]:
     writer = Writer(db, SegmentDecider())
     segments = SegmentTasks(writer)
     return [
+        Periodic("segments: watch the clock", 5.0, segments.watch_clock),
         Periodic("segments: pass time", 0.2, segments.pass_time),
         Periodic("segments: settle", 0.2, segments.settle),
         Periodic("campaigns: make codes", 0.5, make_codes),

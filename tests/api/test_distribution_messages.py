@@ -173,6 +173,27 @@ async def test_a_segment_entered_by_the_passing_of_time_sends_a_mail(world: Worl
     assert len(post.mails_to(world.address("ann"))) == 1
 
 
+async def test_a_segment_entered_by_the_passing_of_time_while_it_is_being_filled_sends_a_mail(
+    world: World, post: MailServer
+) -> None:
+    quiet = {"junction": "and", "created_at": {"conditions": {"$more_than_ago": [30]}}}
+    async with world.db.read() as conn, world.later(timedelta(days=31)) as db:
+        async with conn.transaction():
+            await conn.fetchval("SELECT pg_current_xact_id()")
+            made = world.api.call("POST", "/v1/segments", {"name": "Old", "type": "auto-update", "filter": quiet})
+            distribution = world.distribution({"type": "customer.segment.entered", "segment_id": made["id"]})
+            world.customer("ann")
+            await world.fill_segments()
+            shown = world.api.call("GET", f"/v1/segments/{made['id']}")
+            assert shown["initial_sync_status"] == "IN_PROGRESS"
+            await world.pass_time(db)
+        await world.fill_segments()
+        await world.read_log()
+        await world.send(db=db)
+    assert [one["state"] for one in world.messages(distribution)] == ["SENT"]
+    assert len(post.mails_to(world.address("ann"))) == 1
+
+
 async def test_an_inactive_distribution_sends_nothing_and_later_nothing_for_the_time_between(
     world: World, post: MailServer
 ) -> None:

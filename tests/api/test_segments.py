@@ -116,7 +116,7 @@ async def test_the_back_fill_logs_entering_once(api: Any, db: Database, project_
     segment_id = new_segment(api, VIP)
     assert await facts.moves(db, project_id, segment_id) == {one: ["entered"] for one in ids}
     logged = api.call("GET", "/v1/customers/c0/activity", params={"type": "customer.segment.entered"})["data"]
-    assert [one["data"]["event_source"] for one in logged] == [{"channel": "INTERNAL"}]
+    assert [one["data"]["event_source"] for one in logged] == [{"channel": "INTERNAL", "reason": "back_fill"}]
 
 
 async def test_orders_and_events_move_customers_in_the_same_transaction(

@@ -11,6 +11,7 @@ import pytest
 
 import facts
 import harness
+from conftest import Api
 from facts import where
 from harness import Server, wait_for
 from rapport.core.clock import iso
@@ -206,3 +207,36 @@ def test_a_server_says_what_time_it_takes_it_to_be(
     created = datetime.fromisoformat(answer.json()["created_at"])
     assert timedelta(days=399) < datetime.now(created.tzinfo) - created < timedelta(days=401)
     server.stop()
+
+
+async def test_a_clock_that_is_moved_back_takes_back_what_time_did(
+    start_server: Callable[..., Server], new_database: Callable[[str], str]
+) -> None:
+    url = new_database("clock_back")
+    environment = {"RAPPORT_BOOTSTRAP_APP_ID": "back", "RAPPORT_BOOTSTRAP_APP_TOKEN": "token"}
+    headers = {"X-App-Id": "back", "X-App-Token": "token"}
+
+    def members(api: Any, segment_id: str) -> list[str]:
+        found = api.call("GET", "/v1/customers", params={"segment_id": segment_id})
+        return sorted(customer["source_id"] for customer in found["customers"])
+
+    server = start_server(url, "--workers", "1", env=environment | {"RAPPORT_CLOCK_OFFSET": "+1d"})
+    with Api(base_url=server.base_url, headers=headers, timeout=30) as api:
+        api.call("POST", "/v1/orders", {"customer": {"source_id": "ann"}, "status": "PAID", "amount": 1})
+        segment = {
+            "name": "recent",
+            "type": "auto-update",
+            "filter": {"summary.orders.last_order_date": {"conditions": {"$less_than_ago": [30]}}},
+        }
+        segment_id = api.call("POST", "/v1/segments", segment)["id"]
+        harness.wait_for(lambda: members(api, segment_id) == ["ann"])
+    for offset, expected in (("+40d", []), ("+2d", ["ann"])):
+        assert server.stop() == 0
+        server = start_server(url, "--workers", "1", env=environment | {"RAPPORT_CLOCK_OFFSET": offset})
+        with Api(base_url=server.base_url, headers=headers, timeout=30) as api:
+            harness.wait_for(lambda: members(api, segment_id) == expected, what=f"{expected} at {offset}")  # noqa: B023
+            logged = api.call("GET", "/v1/customers/ann/activity", params={"limit": "100"})["data"]
+    # By the clock that the log goes by, the last entering is before the leaving.
+    moves = [entry["type"] for entry in logged if ".segment." in entry["type"]]
+    assert moves == ["customer.segment.left", "customer.segment.entered", "customer.segment.entered"]
+    assert server.stop() == 0

@@ -18,13 +18,14 @@ from distribution_world import World, make_world, start_without_worker
 from mail_server import MailServer, mail_server
 from rapport.activity import queries as activity
 from rapport.core.db import Connection, Database, connect
+from rapport.core.queries import read_now
 from rapport.customers.writes import Writer
 from rapport.distributions import queries as distributions
 from rapport.distributions.messages import queries as messages
-from rapport.distributions.messages.models import MAX_ATTEMPTS, Claimed
+from rapport.distributions.messages.models import MAX_ATTEMPTS, PREPARING_LEASE, Claimed
 from rapport.distributions.messages.providers import Outcome
 from rapport.distributions.messages.sending import Sending
-from rapport.distributions.messages.tasks import PREPARING_LEASE, Recovery
+from rapport.distributions.messages.tasks import Recovery
 from rapport.distributions.tasks import trigger
 from rapport.segments.membership import SegmentDecider
 
@@ -201,7 +202,7 @@ async def claim_one(world: World, db: Database | None = None) -> Claimed:
     used = db or world.db
 
     async def claim(conn: Connection) -> list[Claimed]:
-        at = await distributions.now(conn, used.clock_offset)
+        at = await read_now(conn, used.clock_offset)
         return await messages.claim(conn, world.project_id, at, PREPARING_LEASE, 10)
 
     (claimed,) = await used.transaction(claim)

@@ -73,7 +73,10 @@ async def horizon(conn: Connection) -> int:
 async def read_after(
     conn: Connection, project_id: int, position: tuple[int, int], below: int, limit: int
 ) -> list[tuple[int, Logged]]:
-    """Return up to `limit` entries after `position` (transaction, seq) and below the horizon, in commit-safe order.
+    """Return up to `limit` entries after `position` (transaction, seq) and below the horizon: none is ever passed by.
+
+    This is the order of the transactions' numbers, not that of what happened to a customer, which is `seq`: a
+    transaction has its number from its first lock on, and may wait for the second while a younger one commits.
 
     Take the horizon in a statement of its own before this one; the index is `activity_in_order`.
     """

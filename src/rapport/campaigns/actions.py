@@ -12,6 +12,7 @@ from rapport.campaigns.schemas import (
     CampaignInput,
     CampaignUpdate,
     CodeConfigInput,
+    changed_instant,
     check_dates,
     discount_of,
     duration_of,
@@ -23,6 +24,7 @@ from rapport.core.clock import LATEST
 from rapport.core.db import Connection, UniqueViolation
 from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound
 from rapport.core.ids import new_id
+from rapport.core.queries import read_now
 from rapport.http.caller import Caller
 from rapport.rules import actions as rules
 from rapport.rules import queries as assignments
@@ -73,7 +75,7 @@ async def create(caller: Caller, data: CampaignInput) -> Campaign:
     asked = _campaign(data)
 
     async def work(conn: Connection) -> Campaign:
-        now = await queries.read_now(conn, caller.db.clock_offset)
+        now = await read_now(conn, caller.db.clock_offset)
         campaign = msgspec.structs.replace(asked, created_at=now)
         await queries.insert(conn, caller.project_id, campaign)
         await rules.assign(conn, caller.project_id, now, data.validation_rules or [], "campaign", campaign.id)
@@ -99,20 +101,19 @@ async def get_locked(conn: Connection, project_id: int, reference: str, lock: st
 def _changes(data: CampaignUpdate, campaign: Campaign) -> dict[str, Any]:
     plain = ("type", "join_once", "auto_join", "active")
     changes: dict[str, Any] = {name: getattr(data, name) for name in plain if getattr(data, name) is not None}
-    if data.description is not UNSET:
-        changes["description"] = data.description
+    if data.description is not None:
+        changes["description"] = data.description or None
     for name in ("start_date", "expiration_date"):
-        if getattr(data, name) is not UNSET:
-            changes[name] = instant(getattr(data, name), f".{name}")
-    if data.activity_duration_after_publishing is not UNSET:
+        changes[name] = changed_instant(getattr(data, name), getattr(campaign, name), f".{name}")
+    if data.activity_duration_after_publishing is not None:
         path = ".activity_duration_after_publishing"
-        changes["activity_duration"] = duration_of(data.activity_duration_after_publishing, path)
+        changes["activity_duration"] = duration_of(data.activity_duration_after_publishing or None, path)
     if data.discount is not None:
-        changes["discount"] = discount_of(data.discount, ".discount")
+        changes["discount"] = discount_of(data.discount, ".discount", campaign.discount)
         if changes["discount"]["type"] != campaign.discount["type"]:
             raise InvalidPayload("Property .discount.type cannot be changed")
     metadata = merged_metadata(campaign.metadata, data.metadata)
-    gone = set(data.unset_metadata_fields) if isinstance(data.unset_metadata_fields, list) else set()
+    gone = set(data.unset_metadata_fields or ())
     changes["metadata"] = {name: value for name, value in metadata.items() if name not in gone}
     return changes
 
@@ -125,14 +126,18 @@ async def update(caller: Caller, reference: str, data: CampaignUpdate) -> Campai
     refuse(data, (*TIMEFRAMES, "access_settings"))
 
     async def work(conn: Connection) -> Campaign:
-        campaign = await get_locked(conn, caller.project_id, reference)
+        lock = "NO KEY UPDATE" if data.type is None else "UPDATE"  # while the type changes, nobody makes codes
+        campaign = await get_locked(conn, caller.project_id, reference, lock)
         changed = msgspec.structs.replace(campaign, **_changes(data, campaign))
         check_dates(changed.start_date, changed.expiration_date)
         if changed == campaign:
             return campaign
-        now = await queries.read_now(conn, caller.db.clock_offset)
+        now = await read_now(conn, caller.db.clock_offset)
         changed = msgspec.structs.replace(changed, updated_at=now)
         await queries.update(conn, caller.project_id, changed)
+        if changed.type != campaign.type:
+            await queries.recount(conn, caller.project_id, campaign.id)
+            return await get_locked(conn, caller.project_id, campaign.id)
         return changed
 
     return await caller.db.transaction(work)

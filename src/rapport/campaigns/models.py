@@ -17,7 +17,8 @@ class Campaign(msgspec.Struct, frozen=True):
 
     `discount` is the reference's discount object: PERCENT with `percent_off` (0 to 100, may have a fraction) and maybe
     `amount_limit`, or AMOUNT with `amount_off`; amounts in minor units. `quantity` is how often each code may be
-    redeemed, None without limit. `codes_wanted` of the codes are to be generated, `codes_made` are.
+    redeemed, None without limit. `codes_made` of `codes_wanted` vouchers are there; those that an
+    AUTO_UPDATE campaign makes while it publishes are in neither, so that publishing does not write the campaign's row.
     """
 
     id: str

@@ -1,9 +1,9 @@
 """All SQL of campaigns and of the making and removing of their codes."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from rapport.campaigns.models import Campaign
+from rapport.campaigns.models import AUTO_UPDATE, Campaign
 from rapport.core.db import Connection, columns
 from rapport.core.ids import new_id
 from rapport.http.lists import Equals, Found, ListSpec, Page
@@ -39,12 +39,6 @@ RETURNING code
 """
 
 
-async def read_now(conn: Connection, offset: timedelta) -> datetime:
-    """Return the time."""
-    now: datetime = await conn.fetchval("SELECT date_trunc('milliseconds', clock_timestamp() + $1::interval)", offset)
-    return now
-
-
 async def insert(conn: Connection, project_id: int, campaign: Campaign) -> None:
     """Insert a campaign."""
     await conn.execute(
@@ -78,15 +72,33 @@ async def update(conn: Connection, project_id: int, campaign: Campaign) -> None:
     )
 
 
-async def count_codes(conn: Connection, project_id: int, campaign_ids: Sequence[str]) -> dict[str, int]:
-    """Return how many vouchers each campaign has; campaigns without any are left out. Index: vouchers_of_campaign."""
+async def count_codes(conn: Connection, project_id: int, campaigns: Sequence[Campaign]) -> dict[str, int]:
+    """Return how many vouchers each campaign has; AUTO_UPDATE campaigns without any are left out.
+
+    Only what an AUTO_UPDATE campaign made while it published has to be counted. Index: vouchers_of_campaign.
+    """
+    known = {campaign.id: campaign.codes_made for campaign in campaigns if campaign.type != AUTO_UPDATE}
+    growing = [campaign.id for campaign in campaigns if campaign.type == AUTO_UPDATE]
+    if not growing:
+        return known
     rows = await conn.fetch(
         "SELECT campaign_id, count(*) AS number FROM vouchers "
         "WHERE project_id = $1 AND campaign_id = ANY ($2) GROUP BY campaign_id",
         project_id,
-        campaign_ids,
+        growing,
     )
-    return {row["campaign_id"]: row["number"] for row in rows}
+    return known | {row["campaign_id"]: row["number"] for row in rows}
+
+
+async def recount(conn: Connection, project_id: int, campaign_id: str) -> None:
+    """Count the vouchers of a campaign, locked against the making of codes, anew. Index: vouchers_of_campaign."""
+    await conn.execute(
+        "UPDATE campaigns SET codes_wanted = codes_wanted - codes_made + counted.number, codes_made = counted.number "
+        "FROM (SELECT count(*) AS number FROM vouchers WHERE project_id = $1 AND campaign_id = $2) AS counted "
+        "WHERE project_id = $1 AND id = $2",
+        project_id,
+        campaign_id,
+    )
 
 
 async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Campaign]:

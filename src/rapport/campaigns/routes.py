@@ -20,7 +20,7 @@ from rapport.rules.schemas import assignments_list
 async def _shown(caller: Caller, *campaigns: Campaign) -> list[dict[str, Any]]:
     ids = [campaign.id for campaign in campaigns]
     async with caller.db.read() as conn:
-        counts = await queries.count_codes(conn, caller.project_id, ids)
+        counts = await queries.count_codes(conn, caller.project_id, campaigns)
         assigned = await rules.assignments_of(conn, caller.project_id, ids)
     return [view(one, counts.get(one.id, 0), assignments_list(assigned.get(one.id, []))) for one in campaigns]
 

@@ -1,5 +1,6 @@
 """Campaigns on the wire."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -35,14 +36,19 @@ def refuse(data: msgspec.Struct, names: tuple[str, ...], path: str = "") -> None
             raise InvalidPayload(f"Property {path}.{name} is not supported yet")
 
 
-def instant(text: str | None | UnsetType, path: str) -> datetime | None:
+def instant(text: str | None, path: str) -> datetime | None:
     """Read an optional date-time. Raises InvalidPayload."""
-    if not isinstance(text, str):
+    if text is None:
         return None
     try:
         return parse_instant(text)
     except ValueError as error:
         raise InvalidPayload(f"Property {path} should be a date-time in ISO 8601 format") from error
+
+
+def changed_instant(text: str | None, current: datetime | None, path: str) -> datetime | None:
+    """Return a date after an update: null leaves it as it is, an empty text removes it. Raises InvalidPayload."""
+    return current if text is None else instant(text or None, path)
 
 
 def check_dates(start: datetime | None, end: datetime | None) -> None:
@@ -65,16 +71,20 @@ class DiscountInput(msgspec.Struct, kw_only=True):
     is_dynamic: Unserved = None
 
 
-def discount_of(data: DiscountInput, path: str) -> dict[str, Any]:
-    """Return the discount object as it is stored and shown. Raises InvalidPayload."""
+def discount_of(data: DiscountInput, path: str, current: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the discount object as it is stored and shown. Raises InvalidPayload.
+
+    In an update, the limit of the `current` discount stays unless another is given.
+    """
     refuse(data, ("percent_off_formula", "amount_off_formula", "aggregated_amount_limit", "is_dynamic"), path)
     if data.type == "PERCENT":
         if data.percent_off is None:
             raise InvalidPayload(f"Missing required property {path}.percent_off")
         off = Decimal(str(data.percent_off))
         shown: dict[str, Any] = {"type": "PERCENT", "percent_off": int(off) if off == int(off) else off}
-        if data.amount_limit is not None:
-            shown["amount_limit"] = data.amount_limit
+        limit = (current or {}).get("amount_limit") if data.amount_limit is None else data.amount_limit
+        if limit is not None:
+            shown["amount_limit"] = limit
     else:
         if data.amount_off is None:
             raise InvalidPayload(f"Missing required property {path}.amount_off")
@@ -140,31 +150,31 @@ class CampaignInput(msgspec.Struct, kw_only=True):
 
 
 class CampaignUpdate(msgspec.Struct, kw_only=True):
-    """`CampaignsUpdateRequestBody` of the reference: what is absent stays.
+    """`CampaignsUpdateRequestBody` of the reference: what is absent or null stays.
 
-    A description, date or duration that is null is removed; any other null is as good as absent.
+    The official SDK sends null for whatever it was not given. An empty description, date or duration is removed.
     """
 
-    description: LongText | None | UnsetType = UNSET
+    description: LongText | None = None
     type: Type | None = None
     join_once: bool | None = None
     auto_join: bool | None = None
     active: bool | None = None
-    start_date: str | None | UnsetType = UNSET
-    expiration_date: str | None | UnsetType = UNSET
-    activity_duration_after_publishing: str | None | UnsetType = UNSET
+    start_date: str | None = None
+    expiration_date: str | None = None
+    activity_duration_after_publishing: str | None = None
     discount: DiscountInput | None = None
     metadata: Metadata | None = None
-    unset_metadata_fields: list[str] | None | UnsetType = UNSET
+    unset_metadata_fields: list[str] | None = None
     validity_timeframe: Unserved = None
     validity_day_of_week: Unserved = None
     validity_hours: Unserved = None
     access_settings: Unserved = None
 
 
-def duration_of(text: str | None | UnsetType, path: str) -> str | None:
+def duration_of(text: str | None, path: str) -> str | None:
     """Check an ISO 8601 duration and return it. Raises InvalidPayload."""
-    if not isinstance(text, str):
+    if text is None:
         return None
     try:
         durations.parse(text)
@@ -173,9 +183,9 @@ def duration_of(text: str | None | UnsetType, path: str) -> str | None:
     return text
 
 
-def merged_metadata(current: Metadata, change: Metadata | None | UnsetType) -> Metadata:
+def merged_metadata(current: Metadata, change: Metadata | None) -> Metadata:
     """Return metadata with a request's keys set; those that are null are removed. Raises InvalidPayload."""
-    if not isinstance(change, dict):
+    if change is None:
         return current
     check_limits(change, ".metadata")
     return {name: value for name, value in {**current, **change}.items() if value is not None}

@@ -4,6 +4,7 @@ import structlog
 
 from rapport.campaigns import generation, queries
 from rapport.core.db import Connection, Database
+from rapport.core.queries import read_now
 
 log = structlog.get_logger(__name__)
 BATCH = 2_000
@@ -31,7 +32,7 @@ async def _make(conn: Connection, db: Database, project_id: int) -> bool:
     campaign = await queries.claim_generation(conn, project_id)
     if campaign is None:
         return False
-    now = await queries.read_now(conn, db.clock_offset)
+    now = await read_now(conn, db.clock_offset)
     wanted = min(BATCH, campaign.codes_wanted - campaign.codes_made)
     made = await generation.make(conn, project_id, campaign, now, wanted)
     if made:

@@ -8,10 +8,12 @@ from msgspec import Meta
 
 from rapport.core.clock import iso, parse_date
 from rapport.core.errors import InvalidPayload
-from rapport.core.jsons import check_limits
+from rapport.core.jsons import check_limits, encode
 from rapport.customers.models import ADDRESS_FIELDS, Customer
 
 MAX_METADATA_KEYS = 1000
+# The customer as it was is part of much that is logged about it.
+MAX_METADATA_BYTES = 131_072
 
 Text = Annotated[str, Meta(max_length=1024)]
 LongText = Annotated[str, Meta(max_length=10_000)]
@@ -74,6 +76,8 @@ def _merge(current: Metadata, change: Metadata | None, name: str) -> Metadata:
     merged = {key: value for key, value in {**current, **change}.items() if value is not None}
     if len(merged) > MAX_METADATA_KEYS:
         raise InvalidPayload(f"Property .{name} has more than {MAX_METADATA_KEYS} keys")
+    if len(encode(merged)) > MAX_METADATA_BYTES:
+        raise InvalidPayload(f"Property .{name} is longer than {MAX_METADATA_BYTES} bytes")
     return merged
 
 

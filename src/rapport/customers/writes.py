@@ -55,9 +55,16 @@ class Decider(Protocol):
         """Read, after the locks, the time and everything that decisions about these customers need."""
 
     async def decide(
-        self, conn: Connection, project_id: int, moment: Moment, customers: list[Customer], *, events_added: bool
+        self,
+        conn: Connection,
+        project_id: int,
+        moment: Moment,
+        customers: list[Customer],
+        *,
+        events_added: bool,
+        only: frozenset[str] | None,
     ) -> list[Decision]:
-        """Decide for each of the (locked, changed) customers."""
+        """Decide for each of the (locked, changed) customers, about all segments or about some."""
 
     async def write(self, conn: Connection, project_id: int, moment: Moment, decisions: dict[str, Decision]) -> None:
         """Write the memberships that changed."""
@@ -97,6 +104,7 @@ class Unit:
         self._current: dict[str, Customer] = {}
         self._created: set[str] = set()
         self._looked_at: set[str] = set()
+        self._only: frozenset[str] | None = None
         self._entries: list[Entry] = []
         self.events_added = False
 
@@ -212,9 +220,13 @@ class Unit:
         """Log a fact; it commits with the unit."""
         self._entries.append(Entry(kind, None if customer is None else customer.id, payload, campaign_id))
 
-    def look_at(self, customer_ids: list[str]) -> None:
-        """Decide about these locked customers anew although nothing about them was changed."""
+    def look_at(self, customer_ids: list[str], segment_ids: frozenset[str] | None = None) -> None:
+        """Decide about these locked customers anew although nothing about them was changed.
+
+        With `segment_ids` only those segments are decided, for customers about whom the unit changes nothing.
+        """
         self._looked_at.update(customer_ids)
+        self._only = segment_ids
 
     async def delete(self, customer: Customer) -> None:
         """Delete a locked customer and its memberships, and log it."""
@@ -249,14 +261,18 @@ class Unit:
         """Decide, write memberships, log them; return the customers whose rows have to be written."""
         customers = [self._current[customer_id] for customer_id in ids]
         decided = await self._decider.decide(
-            self.conn, self.project_id, self.moment, customers, events_added=self.events_added
+            self.conn, self.project_id, self.moment, customers, events_added=self.events_added, only=self._only
         )
         decisions = dict(zip(ids, decided, strict=True))
         changed: list[Customer] = []
         moments: dict[str, datetime | None] = {}
         for customer in customers:
             decision = decisions[customer.id]
-            new = msgspec.structs.replace(customer, next_check_at=decision.next_check_at)
+            next_check_at = decision.next_check_at
+            if self._only is not None:
+                # The other segments' moment is the one that is stored.
+                next_check_at = min(filter(None, (next_check_at, customer.next_check_at)), default=None)
+            new = msgspec.structs.replace(customer, next_check_at=next_check_at)
             self._current[customer.id] = new
             if customer != self._stored[customer.id]:
                 changed.append(new)

@@ -105,30 +105,24 @@ async def _campaign_id(conn: Connection, project_id: int, named: CampaignReferen
     return campaign.id
 
 
-async def _check_segment(conn: Connection, project_id: int, segment_id: str) -> bool:
-    """Hold a segment there; return whether it has been filled. Raises NotFound and InvalidPayload.
+async def _check_segment(conn: Connection, project_id: int, segment_id: str) -> None:
+    """Hold a segment there: deleting it waits for the lock, and then sees the distribution.
 
-    Its state is read before this transaction gets its number: if it is live by then, every entry that its filling made
-    is of an earlier transaction. Deleting a segment waits for the lock, and then sees the distribution.
+    Raises NotFound and InvalidPayload.
     """
-    seen = await segments.find(conn, project_id, segment_id)
     existing = {segment.id: segment for segment in await segments.lock_definitions(conn, project_id)}
     segment = existing.get(segment_id)
-    if seen is None or segment is None:
+    if segment is None:
         raise NotFound("segment", segment_id)
     if segment.type != AUTO_UPDATE:
         raise InvalidPayload(
             f"Property .trigger.segment_id: the segment is of type {segment.type}, and only auto-update segments say"
             " when a customer enters"
         )
-    return seen.state == "live"
 
 
-async def create(caller: Caller, data: DistributionInput) -> Distribution:
-    """Create a distribution; what happens from now on fires it, nothing that happened before.
-
-    Raises InvalidPayload (templates are parsed), NotFound for the segment or the campaign, TooManyDistributions.
-    """
+def _new(data: DistributionInput) -> Distribution:
+    """Return the distribution that a request asks for, not made yet. Pure; raises InvalidPayload."""
     name, trigger = _required(data.name, ".name"), _required(data.trigger, ".trigger")
     message = _required(data.message, ".message")
     _required(message.subject, ".message.subject")
@@ -155,15 +149,24 @@ async def create(caller: Caller, data: DistributionInput) -> Distribution:
         updated_at=None,
     )
     check_limits([blank.segment_id, blank.event], ".trigger")
-    new = _with_message(blank, message)
+    return _with_message(blank, message)
+
+
+async def create(caller: Caller, data: DistributionInput) -> Distribution:
+    """Create a distribution; what happens from now on fires it, nothing that happened before.
+
+    Raises InvalidPayload (templates are parsed), NotFound for the segment or the campaign, TooManyDistributions.
+    """
+    new = _new(data)
 
     async def work(conn: Connection) -> Distribution:
         campaign_id = await _campaign_id(conn, caller.project_id, _given(data.campaign, None))
-        filled = new.segment_id is None or await _check_segment(conn, caller.project_id, new.segment_id)
+        if new.segment_id is not None:
+            await _check_segment(conn, caller.project_id, new.segment_id)
         if await queries.count(conn, caller.project_id) >= MAX_DISTRIBUTIONS:
             raise TooManyDistributions(f"A project may have {MAX_DISTRIBUTIONS} distributions")
         made = msgspec.structs.replace(new, campaign_id=campaign_id)
-        return await queries.insert(conn, caller.project_id, made, filled=filled, offset=caller.db.clock_offset)
+        return await queries.insert(conn, caller.project_id, made, caller.db.clock_offset)
 
     return await caller.db.transaction(work)
 

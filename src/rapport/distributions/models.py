@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from rapport.activity.log import INTERNAL, Logged
+from rapport.activity.log import BACK_FILL, Logged
 
 SEGMENT_ENTERED = "customer.segment.entered"
 CUSTOM_EVENT = "customer.custom_event"
@@ -35,7 +35,7 @@ class Distribution(msgspec.Struct, frozen=True):
 
 
 class Listening(msgspec.Struct, frozen=True):
-    """An active distribution as the trigger sees it; `active_from` and `filled_from` are transaction ids."""
+    """An active distribution as the trigger sees it; `active_from` is a transaction id."""
 
     id: str
     trigger_type: str
@@ -43,7 +43,6 @@ class Listening(msgspec.Struct, frozen=True):
     event: str | None
     channel: str
     active_from: int
-    filled_from: int | None
 
     @property
     def subject(self) -> tuple[str, str | None]:
@@ -52,9 +51,7 @@ class Listening(msgspec.Struct, frozen=True):
 
     def hears(self, xid: int, entry: Logged) -> bool:
         """Whether an entry about its subject is new to it: later than when it was made active, and not a back-fill."""
-        if entry.source.get("channel") == INTERNAL.channel:
-            return self.filled_from is not None and xid > max(self.active_from, self.filled_from)
-        return xid > self.active_from
+        return xid > self.active_from and entry.source.get("reason") != BACK_FILL.reason
 
 
 def subject_of(entry: Logged) -> tuple[str, str | None]:

@@ -1,6 +1,6 @@
 """All SQL of distributions, and of how far the activity log has been read for them."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from rapport.core.db import Connection, columns
 from rapport.distributions.models import Distribution, Listening
@@ -43,24 +43,15 @@ ORDER BY reader.project_id
 """
 
 
-async def now(conn: Connection, offset: timedelta) -> datetime:
-    """Return the time."""
-    return await conn.fetchval(f"SELECT {_NOW.format('$1')}", offset)  # type: ignore[no-any-return]
-
-
-async def insert(
-    conn: Connection, project_id: int, new: Distribution, *, filled: bool, offset: timedelta
-) -> Distribution:
-    """Insert a distribution as of now; `filled`: its segment has all the members it had at first."""
+async def insert(conn: Connection, project_id: int, new: Distribution, offset: timedelta) -> Distribution:
+    """Insert a distribution as of now."""
     names = ("id", "active", *_SETTABLE)
-    places = ", ".join(f"${index}" for index in range(4, len(names) + 4))
+    places = ", ".join(f"${index}" for index in range(3, len(names) + 3))
     row = await conn.fetchrow(
-        f"INSERT INTO distributions (project_id, created_at, active_from, filled_from, {', '.join(names)}) "
-        f"SELECT $1, {_NOW.format('$2')}, pg_current_xact_id(), "
-        f"CASE WHEN $3 THEN pg_current_xact_id() END, {places} RETURNING {_DISTRIBUTION}",
+        f"INSERT INTO distributions (project_id, created_at, active_from, {', '.join(names)}) "
+        f"SELECT $1, {_NOW.format('$2')}, pg_current_xact_id(), {places} RETURNING {_DISTRIBUTION}",
         project_id,
         offset,
-        filled,
         *[getattr(new, name) for name in names],
     )
     await conn.execute(
@@ -171,20 +162,10 @@ async def move_position(conn: Connection, project_id: int, position: tuple[int, 
     )
 
 
-async def note_filled(conn: Connection, project_id: int) -> None:
-    """Let what Rapport itself brings about count from now on where the segment has been filled."""
-    await conn.execute(
-        "UPDATE distributions SET filled_from = pg_current_xact_id() FROM segments "
-        "WHERE distributions.project_id = $1 AND filled_from IS NULL AND distributions.active "
-        "AND segments.project_id = $1 AND segments.id = segment_id AND segments.state = 'live'",
-        project_id,
-    )
-
-
 async def listening(conn: Connection, project_id: int) -> list[Listening]:
     """Return the active distributions; the index is distributions_listening."""
     rows = await conn.fetch(
-        "SELECT id, trigger_type, segment_id, event, channel, active_from::text AS since, filled_from::text AS filled "
+        "SELECT id, trigger_type, segment_id, event, channel, active_from::text AS since "
         "FROM distributions WHERE project_id = $1 AND active AND deleted_at IS NULL",
         project_id,
     )
@@ -196,7 +177,6 @@ async def listening(conn: Connection, project_id: int) -> list[Listening]:
             event=row["event"],
             channel=row["channel"],
             active_from=int(row["since"]),
-            filled_from=None if row["filled"] is None else int(row["filled"]),
         )
         for row in rows
     ]

@@ -5,6 +5,7 @@ import structlog
 from rapport.activity import queries as activity
 from rapport.core.db import Connection, Database
 from rapport.core.ids import new_id
+from rapport.core.queries import read_now
 from rapport.customers.writes import Writer
 from rapport.distributions import queries
 from rapport.distributions.messages import queries as messages
@@ -41,7 +42,6 @@ async def _read_on(db: Database, project_id: int) -> bool:
         position = await queries.lock_position(conn, project_id)
         if position is None:
             return 0, 0
-        await queries.note_filled(conn, project_id)
         # Whatever was made active by a transaction below the horizon is seen by the statement after it.
         below = await activity.horizon(conn)
         listening = await queries.listening(conn, project_id)
@@ -55,7 +55,7 @@ async def _read_on(db: Database, project_id: int) -> bool:
         ]
         queued = 0
         if wanted:
-            queued = await messages.queue(conn, project_id, await queries.now(conn, db.clock_offset), wanted)
+            queued = await messages.queue(conn, project_id, await read_now(conn, db.clock_offset), wanted)
         reached = (entries[-1][0], entries[-1][1].seq) if len(entries) == BATCH else max(start, (below, 0))
         if reached > position:
             await queries.move_position(conn, project_id, reached)

@@ -2,34 +2,114 @@
 
 import html
 import json
+import re
 from importlib import resources
 from typing import Any
 
+_CODE = re.compile(r"`([^`]+)`")
+_RULES = {
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "minimum": "at least {}",
+    "maximum": "at most {}",
+    "minItems": "at least {} items",
+    "maxItems": "at most {} items",
+    "minProperties": "at least {} entries",
+    "maxProperties": "at most {} entries",
+    "pattern": "of the form {}",
+    "default": "{} if left out",
+}
 
-def _schema_text(schema: dict[str, Any], components: dict[str, Any]) -> str:
+
+def _text(words: str) -> str:
+    """Return prose as HTML: what stands between backticks is code."""
+    return _CODE.sub(r"<code>\1</code>", html.escape(words))
+
+
+def _paragraphs(words: str) -> str:
+    return "".join(f"<p>{_text(part)}</p>" for part in words.split("\n\n") if part.strip())
+
+
+def _code(value: Any) -> str:
+    return f"<code>{html.escape(value if isinstance(value, str) else json.dumps(value))}</code>"
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """Return what a value may be, in words, with links to the types."""
     if "$ref" in schema:
-        return _schema_text(components[schema["$ref"].rsplit("/", 1)[-1]], components)
-    return json.dumps(schema, indent=2)
+        name = html.escape(schema["$ref"].rsplit("/", 1)[-1])
+        return f'<a href="#type-{name}">{name}</a>'
+    if "anyOf" in schema:
+        return " or ".join(_kind(one) for one in schema["anyOf"])
+    if "const" in schema:
+        return _code(schema["const"])
+    if "enum" in schema:
+        return " or ".join(_code(one) for one in schema["enum"])
+    kind = str(schema.get("type", "anything"))
+    if kind == "array" and "items" in schema:
+        kind = f"array of {_kind(schema['items'])}"
+    if kind == "object" and schema.get("additionalProperties"):
+        kind = f"object of {_kind(schema['additionalProperties'])}"
+    return f"{kind} ({schema['format']})" if "format" in schema else kind
+
+
+def _rules(schema: dict[str, Any]) -> str:
+    parts = [_text(schema["description"])] if "description" in schema else []
+    for one in (schema, *schema.get("anyOf", ())):
+        parts += [
+            words.format(_code(one[name]) if name in {"pattern", "default"} else f"{one[name]:,}")
+            for name, words in _RULES.items()
+            if name in one
+        ]
+    return ", ".join(dict.fromkeys(parts))
+
+
+def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    head = "".join(f"<th>{one}</th>" for one in heads)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _properties(schema: dict[str, Any]) -> str:
+    required = schema.get("required", ())
+    rows = [
+        (_code(name) + (" <em>required</em>" if name in required else ""), _kind(one), _rules(one))
+        for name, one in schema.get("properties", {}).items()
+    ]
+    return _table(("Property", "Type", "Rules"), rows) if rows else f"<p>{_kind(schema)}</p>"
+
+
+def _shape(title: str, schema: dict[str, Any], components: dict[str, Any]) -> str:
+    """Return a body or an answer: its properties at once, what is inside them by links."""
+    named = "$ref" in schema
+    shown = components[schema["$ref"].rsplit("/", 1)[-1]] if named else schema
+    link = f" {_kind(schema)}" if named else ""
+    return f"<h4>{title}{link}</h4>{_properties(shown) if shown.get('properties') else ''}"
 
 
 def _operation_html(path: str, method: str, described: dict[str, Any], components: dict[str, Any]) -> str:
-    rows = "".join(
-        f"<tr><td><code>{html.escape(one['name'])}</code></td><td>{one['in']}</td>"
-        f"<td>{html.escape(json.dumps(one['schema']))}</td></tr>"
-        for one in described["parameters"]
-    )
-    parts = [f"<p>{html.escape(described['description'])}</p>" if described["description"] else ""]
+    rows = [
+        (_code(one["name"]), one["in"], _kind(one["schema"]), _rules(one["schema"])) for one in described["parameters"]
+    ]
+    parts = [_paragraphs(described["description"])]
     if rows:
-        parts.append(f"<table><tr><th>Parameter</th><th>In</th><th>Type</th></tr>{rows}</table>")
+        parts.append(_table(("Parameter", "In", "Type", "Rules"), rows))
     if "requestBody" in described:
-        schema = described["requestBody"]["content"]["application/json"]["schema"]
-        parts.append(f"<h4>Body</h4><pre>{html.escape(_schema_text(schema, components))}</pre>")
+        parts.append(_shape("Body", described["requestBody"]["content"]["application/json"]["schema"], components))
+    status, answer = next(iter(described["responses"].items()))
+    title = f"Answer {status}: {_text(answer['description'])}"
+    parts.append(_shape(title, answer.get("content", {}).get("application/json", {}).get("schema", {}), components))
     verb = method.upper()
     return (
         f'<details id="{described["operationId"]}"><summary><b class="{verb}">{verb}</b>'
-        f"<code>{html.escape(path)}</code><span>{html.escape(described['summary'])}</span></summary>"
+        f"<code>{html.escape(path)}</code><span>{_text(described['summary'])}</span></summary>"
         f"<div class=in>{''.join(parts)}</div></details>"
     )
+
+
+def _type_html(name: str, schema: dict[str, Any]) -> str:
+    words = _paragraphs(schema.get("description", ""))
+    return f'<section id="type-{html.escape(name)}"><h3>{html.escape(name)}</h3>{words}{_properties(schema)}</section>'
 
 
 def page(described: dict[str, Any]) -> str:
@@ -40,6 +120,7 @@ def page(described: dict[str, Any]) -> str:
         for method, one in methods.items():
             tags.setdefault(one["tags"][0], []).append(_operation_html(path, method, one, components))
     body = "".join(f"<h2>{html.escape(tag)}</h2>{''.join(parts)}" for tag, parts in sorted(tags.items()))
+    types = "".join(_type_html(name, schema) for name, schema in sorted(components.items()))
     style = (resources.files("rapport.http") / "docs_page.css").read_text()
     title = f"Rapport {html.escape(described['info']['version'])}"
     return (
@@ -48,5 +129,7 @@ def page(described: dict[str, Any]) -> str:
         f"<title>{title}</title><style>{style}</style></head><body><h1>{title}</h1>"
         f"<p>{html.escape(described['info']['summary'])} The machine-readable document is "
         '<a href="/openapi.json">openapi.json</a>. Every call under <code>/v1</code> carries the headers '
-        f"<code>X-App-Id</code> and <code>X-App-Token</code>.</p>{body}</body></html>"
+        "<code>X-App-Id</code> and <code>X-App-Token</code>. An error is answered with a status of 4xx or 5xx and "
+        '<a href="#type-ErrorBody">ErrorBody</a>.</p>'
+        f'{body}<h2 id="types">Types</h2>{types}</body></html>'
     )

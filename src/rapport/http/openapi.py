@@ -15,6 +15,27 @@ from rapport.http.lists import InstantFilter, ListSpec
 _TEMPLATE: Final = "#/components/schemas/{name}"
 _PARAMETER: Final = re.compile(r"{(\w+)(?::\w+)?}")
 
+# What an operation answers, where it is neither a list nor the object that its path is named for.
+_ANSWERS: Final = {
+    "health": "The server's version",
+    "list-customer-segments": "The segments that the customer is in",
+    "delete-campaign": "The deletion has begun",
+    "add-vouchers-to-campaign": "The campaign",
+    "add-voucher-with-specific-code-to-campaign": "The voucher",
+    "create-publication": "The publication, with its voucher",
+    "create-publication-1": "The publication, with its voucher",
+    "track-custom-event": "The event",
+    "get-distribution-message": "The message, with its bodies",
+    "resend-distribution-message": "The message",
+    "redeem-stacked-discounts": "The redemptions, one for each redeemable, and the order as they leave it",
+    "redeem-voucher": "The redemption, with its order and its voucher",
+    "rollback-redemption": "The rollback",
+    "rollback-stacked-redemptions": "The rollbacks, one for each redemption",
+    "validate-stacked-discounts": "Whether the redeemables can be redeemed, and the order as they would leave it",
+    "validate-voucher": "Whether the code can be redeemed, and the order as it would leave it",
+    "create-validation-rule-assignment": "The assignment",
+}
+
 
 def operation(
     operation_id: str,
@@ -46,7 +67,61 @@ def _query_parameters(spec: ListSpec) -> list[dict[str, Any]]:
 def _references(kinds: Iterable[Any]) -> tuple[dict[Any, dict[str, Any]], dict[str, Any]]:
     known = list(dict.fromkeys(kinds))
     schemas, components = msgspec.json.schema_components(known, ref_template=_TEMPLATE)
-    return dict(zip(known, schemas, strict=True)), components
+    return dict(zip(known, schemas, strict=True)), {name: _tidy(schema) for name, schema in components.items()}
+
+
+def _tidy(schema: Any) -> Any:
+    """Return a schema without defaults of null, which say no more than that a property may be left out."""
+    if isinstance(schema, list):
+        return [_tidy(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: _tidy(one) for key, one in schema.items() if not (key == "default" and one is None)}
+    if isinstance(kept.get("description"), str):
+        kept["description"] = inspect.cleandoc(kept["description"])
+    return kept
+
+
+def _operation_id(handler: HTTPRouteHandler, path: str) -> str:
+    """Return the id of an operation at a path; ids are unique, so each path of one handler has its own.
+
+    The declared id ends as one of the paths does (`list-customer-activity`, `…/activity`); the ids of the others end as
+    they do (`list-customer-activities`).
+    """
+    declared = str(handler.opt["operation_id"])
+    ends = {one.rsplit("/", 1)[-1] for one in handler.paths}
+    own = next((end for end in ends if declared.endswith(f"-{end}")), None)
+    if len(ends) == 1 or own is None:
+        return declared
+    return declared.removesuffix(own) + path.rsplit("/", 1)[-1]
+
+
+def _list_schema(spec: ListSpec) -> dict[str, Any]:
+    """Return the schema of a page, as `lists.envelope` makes it."""
+    properties = {
+        "object": {"const": "list"},
+        "data_ref": {"const": spec.data_ref},
+        spec.items_key or spec.data_ref: {"type": "array", "items": {"type": "object"}},
+        "total": {"type": "integer", "minimum": 0},
+        "has_more": {"type": "boolean"},
+    }
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _success(handler: HTTPRouteHandler, operation_id: str, tag: str, schemas: dict[Any, Any]) -> dict[str, Any]:
+    declared = handler.opt
+    if handler.status_code == 204:
+        return {"description": "Done; no content"}
+    shape: dict[str, Any] = {"type": "object"}
+    if declared["answer"] is not None:
+        shape = schemas[declared["answer"]]
+    elif declared["spec"] is not None:
+        shape = _list_schema(declared["spec"])
+    otherwise = "A page of the list" if declared["spec"] else f"The {tag.removesuffix('s').replace('-', ' ')}"
+    return {
+        "description": _ANSWERS.get(operation_id, otherwise),
+        "content": {"application/json": {"schema": shape}},
+    }
 
 
 def _describe(handler: HTTPRouteHandler, path: str, schemas: dict[Any, dict[str, Any]]) -> dict[str, Any]:
@@ -60,18 +135,19 @@ def _describe(handler: HTTPRouteHandler, path: str, schemas: dict[Any, dict[str,
     if declared["spec"] is not None:
         parameters += _query_parameters(declared["spec"])
     error = {"description": "The error", "content": {"application/json": {"schema": schemas[ErrorBody]}}}
-    status = str(handler.status_code)
-    success: dict[str, Any] = {"description": "Done"}
-    if status != "204":
-        shape = schemas[declared["answer"]] if declared["answer"] is not None else {"type": "object"}
-        success["content"] = {"application/json": {"schema": shape}}
+    operation_id = _operation_id(handler, path)
+    tag = path.split("/")[2] if path.startswith("/v1/") else "server"
     described: dict[str, Any] = {
-        "operationId": declared["operation_id"],
-        "tags": [path.split("/")[2] if path.startswith("/v1/") else "server"],
+        "operationId": operation_id,
+        "tags": [tag],
         "summary": summary.rstrip("."),
         "description": description.strip(),
         "parameters": parameters,
-        "responses": {status: success, "4XX": error, "5XX": error},
+        "responses": {
+            str(handler.status_code): _success(handler, operation_id, tag, schemas),
+            "4XX": error,
+            "5XX": error,
+        },
     }
     if declared["secured"]:
         described["security"] = [{"X-App-Id": [], "X-App-Token": []}]

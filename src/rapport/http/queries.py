@@ -27,11 +27,42 @@ class _Statement:
         return " AND ".join(self.conditions)
 
 
-async def _check_cursor(conn: Connection, spec: ListSpec, project_id: int, cursor_id: str) -> None:
-    """Tell the end of a list from a cursor that is not there. Raises InvalidQueryParams."""
-    known = f"SELECT EXISTS (SELECT FROM {spec.table} WHERE project_id = $1 AND id = $2)"
-    if not await conn.fetchval(known, project_id, cursor_id):
-        raise InvalidQueryParams(f"Query param starting_after_id names nothing in this list: {cursor_id}")
+async def _after(conn: Connection, spec: ListSpec, project_id: int, page: Page, statement: _Statement) -> None:
+    """Continue after the row that `starting_after_id` names; PostgreSQL sorts a missing value as the largest.
+
+    Raises InvalidQueryParams when the list has no such row.
+    """
+    column, tie = spec.orders[page.order], spec.tie
+    row = await conn.fetchrow(
+        f"SELECT {column} AS value, {tie} AS tie FROM {spec.table} WHERE project_id = $1 AND id = $2",
+        project_id,
+        page.starting_after_id,
+    )
+    if row is None:
+        raise InvalidQueryParams(f"Query param starting_after_id names nothing in this list: {page.starting_after_id}")
+    comparison = "<" if page.descending else ">"
+    if row["value"] is not None:
+        beyond = "" if page.descending else f" OR {column} IS NULL"
+        statement.add(f"(({column}, {tie}) {comparison} ({{}}, {{}}){beyond})", row["value"], row["tie"])
+    else:
+        beyond = f" OR {column} IS NOT NULL" if page.descending else ""
+        statement.add(f"(({column} IS NULL AND {tie} {comparison} {{}}){beyond})", row["tie"])
+
+
+def _statement(
+    project_id: int,
+    page: Page,
+    where: Mapping[str, Any] | None,
+    conditions: tuple[tuple[str, tuple[Any, ...]], ...],
+) -> _Statement:
+    statement = _Statement(project_id, "project_id")
+    for column, value in (where or {}).items():
+        statement.add(f"{column} = {{}}", value)
+    for item, value in page.filters:
+        statement.add(item.condition, value)
+    for text, values in conditions:
+        statement.add(text, *values)
+    return statement
 
 
 async def fetch_page(
@@ -48,35 +79,19 @@ async def fetch_page(
     `total` counts the whole list; a cursor narrows the page, not the total. Raises InvalidQueryParams for a cursor
     that is not there.
     """
-    statement = _Statement(project_id, "project_id")
-    for column, value in (where or {}).items():
-        statement.add(f"{column} = {{}}", value)
-    for item, value in page.filters:
-        statement.add(item.condition, value)
-    for text, values in conditions:
-        statement.add(text, *values)
-    total = await conn.fetchval(
-        f"SELECT count(*) FROM {spec.table} WHERE {statement.where()}",
-        *statement.parameters,
-    )
+    statement = _statement(project_id, page, where, conditions)
+    total = await conn.fetchval(f"SELECT count(*) FROM {spec.table} WHERE {statement.where()}", *statement.parameters)
     comparison, direction = ("<", "DESC") if page.descending else (">", "ASC")
-    column = spec.orders[page.order]
     if page.starting_after is not None:
         statement.add(f"{spec.cursor} {comparison} {{}}", page.starting_after)
     if page.starting_after_id is not None:
-        statement.add(
-            f"({column}, {spec.tie}) {comparison} (SELECT {column}, {spec.tie} FROM {spec.table} "
-            "WHERE project_id = $1 AND id = {})",
-            page.starting_after_id,
-        )
+        await _after(conn, spec, project_id, page, statement)
     parameters = [*statement.parameters, page.limit + 1, (page.page - 1) * page.limit]
     rows = await conn.fetch(
         f"SELECT {columns(spec.row)} FROM {spec.table} WHERE {statement.where()} "
-        f"ORDER BY {column} {direction}, {spec.tie} {direction} "
+        f"ORDER BY {spec.orders[page.order]} {direction}, {spec.tie} {direction} "
         f"LIMIT ${len(parameters) - 1} OFFSET ${len(parameters)}",
         *parameters,
     )
-    if page.starting_after_id is not None and not rows:
-        await _check_cursor(conn, spec, project_id, page.starting_after_id)
     items = [spec.row(*row) for row in rows[: page.limit]]
     return Found(items, total, len(rows) > page.limit)

@@ -254,8 +254,9 @@ async def _make(
     unit: Unit, campaign: Campaign, customer_id: str, publication_id: str, count: int
 ) -> list[tuple[str, str]]:
     """Make codes for a campaign that grows with its customers, and take them."""
-    if await campaigns.find(unit.conn, unit.project_id, campaign.id, lock="KEY SHARE") is None:
-        raise Restart  # deleted since
+    current = await campaigns.find(unit.conn, unit.project_id, campaign.id, lock="KEY SHARE")
+    if current is None or current.type != AUTO_UPDATE:
+        raise Restart  # deleted or changed since
     until = _until(campaign, unit.now)
     taken = []
     for code in await generation.make(unit.conn, unit.project_id, campaign, unit.now, count):

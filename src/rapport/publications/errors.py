@@ -38,6 +38,13 @@ class DuplicateSourceId(RapportError):
     message = "Duplicate source_id"
 
 
+class PageOverLimit(RapportError):
+    """Lists of publications have so many pages and no more."""
+
+    key = "page_over_limit"
+    message = "Listing resource above 1000 page is not supported"
+
+
 class TooManyVouchersRequested(RapportError):
     """So many codes are not published at once."""
 

@@ -14,7 +14,7 @@ from rapport.http.errors import payload_error
 from rapport.http.lists import envelope, read_page
 from rapport.http.openapi import operation
 from rapport.publications import actions, queries
-from rapport.publications.errors import TooManyVouchersRequested
+from rapport.publications.errors import PageOverLimit, TooManyVouchersRequested
 from rapport.publications.models import PublicationRow
 from rapport.publications.schemas import PublicationInput, created_view, view
 from rapport.redemptions.queries import find_customers
@@ -63,6 +63,8 @@ def _nested(request: Request[Any, Any, Any], name: str) -> dict[str, Any]:
 async def create_by_query(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
     """As creating a publication, with everything in the query: `voucher` or `campaign[name]`, `customer[source_id]`."""
     query = request.query_params
+    if any("\x00" in text for pair in query.multi_items() for text in pair):
+        raise InvalidQueryParams("A query param holds a NUL character")
     customer = _nested(request, "customer")
     if "customer" in query:
         customer = {"source_id": query["customer"]}
@@ -97,6 +99,9 @@ async def _shown(caller: Caller, rows: list[PublicationRow]) -> list[dict[str, A
 @get("/v1/publications", opt=operation("list-publications", spec=queries.PUBLICATIONS))
 async def list_publications(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """List publications, also those that failed, newest first."""
+    asked = request.query_params.get("page") or ""
+    if asked.isascii() and asked.isdigit() and len(asked) < 10 and int(asked) > queries.PUBLICATIONS.max_page:
+        raise PageOverLimit(f"Property .page cannot be higher than {queries.PUBLICATIONS.max_page}")
     page = read_page(queries.PUBLICATIONS, request.query_params)
     async with caller.db.read() as conn:
         found = await queries.list_page(conn, caller.project_id, page)

@@ -21,7 +21,7 @@ from rapport.orders.schemas import view as order_view
 from rapport.redemptions import deciding, queries
 from rapport.redemptions.deciding import Situation
 from rapport.redemptions.models import FAILURE, REDEMPTION, SUCCESS, Redemption
-from rapport.redemptions.schemas import RedeemInput, Refused, channel_of, check, customer_of, event_view
+from rapport.redemptions.schemas import RedeemInput, Refused, channel_of, check, check_order, customer_of, event_view
 from rapport.rules.membership import segments_of
 from rapport.vouchers.availability import Refusal
 from rapport.vouchers.models import Voucher
@@ -66,7 +66,8 @@ async def redeem(writer: Writer, signature: Signature, data: RedeemInput) -> Red
     The customer is upserted; the order is created or updated, PAID unless the request says otherwise, with the
     discounts taken off one after another. A refusal commits too: the failure is kept, counted and logged; then
     Refused is raised.
-    Raises NotFound for an unknown voucher, customer or order (nothing is kept then), InvalidPayload, DuplicateFound.
+    Raises NotFound for an unknown voucher, customer or order (nothing is kept then), InvalidPayload, InvalidOrder,
+    DuplicateFound.
     """
     check(data)
     check_limits(data.metadata, ".metadata")
@@ -99,6 +100,7 @@ async def _open(attempt: _Attempt) -> None:
         if customer is not None:
             order = msgspec.structs.replace(order, customer=customer, customer_id=UNSET)
         attempt.placed = await open_order(unit, order, None)
+        check_order(attempt.placed.before, attempt.placed.after)
         attempt.customer_id = attempt.placed.after.customer_id
     elif customer is not None:
         attempt.customer_id = (await unit.upsert(customer))[0].id

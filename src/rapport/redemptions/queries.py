@@ -127,6 +127,17 @@ async def find(conn: Connection, project_id: int, redemption_id: str) -> Redempt
     return None if row is None else Redemption(*row)
 
 
+async def find_standing(conn: Connection, project_id: int, ids: list[str]) -> list[Redemption]:
+    """Return those of the redemptions (of an order: single ones and parents) that are not undone, oldest first."""
+    rows = await conn.fetch(
+        f"SELECT {_COLUMNS} FROM redemptions WHERE project_id = $1 AND id = ANY ($2) AND rollback_id IS NULL "
+        "ORDER BY created_at, (amounts ->> 'discount_amount')::bigint, id",
+        project_id,
+        ids,
+    )
+    return [Redemption(*row) for row in rows]
+
+
 async def children(conn: Connection, project_id: int, parent_id: str) -> list[Redemption]:
     """Return the redemptions of a stack, in the order in which they were applied."""
     rows = await conn.fetch(

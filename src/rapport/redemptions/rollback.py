@@ -19,7 +19,7 @@ from rapport.orders.models import Order
 from rapport.redemptions import deciding, queries
 from rapport.redemptions.actions import counted, log
 from rapport.redemptions.models import FAILURE, REDEMPTION, ROLLBACK, SUCCESS, Redemption
-from rapport.redemptions.schemas import NamedOrder, Refused, RollbackInput, channel_of
+from rapport.redemptions.schemas import CANCELED, InvalidOrder, NamedOrder, Refused, RollbackInput, channel_of, customer_of
 from rapport.vouchers.availability import Refusal
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.queries import find_many, give_back
@@ -37,13 +37,6 @@ class InvalidRedemption(RapportError):
 
     key = "invalid_redemption"
     message = "Invalid redemption"
-
-
-class InvalidOrder(RapportError):
-    """Order is not related with redemption."""
-
-    key = "invalid_order"
-    message = "Invalid order"
 
 
 class InvalidCustomer(RapportError):
@@ -112,11 +105,12 @@ async def _get(unit: Unit, redemption_id: str, *, stacked: bool) -> Redemption:
 
 async def _lock(unit: Unit, row: Redemption, data: RollbackInput) -> Order | None:
     """Lock the customers and the order of a redemption, and see that they are the expected ones."""
+    named = None if data.customer is not None and not data.customer.is_named else customer_of(data)
     seen = None if row.order_id is None else await orders.find(unit.conn, unit.project_id, row.order_id)
     people = {row.customer_id, None if seen is None else seen.customer_id}
     await unit.lock_all(sorted(person for person in people if person is not None))
-    if data.customer is not None:
-        await _check_customer(unit, row, data.customer)
+    if named is not None:
+        await _check_customer(unit, row, named)
     if seen is None:
         if data.order is not None and (data.order.id or data.order.source_id):
             raise InvalidOrder("Order is not related with redemption.")
@@ -187,10 +181,11 @@ async def _undo(
         rollbacks = [_rollback(unit, child, data, SUCCESS, parent_id=parent.id) for child in children]
         for child, rollback in zip(children, rollbacks, strict=True):
             await queries.mark_rolled_back(unit.conn, unit.project_id, child.id, rollback.id)
-    applied = sum(child.applied_amount for child in children)
     if order is not None:
-        order = await place(unit, Placed(order, _without(order, row, root, applied)))
-        shown = deciding.amounts(order, order.discount_amount, 0)
+        others = [one for one in order.redemptions if one != row.id]
+        standing = await queries.find_standing(unit.conn, unit.project_id, others)
+        order = await place(unit, Placed(order, _without(order, row, root, standing)))
+        shown = deciding.amounts(order, order.discount_amount, order.applied_discount_amount)
         rollbacks = [msgspec.structs.replace(one, amounts=shown) for one in rollbacks]
         parent = None if parent is None else msgspec.structs.replace(parent, amounts=shown)
     counted(unit, row.customer_id, total_rolled_back=len(children), total_rollback_succeeded=len(children))
@@ -206,17 +201,20 @@ async def _undo(
     return RolledBack(rollbacks, vouchers, parent, None if customer is None else simple_view(customer), order)
 
 
-def _without(order: Order, row: Redemption, root: Redemption, applied: int) -> Order:
-    """Return the order without a redemption's discounts; CANCELED when no other redemption on it stands."""
+def _without(order: Order, row: Redemption, root: Redemption, standing: list[Redemption]) -> Order:
+    """Return the order without a redemption's discounts; CANCELED when no other redemption on it stands.
+
+    What the standing redemptions (oldest first) took off stays off, and what they did not take off is not put on:
+    the shop may have changed the order's discount meanwhile. What was applied is what the last of them applied.
+    """
     entry = {**order.redemptions.get(row.id, {}), "rollback_id": root.id, "rollback_date": iso(root.created_at)}
-    redemptions = {**order.redemptions, row.id: entry}
-    stands = any("rollback_id" not in one for one in redemptions.values())
-    discount = max(0, order.discount_amount - applied)
+    kept = sum(one.applied_amount for one in standing)
+    discount = min(order.discount_amount, max(kept, order.discount_amount - row.applied_amount))
     return msgspec.structs.replace(
         order,
-        status=order.status if stands else "CANCELED",
+        status=order.status if standing else CANCELED,
         discount_amount=discount,
-        applied_discount_amount=max(0, order.applied_discount_amount - applied),
+        applied_discount_amount=min(discount, standing[-1].applied_amount if standing else 0),
         total_amount=max(0, order.amount - discount - order.items_discount_amount),
-        redemptions=redemptions,
+        redemptions={**order.redemptions, row.id: entry},
     )

@@ -111,6 +111,7 @@ async def list_voucher_redemptions(request: Request[Any, Any, Any], code: str, c
 async def _rollback_input(request: Request[Any, Any, Any]) -> RollbackInput:
     data = await read_body(request, RollbackInput) if await request.body() else RollbackInput()
     data.reason = data.reason or (request.query_params.get("reason") or "")[:1_000] or None
+    data.tracking_id = data.tracking_id or request.query_params.get("tracking_id")
     return data
 
 

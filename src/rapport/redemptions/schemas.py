@@ -1,7 +1,5 @@
 """Redemptions on the wire."""
 
-import base64
-import hashlib
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -22,6 +20,9 @@ from rapport.vouchers.schemas import Code
 from rapport.vouchers.schemas import view as voucher_view
 
 MAX_REDEEMABLES = 5
+# How the reference's tracking ids begin, which are hashes of source ids.
+HASHED = "track_"
+CANCELED = "CANCELED"
 
 
 class Refused(RapportError):
@@ -31,6 +32,13 @@ class Refused(RapportError):
         super().__init__(refusal.details, resource_id=resource_id, resource_type=resource_type)
         self.key, self.message = refusal.key, refusal.message  # type: ignore[misc] # the reason is data here
         self.shop_error = None if refusal.shop_message is None else {"message": refusal.shop_message}
+
+
+class InvalidOrder(RapportError):
+    """The order is another one than the redemption's, another customer's, or canceled."""
+
+    key = "invalid_order"
+    message = "Invalid order"
 
 
 class DuplicatedRedeemables(RapportError):
@@ -96,6 +104,7 @@ class RollbackInput(msgspec.Struct, kw_only=True):
 
     reason: Annotated[str, Meta(max_length=1_000)] | None = None
     customer: CustomerInput | None = None
+    tracking_id: Identifier | None = None
     order: NamedOrder | None = None
     metadata: Metadata | None = None
 
@@ -109,15 +118,30 @@ def check(data: RedeemInput) -> None:
         raise DuplicatedRedeemables("Duplicated redeemables detected in one redemption")
 
 
-def customer_of(data: RedeemInput) -> CustomerInput | None:
-    """Return the customer that a request names outside its order. Raises InvalidPayload."""
-    if data.customer is not None and (data.customer.is_named or data.customer.has_data):
-        return data.customer
-    if data.customer is None and data.tracking_id is not None and not data.tracking_id.startswith("track_"):
-        return CustomerInput(source_id=data.tracking_id)
+def check_order(before: Order | None, after: Order | None) -> None:
+    """Refuse an order that is stored for another customer, and one that is canceled. Raises InvalidOrder."""
+    if after is None:
+        return
+    if before is not None and before.customer_id not in (None, after.customer_id):
+        raise InvalidOrder(f"Order {before.id} belongs to another customer", resource_id=before.id)
+    if after.status == CANCELED:
+        raise InvalidOrder("The order is canceled; name a status in .order.status to reopen it, or use another order")
+
+
+def customer_of(data: RedeemInput | RollbackInput) -> CustomerInput | None:
+    """Return the customer that a request names outside its order. Raises InvalidPayload.
+
+    A tracking id is the customer's source id, in requests and answers alike.
+    """
     if data.customer is not None:
+        if data.customer.is_named or data.customer.has_data:
+            return data.customer
         raise InvalidPayload("Property .customer should have id or source_id")
-    return None
+    if data.tracking_id is None:
+        return None
+    if data.tracking_id.startswith(HASHED):
+        raise InvalidPayload("Property .tracking_id is a hash, which names nobody here; it should be a source_id")
+    return CustomerInput(source_id=data.tracking_id)
 
 
 def channel_of(source: Source) -> dict[str, str]:
@@ -126,11 +150,8 @@ def channel_of(source: Source) -> dict[str, str]:
 
 
 def tracking_id(customer: dict[str, Any] | None) -> str | None:
-    """Return the reference's hashed source id of a customer."""
-    if customer is None or "source_id" not in customer:
-        return None
-    digest = hashlib.sha256(customer["source_id"].encode()).digest()[:18]
-    return f"track_{base64.b64encode(digest).decode()}"
+    """Return what names a customer in `tracking_id`: their source id."""
+    return None if customer is None else customer.get("source_id")
 
 
 def _voucher(row: Redemption, voucher: Voucher | None) -> dict[str, Any] | None:

@@ -4,17 +4,17 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
 
 from rapport.core.db import Connection
 from rapport.core.errors import DuplicateFound, NotFound
 from rapport.core.ids import new_id
 from rapport.core.jsons import check_limits
+from rapport.core.queries import read_now
 from rapport.http.caller import Caller
 from rapport.rules import conditions, queries
 from rapport.rules.conditions import InvalidValidationRules, RuleSet
 from rapport.rules.models import NOTHING_APPLICABLE, Assignment, ValidationRule
-from rapport.rules.schemas import AssignmentInput, ValidationRuleInput, ValidationRuleUpdate
+from rapport.rules.schemas import AssignmentInput, RuleError, ValidationRuleInput, ValidationRuleUpdate
 from rapport.segments import queries as segments
 
 RESOURCE = "validation_rules"
@@ -24,11 +24,17 @@ def _applicable_to(data: ValidationRuleInput | ValidationRuleUpdate) -> dict[str
     if data.bundle_rules:
         raise InvalidValidationRules("Property .bundle_rules is not supported yet")
     given = data.applicable_to
-    if not isinstance(given, dict):
+    if given is None:
         return NOTHING_APPLICABLE
     if given.get("included") or given.get("excluded"):
         raise InvalidValidationRules("Property .applicable_to: discounts on single products are not supported yet")
     return {"excluded": [], "included": [], "included_all": bool(given.get("included_all"))}
+
+
+def _error(change: RuleError | None, current: dict[str, Any] | None) -> dict[str, Any] | None:
+    if change is None or change.message is None:
+        return current
+    return {"message": change.message} if change.message else None
 
 
 async def _check_segments(conn: Connection, project_id: int, rules: RuleSet) -> None:
@@ -44,7 +50,6 @@ async def create(caller: Caller, data: ValidationRuleInput) -> ValidationRule:
     raw = data.rules if isinstance(data.rules, dict) else {"logic": ""}
     check_limits(raw, ".rules")
     rules = conditions.parse(raw)
-    error = msgspec.to_builtins(data.error) if data.error is not UNSET and data.error is not None else None
     applicable_to = _applicable_to(data)
 
     async def work(conn: Connection) -> ValidationRule:
@@ -53,12 +58,12 @@ async def create(caller: Caller, data: ValidationRuleInput) -> ValidationRule:
             id=new_id("val"),
             name=data.name,
             rules=raw,
-            error=error,
+            error=_error(data.error, None),
             applicable_to=applicable_to,
             type=data.type or "expression",
             context_type=data.context_type or "global",
             segment_ids=sorted(rules.segment_ids),
-            created_at=await queries.read_now(conn, caller.db.clock_offset),
+            created_at=await read_now(conn, caller.db.clock_offset),
             updated_at=None,
         )
         await queries.insert(conn, caller.project_id, rule)
@@ -85,12 +90,11 @@ async def update(caller: Caller, rule_id: str, data: ValidationRuleUpdate) -> Va
         }
         if rules is not None:
             changes |= {"rules": data.rules, "segment_ids": sorted(rules.segment_ids)}
-        if data.error is not UNSET:
-            changes["error"] = None if data.error is None else msgspec.to_builtins(data.error)
         applicable_to = _applicable_to(data)
-        if isinstance(data.applicable_to, dict):
+        if data.applicable_to is not None:
             changes["applicable_to"] = applicable_to
-        now = await queries.read_now(conn, caller.db.clock_offset)
+        changes["error"] = _error(data.error, rule.error)
+        now = await read_now(conn, caller.db.clock_offset)
         changed = msgspec.structs.replace(rule, **changes, updated_at=now)
         await queries.update(conn, caller.project_id, changed)
         return changed
@@ -135,7 +139,7 @@ async def create_assignment(caller: Caller, rule_id: str, data: AssignmentInput,
         object_id = await queries.find_related(conn, caller.project_id, kind, reference)
         if object_id is None:
             raise NotFound(kind, reference)
-        now = await queries.read_now(conn, caller.db.clock_offset)
+        now = await read_now(conn, caller.db.clock_offset)
         made = await assign(conn, caller.project_id, now, [rule_id], kind, object_id)
         if not made:
             existing = await queries.find_assignment(conn, caller.project_id, rule_id, object_id)

@@ -1,7 +1,6 @@
 """All SQL of validation rules."""
 
 from collections import defaultdict
-from datetime import datetime, timedelta
 
 from rapport.core.db import Connection, columns
 from rapport.http.lists import Equals, Found, From, ListSpec, Page, Until
@@ -30,12 +29,6 @@ _RELATED = {
     "campaign": "SELECT id FROM campaigns WHERE project_id = $1 AND id = $2 AND state = 'live'",
     "voucher": "SELECT id FROM vouchers WHERE project_id = $1 AND (id = $2 OR code = $2) ORDER BY id = $2 DESC LIMIT 1",
 }
-
-
-async def read_now(conn: Connection, offset: timedelta) -> datetime:
-    """Return the time."""
-    now: datetime = await conn.fetchval("SELECT date_trunc('milliseconds', clock_timestamp() + $1::interval)", offset)
-    return now
 
 
 async def insert(conn: Connection, project_id: int, rule: ValidationRule) -> None:

@@ -3,14 +3,71 @@
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from rapport.core.clock import iso
 from rapport.rules.models import Assignment, ValidationRule
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
-Context = Annotated[str, Meta(min_length=1, max_length=255)]
 Type = Literal["expression", "basic", "advanced", "complex"]
+# `context_type` of the reference's `ValidationRuleBase`; kept and shown, it changes nothing.
+Context = Literal[
+    "earning_rule.order.paid",
+    "earning_rule.custom_event",
+    "earning_rule.customer.segment.entered",
+    "earning_rule.customer.tier.joined",
+    "earning_rule.customer.tier.left",
+    "earning_rule.customer.tier.upgraded",
+    "earning_rule.customer.tier.downgraded",
+    "earning_rule.customer.tier.prolonged",
+    "campaign.discount_coupons",
+    "campaign.discount_coupons.discount.apply_to_order",
+    "campaign.discount_coupons.discount.apply_to_items",
+    "campaign.discount_coupons.discount.apply_to_items_proportionally",
+    "campaign.discount_coupons.discount.apply_to_items_proportionally_by_quantity",
+    "campaign.discount_coupons.discount.apply_to_items_by_quantity",
+    "campaign.discount_coupons.discount.fixed.apply_to_items",
+    "campaign.discount_coupons.discount.percent.apply_to_items",
+    "campaign.gift_vouchers",
+    "campaign.gift_vouchers.gift.apply_to_order",
+    "campaign.gift_vouchers.gift.apply_to_items",
+    "campaign.referral_program",
+    "campaign.referral_program.discount.apply_to_order",
+    "campaign.referral_program.discount.apply_to_items",
+    "campaign.referral_program.discount.apply_to_items_proportionally",
+    "campaign.referral_program.discount.apply_to_items_proportionally_by_quantity",
+    "campaign.referral_program.discount.apply_to_items_by_quantity",
+    "campaign.referral_program.discount.fixed.apply_to_items",
+    "campaign.referral_program.discount.percent.apply_to_items",
+    "campaign.promotion",
+    "campaign.promotion.discount.apply_to_order",
+    "campaign.promotion.discount.apply_to_items",
+    "campaign.promotion.discount.apply_to_items_proportionally",
+    "campaign.promotion.discount.apply_to_items_proportionally_by_quantity",
+    "campaign.promotion.discount.apply_to_items_by_quantity",
+    "campaign.promotion.discount.fixed.apply_to_items",
+    "campaign.promotion.discount.percent.apply_to_items",
+    "campaign.loyalty_program",
+    "voucher.discount_voucher",
+    "voucher.discount_voucher.discount.apply_to_order",
+    "voucher.discount_voucher.discount.apply_to_items",
+    "voucher.discount_voucher.discount.apply_to_items_proportionally",
+    "voucher.discount_voucher.discount.apply_to_items_proportionally_by_quantity",
+    "voucher.discount_voucher.discount.apply_to_items_by_quantity",
+    "voucher.discount_voucher.discount.fixed.apply_to_items",
+    "voucher.discount_voucher.discount.percent.apply_to_items",
+    "voucher.gift_voucher",
+    "voucher.gift_voucher.gift.apply_to_order",
+    "voucher.gift_voucher.gift.apply_to_items",
+    "voucher.loyalty_card",
+    "distribution.custom_event",
+    "distribution.order.paid",
+    "distribution.order.created",
+    "distribution.order.canceled",
+    "distribution.order.updated",
+    "reward_assignment.pay_with_points",
+    "global",
+]
 
 
 class RuleError(msgspec.Struct, kw_only=True):
@@ -24,20 +81,23 @@ class ValidationRuleInput(msgspec.Struct, kw_only=True):
 
     name: Name
     rules: dict[str, Any] | None = None
-    error: RuleError | None | UnsetType = UNSET
-    applicable_to: dict[str, Any] | None | UnsetType = UNSET
+    error: RuleError | None = None
+    applicable_to: dict[str, Any] | None = None
     type: Type | None = None
     context_type: Context | None = None
     bundle_rules: Any = None
 
 
 class ValidationRuleUpdate(msgspec.Struct, kw_only=True):
-    """`ValidationRulesUpdateRequestBody` of the reference: what is absent or null stays, but for the error."""
+    """`ValidationRulesUpdateRequestBody` of the reference.
+
+    What is absent or null stays; an error whose message is empty is removed.
+    """
 
     name: Name | None = None
     rules: dict[str, Any] | None = None
-    error: RuleError | None | UnsetType = UNSET
-    applicable_to: dict[str, Any] | None | UnsetType = UNSET
+    error: RuleError | None = None
+    applicable_to: dict[str, Any] | None = None
     type: Type | None = None
     context_type: Context | None = None
     bundle_rules: Any = None

@@ -16,6 +16,8 @@ from rapport.segments.models import STATIC, Segment, definitions
 from rapport.segments.schemas import SegmentInput
 
 MAX_SEGMENTS = 10_000
+# Every write to a customer looks at all of them: about two microseconds each.
+MAX_CONDITIONS = 50_000
 
 
 class TooManySegments(RapportError):
@@ -57,6 +59,8 @@ async def create(caller: Caller, data: SegmentInput) -> Segment:
         existing = await queries.lock_definitions(conn, caller.project_id)
         if len(existing) >= MAX_SEGMENTS:
             raise TooManySegments(f"A project may have {MAX_SEGMENTS} segments")
+        if parsed is not None and parsed.size + sum(one.filter.size for one in definitions(existing)) > MAX_CONDITIONS:
+            raise TooManySegments(f"The segments of a project may have {MAX_CONDITIONS} conditions in all")
         if parsed is not None:
             unknown = sorted(parsed.segment_ids - {segment.id for segment in existing})
             if unknown:

@@ -1,5 +1,6 @@
 """Membership: what a customer's new state means for every segment, inside the transaction that changes it."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from rapport.segments import queries
 from rapport.segments.evaluate import Facts, evaluate
 from rapport.segments.filters import Window
 from rapport.segments.models import Definition, definitions
+
+# Projects whose definitions are kept in memory at a time.
+MAX_PROJECTS = 1_000
 
 Times = Mapping[str, Mapping[Window, Sequence[datetime]]]
 
@@ -43,8 +47,9 @@ def decide(
     times: Mapping[Window, Sequence[datetime]],
     now: datetime,
     zone: ZoneInfo,
+    only: frozenset[str] | None = None,
 ) -> Decision:
-    """Return which segments the customer enters and leaves, and when to look again. Pure.
+    """Return which segments (all, or those in `only`) the customer enters and leaves, and when to look again. Pure.
 
     Segments are evaluated after those that their filters name, so a chain settles in one pass.
     """
@@ -52,8 +57,11 @@ def decide(
     next_check_at: datetime | None = None
     entered: list[tuple[str, str, bool]] = []
     left: list[tuple[str, str, bool]] = []
+    facts = Facts(customer, current, times)
     for definition in definitions.ordered:
-        verdict = evaluate(definition.filter, Facts(customer, frozenset(current), times), now, zone)
+        if only is not None and definition.id not in only:
+            continue
+        verdict = evaluate(definition.filter, facts, now, zone)
         if verdict.until is not None and (next_check_at is None or verdict.until < next_check_at):
             next_check_at = verdict.until
         change = (definition.id, definition.name, definition.recorded)
@@ -93,6 +101,8 @@ class SegmentDecider:
         ordered = tuple(definitions(await queries.all_with_filter(conn, project_id)))
         windows = tuple(dict.fromkeys(window for one in ordered for window in one.filter.windows))
         found = Definitions(version, ordered, windows, {one.id: one for one in ordered})
+        if len(self._definitions) >= MAX_PROJECTS:
+            self._definitions.clear()
         self._definitions[project_id] = found
         return found
 
@@ -115,25 +125,31 @@ class SegmentDecider:
         return times
 
     async def decide(
-        self, conn: Connection, project_id: int, moment: Moment, customers: list[Customer], *, events_added: bool
+        self,
+        conn: Connection,
+        project_id: int,
+        moment: Moment,
+        customers: list[Customer],
+        *,
+        events_added: bool,
+        only: frozenset[str] | None,
     ) -> list[Decision]:
-        """Decide for each customer; events of this very transaction are read again."""
+        """Decide for each customer; events of this very transaction are read again.
+
+        Lets other work of the process go on between customers: there may be many, and many segments.
+        """
         known: Known = moment.known
         ids = [customer.id for customer in customers]
         times = known.times
         if events_added:
             times = await self._times(conn, project_id, moment.now, moment.zone, ids, known.definitions)
-        return [
-            decide(
-                known.definitions,
-                customer,
-                known.members.get(customer.id, frozenset()),
-                times.get(customer.id, {}),
-                moment.now,
-                moment.zone,
-            )
-            for customer in customers
-        ]
+        decided: list[Decision] = []
+        for customer in customers:
+            if decided:
+                await asyncio.sleep(0)
+            members, events = known.members.get(customer.id, frozenset()), times.get(customer.id, {})
+            decided.append(decide(known.definitions, customer, members, events, moment.now, moment.zone, only))
+        return decided
 
     async def write(self, conn: Connection, project_id: int, moment: Moment, decisions: dict[str, Decision]) -> None:
         """Write the memberships that changed."""

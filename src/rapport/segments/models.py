@@ -24,6 +24,18 @@ class Segment(msgspec.Struct, frozen=True):
     updated_at: datetime | None
 
 
+class Unsettled(msgspec.Struct, frozen=True):
+    """A segment that the worker has to fill (`state` building) or to remove (deleted).
+
+    `settled_after` is the transaction id below which all must be over first; `built_to` the last customer looked at.
+    """
+
+    id: str
+    state: str
+    settled_after: int | None
+    built_to: str | None
+
+
 class Membership(msgspec.Struct, frozen=True):
     """A customer's being in a segment."""
 

@@ -1,14 +1,13 @@
 """All SQL of segments."""
 
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from rapport.core.db import Connection, columns
 from rapport.http.lists import Equals, Found, ListSpec, Page
 from rapport.http.queries import fetch_page
 from rapport.segments.filters import Window
-from rapport.segments.models import Membership, Segment
+from rapport.segments.models import Membership, Segment, Unsettled
 from rapport.segments.sql import Condition
 
 SEGMENTS = ListSpec(
@@ -20,6 +19,12 @@ SEGMENTS = ListSpec(
     filters={"name": Equals("name"), "type": Equals("type")},
 )
 _COLUMNS = columns(Segment)
+
+# The time is a parameter: compared with a function of the clock, every customer would be read.
+_DUE = """
+SELECT id FROM customers WHERE project_id = $1 AND next_check_at <= $2
+ORDER BY next_check_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED
+"""
 
 # One round trip after the locks: the time, the zone, which definitions are current, and what the customers are in.
 _OPEN = """
@@ -234,21 +239,23 @@ async def project_with_unsettled(conn: Connection) -> list[int]:
     return [row["project_id"] for row in rows]
 
 
-async def claim_unsettled(conn: Connection, project_id: int) -> Any | None:
-    """Lock one segment that is to be filled or removed and that nobody else works on; segments it names go first."""
-    return await conn.fetchrow(
-        f"SELECT {_COLUMNS}, settled_after::text AS settled_after, built_to FROM segments "
-        "WHERE project_id = $1 AND state <> 'live' ORDER BY created_at, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
+async def claim_unsettled(conn: Connection, project_id: int) -> list[Unsettled]:
+    """Lock the segments that are to be filled or removed and that nobody else works on, the oldest first."""
+    rows = await conn.fetch(
+        "SELECT id, state, settled_after::text::bigint AS settled_after, built_to FROM segments "
+        "WHERE project_id = $1 AND state <> 'live' ORDER BY created_at, id FOR NO KEY UPDATE SKIP LOCKED",
         project_id,
     )
+    return [Unsettled(*row) for row in rows]
 
 
-async def set_settled_after(conn: Connection, project_id: int, segment_id: str) -> None:
-    """Note up to which transaction writers may not know of the segment's change: all that run now."""
+async def set_settled_after(conn: Connection, project_id: int, segment_ids: list[str]) -> None:
+    """Note up to which transaction writers may not know of the segments' change: all that run now."""
     await conn.execute(
-        "UPDATE segments SET settled_after = pg_snapshot_xmax(pg_current_snapshot()) WHERE project_id = $1 AND id = $2",
+        "UPDATE segments SET settled_after = pg_snapshot_xmax(pg_current_snapshot()) "
+        "WHERE project_id = $1 AND id = ANY ($2)",
         project_id,
-        segment_id,
+        segment_ids,
     )
 
 
@@ -265,12 +272,14 @@ async def customers_after(conn: Connection, project_id: int, after: str, limit: 
     return [row["id"] for row in rows]
 
 
-async def set_built(conn: Connection, project_id: int, segment_id: str, built_to: str | None, state: str) -> None:
-    """Note how far the back-fill has come."""
+async def set_built(
+    conn: Connection, project_id: int, segment_ids: list[str], built_to: str | None, state: str
+) -> None:
+    """Note how far the back-fill of (locked) segments has come."""
     await conn.execute(
-        "UPDATE segments SET built_to = $3, state = $4 WHERE project_id = $1 AND id = $2 AND state <> 'deleted'",
+        "UPDATE segments SET built_to = $3, state = $4 WHERE project_id = $1 AND id = ANY ($2)",
         project_id,
-        segment_id,
+        segment_ids,
         built_to,
         state,
     )
@@ -297,25 +306,42 @@ async def remove(conn: Connection, project_id: int, segment_id: str) -> None:
     )
 
 
-async def projects_with_due(conn: Connection, offset: timedelta) -> list[int]:
-    """Return the projects in which a customer is due to be looked at."""
+async def projects_with_due(conn: Connection, now: datetime) -> list[int]:
+    """Return the projects in which a customer is due to be looked at: one look into customers_to_check for each."""
     rows = await conn.fetch(
-        "SELECT project_id FROM projects WHERE EXISTS (SELECT FROM customers "
-        "WHERE customers.project_id = projects.project_id "
-        "AND next_check_at <= date_trunc('milliseconds', clock_timestamp() + $1::interval)) ORDER BY project_id",
-        offset,
+        "SELECT projects.project_id FROM projects, LATERAL ("
+        "SELECT next_check_at FROM customers WHERE customers.project_id = projects.project_id "
+        "AND next_check_at IS NOT NULL ORDER BY next_check_at LIMIT 1) AS earliest "
+        "WHERE earliest.next_check_at <= $1 ORDER BY projects.project_id",
+        now,
     )
     return [row["project_id"] for row in rows]
 
 
-async def due_customers(conn: Connection, project_id: int, offset: timedelta, limit: int) -> list[str]:
+async def due_customers(conn: Connection, project_id: int, now: datetime, limit: int) -> list[str]:
     """Lock and return customers that are due and that nobody else is changing; the index is customers_to_check."""
-    rows = await conn.fetch(
-        "SELECT id FROM customers WHERE project_id = $1 "
-        "AND next_check_at <= date_trunc('milliseconds', clock_timestamp() + $2::interval) "
-        "ORDER BY next_check_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED",
-        project_id,
-        offset,
-        limit,
+    return [row["id"] for row in await conn.fetch(_DUE, project_id, now, limit)]
+
+
+async def see_clock(conn: Connection, now: datetime) -> list[int]:
+    """Note, to the minute, how far the clock has come; return the projects that have seen it further on than `now`."""
+    await conn.execute(
+        "UPDATE projects SET clock_seen = $1 "
+        "WHERE clock_seen IS NULL OR clock_seen < $1::timestamptz - interval '1 minute'",
+        now,
     )
-    return [row["id"] for row in rows]
+    rows = await conn.fetch(
+        "SELECT project_id FROM projects WHERE clock_seen > $1::timestamptz + interval '1 minute' ORDER BY project_id",
+        now,
+    )
+    return [row["project_id"] for row in rows]
+
+
+async def fill_again(conn: Connection, project_id: int, now: datetime) -> None:
+    """Have every segment that has a filter filled anew, as of `now`."""
+    await conn.execute("UPDATE projects SET clock_seen = $2 WHERE project_id = $1", project_id, now)
+    await conn.execute(
+        "UPDATE segments SET state = 'building', built_to = NULL, settled_after = NULL "
+        "WHERE project_id = $1 AND state <> 'deleted' AND filter IS NOT NULL",
+        project_id,
+    )

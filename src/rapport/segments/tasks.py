@@ -1,31 +1,19 @@
 """Background work of segments: the back-fill of new ones, the removal of deleted ones, and the passing of time."""
 
-from dataclasses import dataclass
-
 import structlog
 
-from rapport.activity.log import INTERNAL, Source
+from rapport.activity.log import BACK_FILL, internal
 from rapport.core.db import Connection, Database
-from rapport.core.ids import new_request_id
+from rapport.core.queries import read_now
 from rapport.customers.writes import Unit, Writer
 from rapport.segments import queries
+from rapport.segments.models import Unsettled
+from rapport.work.batches import Batches
+from rapport.work.turns import Turns
+
+REMOVED_AT_ONCE = 5_000
 
 log = structlog.get_logger(__name__)
-BATCH = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Internal:
-    """Signs what the worker does."""
-
-    project_id: int
-    request_id: str
-    source: Source = INTERNAL
-
-
-def internal(project_id: int) -> Internal:
-    """Return the signature of one run of background work in a project."""
-    return Internal(project_id, new_request_id())
 
 
 class SegmentTasks:
@@ -34,66 +22,104 @@ class SegmentTasks:
     def __init__(self, writer: Writer) -> None:
         """Write through `writer`."""
         self._writer = writer
+        self._looks, self._fills = Batches(), Batches()
+        self._look_turns, self._fill_turns = Turns("segments: pass time"), Turns("segments: settle")
+
+    async def watch_clock(self, db: Database) -> bool:
+        """Have all segments of a project filled anew when the clock is behind what the project has seen already.
+
+        Time that was taken back turns no customer's moment up: those who left or entered by it would stay as they are.
+        """
+        async with db.read() as conn:
+            now = await read_now(conn, db.clock_offset)
+            ahead = await queries.see_clock(conn, now)
+        for project_id in ahead:
+            log.warning(
+                "the clock was moved back: segments are filled anew", project_id=project_id, now=now.isoformat()
+            )
+
+            async def again(conn: Connection, project_id: int = project_id) -> None:
+                await queries.fill_again(conn, project_id, now)
+
+            await db.transaction(again)
+        return False
 
     async def pass_time(self, db: Database) -> bool:
         """Look again at every customer for whom a moment has come; return whether there may be more."""
         async with db.read() as conn:
-            projects = await queries.projects_with_due(conn, db.clock_offset)
-        more = False
-        for project_id in projects:
+            now = await read_now(conn, db.clock_offset)
+            projects = await queries.projects_with_due(conn, now)
 
-            async def look(unit: Unit, project_id: int = project_id) -> int:
-                due = await queries.due_customers(unit.conn, project_id, db.clock_offset, BATCH)
+        async def look(project_id: int) -> bool:
+            most = self._looks.size(project_id)
+
+            async def step(unit: Unit) -> int:
+                due = await queries.due_customers(unit.conn, project_id, now, most)
                 await unit.lock_all(due)
                 unit.look_at(due)
                 return len(due)
 
-            more = await self._writer.commit(internal(project_id), look) == BATCH or more
-        return more
+            with self._looks.measured(project_id):
+                return await self._writer.commit(internal(project_id), step) == most
+
+        return await self._look_turns.take(projects, look)
 
     async def settle(self, db: Database) -> bool:
-        """Fill in one batch of a new segment, or remove one of a deleted one; return whether there is more to do."""
+        """Fill in one batch of new segments, or remove one of a deleted one; return whether there is more to do."""
         async with db.read() as conn:
             projects = await queries.project_with_unsettled(conn)
-        more = False
-        for project_id in projects:
-            more = await self._settle_one(db, project_id) or more
-        return more
 
-    async def _settle_one(self, db: Database, project_id: int) -> bool:
-        async with db.read() as conn:
-            running = await queries.oldest_running(conn)
+        async def settle(project_id: int) -> bool:
+            async with db.read() as conn:
+                running = await queries.oldest_running(conn)
+            with self._fills.measured(project_id):
+                return await self._writer.commit(
+                    internal(project_id, BACK_FILL), lambda unit: self._settle(unit, running)
+                )
 
-        async def step(unit: Unit) -> bool:
-            claimed = await queries.claim_unsettled(unit.conn, project_id)
-            if claimed is None:
-                return False
-            if claimed["settled_after"] is None:
-                await queries.set_settled_after(unit.conn, project_id, claimed["id"])
-                return True
-            if running < int(claimed["settled_after"]):
-                return False
-            if claimed["state"] == "deleted":
-                return await _remove(unit.conn, project_id, claimed["id"])
-            return await _fill(unit, project_id, claimed["id"], claimed["built_to"] or "")
+        return await self._fill_turns.take(projects, settle)
 
-        return await self._writer.commit(internal(project_id), step)
+    async def _settle(self, unit: Unit, running: int) -> bool:
+        claimed = await queries.claim_unsettled(unit.conn, unit.project_id)
+        fresh = [segment.id for segment in claimed if segment.settled_after is None]
+        if fresh:
+            await queries.set_settled_after(unit.conn, unit.project_id, fresh)
+            return True
+        ready = [
+            segment for segment in claimed if segment.settled_after is not None and segment.settled_after <= running
+        ]
+        deleted = next((segment.id for segment in ready if segment.state == "deleted"), None)
+        if deleted is not None:
+            return await _remove(unit.conn, unit.project_id, deleted)
+        return await self._fill(unit, together(ready))
+
+    async def _fill(self, unit: Unit, segments: list[Unsettled]) -> bool:
+        if not segments:
+            return False
+        most, ids = self._fills.size(unit.project_id), [segment.id for segment in segments]
+        customers = await queries.customers_after(unit.conn, unit.project_id, segments[0].built_to or "", most)
+        if customers:
+            found = await unit.lock_all(customers)
+            unit.look_at([customer.id for customer in found], frozenset(ids))
+        done = len(customers) < most
+        state, built_to = ("live", None) if done else ("building", customers[-1])
+        await queries.set_built(unit.conn, unit.project_id, ids, built_to, state)
+        if done:
+            log.info("segments filled", project_id=unit.project_id, segments=len(ids))
+        return True
+
+
+def together(segments: list[Unsettled]) -> list[Unsettled]:
+    """Return the segments that are filled in one pass: those of the pass that is under way, or else all that wait.
+
+    Segments only name older ones, so whatever a pass needs is filled by it or was filled before. Pure.
+    """
+    begun = [segment for segment in segments if segment.built_to is not None]
+    return [segment for segment in begun if segment.built_to == begun[0].built_to] if begun else segments
 
 
 async def _remove(conn: Connection, project_id: int, segment_id: str) -> bool:
-    if await queries.remove_members(conn, project_id, segment_id, 10 * BATCH) == 0:
+    if await queries.remove_members(conn, project_id, segment_id, REMOVED_AT_ONCE) == 0:
         await queries.remove(conn, project_id, segment_id)
         log.info("segment removed", segment_id=segment_id)
-    return True
-
-
-async def _fill(unit: Unit, project_id: int, segment_id: str, after: str) -> bool:
-    ids = await queries.customers_after(unit.conn, project_id, after, BATCH)
-    if ids:
-        await unit.lock_all(ids)
-        unit.look_at([customer_id for customer_id in ids if unit.find(customer_id) is not None])
-    done = len(ids) < BATCH
-    await queries.set_built(unit.conn, project_id, segment_id, ids[-1] if ids else None, "live" if done else "building")
-    if done:
-        log.info("segment filled", segment_id=segment_id)
     return True

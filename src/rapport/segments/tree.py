@@ -103,6 +103,15 @@ class Filter:
     fields: frozenset[str] = dataclasses.field(compare=False)
 
     @property
+    def size(self) -> int:
+        """How many conditions it has."""
+        return _size(self.root)
+
+    @property
     def time_dependent(self) -> bool:
         """Whether the verdict may change by the mere passing of time."""
         return self.root.watch is not None
+
+
+def _size(node: Leaf | Group) -> int:
+    return 1 if isinstance(node, Leaf) else sum(_size(child) for child in node.children)

@@ -3,7 +3,6 @@
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
 
 from rapport.campaigns import actions as campaigns
 from rapport.campaigns import codes, generation
@@ -14,6 +13,7 @@ from rapport.campaigns.schemas import (
     TIMEFRAMES,
     CodeConfigInput,
     RedemptionInput,
+    changed_instant,
     check_dates,
     discount_of,
     instant,
@@ -21,8 +21,9 @@ from rapport.campaigns.schemas import (
     refuse,
 )
 from rapport.core.db import Connection
-from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound
+from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound, RapportError
 from rapport.core.ids import new_id
+from rapport.core.queries import read_now
 from rapport.customers.schemas import simple_view
 from rapport.customers.writes import Unit, Writer
 from rapport.http.caller import Caller
@@ -35,6 +36,13 @@ from rapport.vouchers.schemas import AddedVoucherInput, VoucherInput, VoucherUpd
 
 _UNSERVED = ("gift", "loyalty_card", *TIMEFRAMES)
 _DRAWS = 20
+
+
+class InvalidVoucher(RapportError):
+    """The voucher cannot become what is asked for."""
+
+    key = "invalid_voucher"
+    message = "Invalid Voucher"
 
 
 def _quantity(redemption: RedemptionInput | None, default: int | None) -> int | None:
@@ -81,7 +89,7 @@ async def create(caller: Caller, data: VoucherInput, code: str | None) -> Vouche
 
     async def work(conn: Connection) -> Voucher:
         taken = await _insert(caller, conn, new, wanted, config)
-        now = await campaign_queries.read_now(conn, caller.db.clock_offset)
+        now = await read_now(conn, caller.db.clock_offset)
         await rules.assign(conn, caller.project_id, now, data.validation_rules or [], "voucher", new.id)
         return await get(conn, caller.project_id, taken)
 
@@ -129,6 +137,7 @@ async def add_to_campaign(
             await _add_many(caller, conn, campaign, count, config)
             return None
         new = _of_campaign(campaign, data)
+        await campaign_queries.add_wanted(conn, caller.project_id, campaign.id, 1, 1)
         return await get(conn, caller.project_id, await _insert(caller, conn, new, wanted, config))
 
     return await caller.db.transaction(work)
@@ -137,7 +146,7 @@ async def add_to_campaign(
 async def _add_many(caller: Caller, conn: Connection, campaign: Campaign, count: int, config: CodeConfig) -> None:
     made = 0
     if count <= generation.AT_ONCE:
-        now = await campaign_queries.read_now(conn, caller.db.clock_offset)
+        now = await read_now(conn, caller.db.clock_offset)
         made = len(await generation.make_all(conn, caller.project_id, campaign, now, count, config))
     await campaign_queries.add_wanted(conn, caller.project_id, campaign.id, count, made)
 
@@ -162,27 +171,27 @@ def _of_campaign(campaign: Campaign, data: AddedVoucherInput) -> NewVoucher:
 
 def _changes(data: VoucherUpdate, voucher: Voucher) -> dict[str, Any]:
     changes: dict[str, Any] = {} if data.active is None else {"active": data.active}
-    if data.additional_info is not UNSET:
-        changes["additional_info"] = data.additional_info
+    if data.additional_info is not None:
+        changes["additional_info"] = data.additional_info or None
     for name in ("start_date", "expiration_date"):
-        if getattr(data, name) is not UNSET:
-            changes[name] = instant(getattr(data, name), f".{name}")
+        if getattr(data, name) is not None:
+            changes[name] = changed_instant(getattr(data, name), None, f".{name}")
     check_dates(changes.get("start_date", voucher.start_date), changes.get("expiration_date", voucher.expiration_date))
-    if isinstance(data.metadata, dict):
+    if data.metadata is not None:
         changes["metadata"] = merged_metadata(voucher.metadata, data.metadata)
     if data.discount is not None:
-        changes["discount"] = discount_of(data.discount, ".discount")
+        changes["discount"] = discount_of(data.discount, ".discount", voucher.discount)
         if changes["discount"]["type"] != voucher.discount["type"]:
-            raise InvalidPayload("Property .discount.type cannot be changed")
-    if data.redemption is not None and data.redemption.quantity is not UNSET:
+            raise InvalidVoucher("It is not possible to change Voucher discount type")
+    if data.redemption is not None and isinstance(data.redemption.quantity, int):
         changes["quantity"] = data.redemption.quantity
-        if isinstance(data.redemption.quantity, int) and data.redemption.quantity < voucher.redeemed_quantity:
+        if data.redemption.quantity < voucher.redeemed_quantity:
             raise InvalidPayload(f"Property .redemption.quantity is less than {voucher.redeemed_quantity} redemptions")
     return changes
 
 
 async def update(caller: Caller, reference: str, data: VoucherUpdate) -> Voucher:
-    """Change a voucher (`update-voucher`). Raises NotFound, InvalidPayload."""
+    """Change a voucher (`update-voucher`). Raises NotFound, InvalidPayload, InvalidVoucher."""
     refuse(data, _UNSERVED)
 
     async def work(conn: Connection) -> Voucher:
@@ -211,6 +220,8 @@ async def delete(writer: Writer, caller: Caller, reference: str) -> None:
             await unit.open()
         else:
             holder = await unit.find_locked(seen.holder_id)
+        if seen.campaign_id is not None:
+            await campaign_queries.add_wanted(unit.conn, unit.project_id, seen.campaign_id, -1, -1)
         await queries.lock(unit.conn, unit.project_id, seen.code)
         voucher = await get(unit.conn, unit.project_id, seen.code)
         await assignments.unassign_objects(unit.conn, unit.project_id, [voucher.id])

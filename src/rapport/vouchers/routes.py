@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Request, Response, Router, delete, get, post, put
 
 from rapport.campaigns.schemas import MAX_VOUCHERS
-from rapport.core.errors import InvalidQueryParams
+from rapport.core.errors import InvalidQueryParams, NotFound
 from rapport.core.ids import new_id
 from rapport.customers.writes import Writer
 from rapport.http.bodies import answer, no_content, read_body
@@ -17,6 +17,9 @@ from rapport.rules.schemas import assignments_list
 from rapport.vouchers import actions, queries
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.schemas import AddedVoucherInput, VoucherInput, VoucherUpdate, view
+
+# Operations of the reference, served or not, that stand where a code might.
+RESERVED = frozenset({"bulk", "import", "importCSV", "metadata", "qualification"})
 
 
 async def _shown(caller: Caller, voucher: Voucher) -> dict[str, Any]:
@@ -33,7 +36,9 @@ async def generate_code(request: Request[Any, Any, Any], caller: Caller) -> Resp
 
 @post("/v1/vouchers/{code:str}", status_code=200, opt=operation("create-voucher", body=VoucherInput))
 async def create_voucher(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
-    """Create a voucher with this code, without a campaign."""
+    """Create a voucher with this code, without a campaign; the words of the reference's own paths are no codes."""
+    if code in RESERVED:
+        raise NotFound("operation", f"POST /v1/vouchers/{code}")
     return answer(await _shown(caller, await actions.create(caller, await read_body(request, VoucherInput), code)))
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from rapport.campaigns.codes import MAX_CODE_LENGTH
 from rapport.campaigns.schemas import CodeConfigInput, DiscountInput, RedemptionInput, Unserved, simple_view
@@ -58,15 +58,15 @@ class AddedVoucherInput(msgspec.Struct, kw_only=True):
 
 
 class VoucherUpdate(msgspec.Struct, kw_only=True):
-    """`VouchersUpdateRequestBody` of the reference, and `redemption`: what is absent stays.
+    """`VouchersUpdateRequestBody` of the reference, and `redemption`: what is absent or null stays.
 
-    A date or additional info that is null is removed; any other null is as good as absent.
+    The official SDK sends null for whatever it was not given. An empty date or additional info is removed.
     """
 
-    start_date: str | None | UnsetType = UNSET
-    expiration_date: str | None | UnsetType = UNSET
+    start_date: str | None = None
+    expiration_date: str | None = None
     active: bool | None = None
-    additional_info: LongText | None | UnsetType = UNSET
+    additional_info: LongText | None = None
     metadata: Metadata | None = None
     discount: DiscountInput | None = None
     redemption: RedemptionInput | None = None
@@ -77,9 +77,25 @@ class VoucherUpdate(msgspec.Struct, kw_only=True):
     validity_hours: Unserved = None
 
 
+def _counters(voucher: Voucher) -> dict[str, Any]:
+    address = f"/v1/vouchers/{quote(voucher.code, safe='')}"
+    return {
+        "redemption": {
+            "quantity": voucher.quantity,
+            "redeemed_quantity": voucher.redeemed_quantity,
+            "object": "list",
+            "url": f"{address}/redemptions?page=1&limit=10",
+        },
+        "publish": {
+            "object": "list",
+            "count": 0 if voucher.publication_id is None else 1,
+            "url": f"{address}/publications?page=1&limit=10",
+        },
+    }
+
+
 def view(voucher: Voucher, assignments: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return the voucher object of the API."""
-    address = f"/v1/vouchers/{quote(voucher.code, safe='')}"
     shown: dict[str, Any] = {
         "id": voucher.id,
         "code": voucher.code,
@@ -102,17 +118,7 @@ def view(voucher: Voucher, assignments: dict[str, Any] | None = None) -> dict[st
         "is_referral_code": False,
         "created_at": iso(voucher.created_at),
         "updated_at": None if voucher.updated_at is None else iso(voucher.updated_at),
-        "redemption": {
-            "quantity": voucher.quantity,
-            "redeemed_quantity": voucher.redeemed_quantity,
-            "object": "list",
-            "url": f"{address}/redemptions?page=1&limit=10",
-        },
-        "publish": {
-            "object": "list",
-            "count": 0 if voucher.publication_id is None else 1,
-            "url": f"{address}/publications?page=1&limit=10",
-        },
+        **_counters(voucher),
         "object": "voucher",
     }
     if voucher.holder_id is not None:

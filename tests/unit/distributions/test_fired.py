@@ -8,6 +8,7 @@ from rapport.distributions.messages.models import MAX_ATTEMPTS, pause_after
 from rapport.distributions.models import CUSTOM_EVENT, SEGMENT_ENTERED, Listening, fired
 
 API, OURS = {"channel": "API"}, {"channel": "INTERNAL"}
+FILLED = {"channel": "INTERNAL", "reason": "back_fill"}
 
 
 def entry(kind: str, payload: dict[str, Any], source: dict[str, Any], customer_id: str | None = "cust_1") -> Logged:
@@ -22,12 +23,12 @@ def tracked(name: str = "review", source: dict[str, Any] = API) -> Logged:
     return entry(CUSTOM_EVENT, {"event": {"type": name}}, source)
 
 
-def on_segment(active_from: int = 100, filled_from: int | None = 100) -> Listening:
-    return Listening("dist_1", SEGMENT_ENTERED, "seg_1", None, "email", active_from, filled_from)
+def on_segment(active_from: int = 100) -> Listening:
+    return Listening("dist_1", SEGMENT_ENTERED, "seg_1", None, "email", active_from)
 
 
 def on_event(active_from: int = 100) -> Listening:
-    return Listening("dist_2", CUSTOM_EVENT, None, "review", "email", active_from, active_from)
+    return Listening("dist_2", CUSTOM_EVENT, None, "review", "email", active_from)
 
 
 @pytest.mark.parametrize(
@@ -40,12 +41,9 @@ def on_event(active_from: int = 100) -> Listening:
         (on_segment(), 101, entered("seg_2"), False),
         (on_segment(), 101, tracked("seg_1"), False),
         (on_segment(), 101, entry("customer.segment.left", {"segment": {"id": "seg_1"}}, API), False),
-        (on_segment(filled_from=None), 101, entered(), True),
-        (on_segment(filled_from=None), 101, entered(source=OURS), False),
-        (on_segment(filled_from=200), 150, entered(source=OURS), False),
-        (on_segment(filled_from=200), 150, entered(), True),
-        (on_segment(filled_from=200), 201, entered(source=OURS), True),
-        (on_segment(active_from=300, filled_from=200), 250, entered(source=OURS), False),
+        (on_segment(), 100, entered(source=OURS), False),
+        (on_segment(), 101, entered(source=FILLED), False),
+        (on_segment(), 99, entered(source=FILLED), False),
         (on_event(), 101, tracked(), True),
         (on_event(), 101, tracked("Review"), False),
         (on_event(), 100, tracked(), False),

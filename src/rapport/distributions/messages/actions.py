@@ -2,6 +2,7 @@
 
 from rapport.core.db import Connection
 from rapport.core.errors import NotFound, RapportError
+from rapport.core.queries import read_now
 from rapport.distributions import queries as distributions
 from rapport.distributions.messages import queries
 from rapport.distributions.messages.models import RESENDABLE, Message
@@ -38,7 +39,7 @@ async def resend(caller: Caller, distribution_id: str, message_id: str) -> Messa
             raise MessageNotResendable(
                 "The distribution is not active", resource_id=message_id, resource_type="message"
             )
-        at = await distributions.now(conn, caller.db.clock_offset)
+        at = await read_now(conn, caller.db.clock_offset)
         return await queries.queue_again(conn, caller.project_id, message_id, at)
 
     return await caller.db.transaction(work)

@@ -15,6 +15,10 @@ PAUSES = (
     timedelta(hours=15),
 )
 MAX_ATTEMPTS = len(PAUSES) + 1
+# How long a worker may hold a message: while it prepares a batch, and while it hands one over to a mail server, which
+# takes no longer than the limits in `smtp` let it. A file in the outbox takes no longer than preparing.
+PREPARING_LEASE = timedelta(seconds=120)
+SENDING_LEASE = timedelta(seconds=300)
 RESENDABLE = ("FAILED", "UNCERTAIN")
 
 

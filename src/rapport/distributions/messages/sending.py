@@ -4,11 +4,11 @@ Everything an attempt says is made anew from what is true at its time, so a retr
 old template; the code stays the same, published once under the message's id.
 """
 
-from datetime import timedelta
 from typing import Any
 
 import msgspec
 
+from rapport.activity.log import internal
 from rapport.campaigns import queries as campaigns
 from rapport.core.clock import iso
 from rapport.core.errors import RapportError
@@ -19,18 +19,22 @@ from rapport.customers.writes import Unit, Writer
 from rapport.distributions import queries as distributions
 from rapport.distributions.messages import mail, queries, templates
 from rapport.distributions.messages.consent import may_write_to
-from rapport.distributions.messages.models import MAX_ATTEMPTS, Claimed, Prepared, pause_after
-from rapport.distributions.messages.providers import Outcome
+from rapport.distributions.messages.models import (
+    MAX_ATTEMPTS,
+    PREPARING_LEASE,
+    SENDING_LEASE,
+    Claimed,
+    Prepared,
+    pause_after,
+)
+from rapport.distributions.messages.providers import OUTBOX, Outcome
 from rapport.distributions.models import Distribution
 from rapport.distributions.schemas import simple_view as distribution_view
 from rapport.publications import actions as publications
 from rapport.publications.errors import NoVoucherSuitable
 from rapport.publications.models import Publication
-from rapport.segments.tasks import internal
 from rapport.vouchers.schemas import view as voucher_view
 
-SENDING_LEASE = timedelta(seconds=300)
-"""Longer than handing over can take (see the limits in `smtp`)."""
 IN_PROGRESS = "IN_PROGRESS"
 
 
@@ -70,6 +74,7 @@ class Sending:
         """Write through `writer`; `default_sender` is used where a distribution names none."""
         self._writer = writer
         self._provider = provider
+        self._lease = PREPARING_LEASE if provider == OUTBOX else SENDING_LEASE
         self._default_sender = default_sender
 
     async def prepare(self, project_id: int, message: Claimed) -> Ready | None:
@@ -97,7 +102,7 @@ class Sending:
                 prepared = msgspec.structs.replace(
                     prepared, publication_id=publication.id, voucher_code=publication.voucher.code
                 )
-            until = unit.now + SENDING_LEASE
+            until = unit.now + self._lease
             if not await queries.start_sending(unit.conn, project_id, message.id, message.attempts, until, prepared):
                 return None
             return Ready(written, _file_name(message), customer, distribution)

@@ -4,15 +4,14 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
 import structlog
 
 from rapport.core.db import Connection, Database, DatabaseUnavailable
+from rapport.core.queries import read_now
 from rapport.customers.writes import Writer
-from rapport.distributions import queries as distributions
 from rapport.distributions.messages import queries
-from rapport.distributions.messages.models import Claimed
+from rapport.distributions.messages.models import PREPARING_LEASE, Claimed
 from rapport.distributions.messages.providers import Outbox, Outcome, Provider
 from rapport.distributions.messages.sending import NotWanted, Ready, Refusal, Sending
 from rapport.distributions.messages.smtp import Smtp
@@ -20,7 +19,6 @@ from rapport.settings import Settings
 
 BATCH = 10
 BATCH_LIMIT_S = 10.0
-PREPARING_LEASE = timedelta(seconds=120)
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 RECORD_ATTEMPTS = 6
@@ -57,7 +55,7 @@ class Lane:
         project_id = random.choice(projects)  # noqa: S311 (a fair turn, not a secret)
 
         async def claim(conn: Connection) -> list[Claimed]:
-            at = await distributions.now(conn, db.clock_offset)
+            at = await read_now(conn, db.clock_offset)
             return await queries.claim(conn, project_id, at, PREPARING_LEASE, BATCH)
 
         claimed = await db.transaction(claim)
@@ -117,7 +115,7 @@ class Lane:
             return
 
         async def release(conn: Connection) -> None:
-            at = await distributions.now(conn, db.clock_offset)
+            at = await read_now(conn, db.clock_offset)
             await queries.release(conn, project_id, [(one.id, one.attempts) for one in rest], at)
 
         await db.transaction(release)
@@ -133,7 +131,7 @@ class Recovery:
         for project_id in projects:
 
             async def settle(conn: Connection, project_id: int = project_id) -> list[tuple[str, str]]:
-                at = await distributions.now(conn, db.clock_offset)
+                at = await read_now(conn, db.clock_offset)
                 return await queries.recover(conn, project_id, at, DOUBTFUL, AGAIN)
 
             for message_id, state in await db.transaction(settle):

@@ -1,0 +1,30 @@
+"""How much one transaction takes on: as much as keeps its locks short."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+TARGET_S = 0.25
+FIRST = 50
+MOST = 500
+
+
+class Batches:
+    """The size of a project's next batch, by how long the last one took; one that fails makes the next smaller."""
+
+    def __init__(self) -> None:
+        """Begin with small ones."""
+        self._sizes: dict[int, int] = {}
+
+    def size(self, project_id: int) -> int:
+        """Return how many rows the next batch should have."""
+        return self._sizes.get(project_id, FIRST)
+
+    @contextmanager
+    def measured(self, project_id: int) -> Iterator[None]:
+        """Measure the batch that runs inside, and choose the size of the next."""
+        size, started = self.size(project_id), time.monotonic()
+        self._sizes[project_id] = max(1, size // 4)
+        yield
+        took_s = max(time.monotonic() - started, 0.001)
+        self._sizes[project_id] = max(1, min(MOST, 2 * size, int(size * TARGET_S / took_s)))

@@ -1,0 +1,185 @@
+"""The API's document and its page are whole."""
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import jsonschema
+import pytest
+
+from conftest import Api
+from rapport.app import ROUTERS
+
+# What OpenAPI 3.1 asks of the parts that the document has.
+SCHEMA = {"type": ["object", "boolean"]}
+CONTENT = {
+    "type": "object",
+    "additionalProperties": {"type": "object", "properties": {"schema": SCHEMA}, "required": ["schema"]},
+}
+RESPONSE = {
+    "type": "object",
+    "properties": {"description": {"type": "string", "minLength": 1}, "content": CONTENT},
+    "required": ["description"],
+    "additionalProperties": False,
+}
+OPERATION = {
+    "type": "object",
+    "properties": {
+        "operationId": {"type": "string", "minLength": 1},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "summary": {"type": "string", "minLength": 1},
+        "description": {"type": "string"},
+        "parameters": {
+            "type": "array",
+            "uniqueItems": True,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "name": {"type": "string", "minLength": 1},
+                    "in": {"enum": ["path", "query"]},
+                    "required": {"type": "boolean"},
+                    "schema": SCHEMA,
+                },
+                "required": ["name", "in", "schema"],
+                "additionalProperties": False,
+            },
+        },
+        "requestBody": {
+            "type": "object",
+            "properties": {"required": {"type": "boolean"}, "content": CONTENT},
+            "required": ["content"],
+            "additionalProperties": False,
+        },
+        "responses": {
+            "type": "object",
+            "patternProperties": {"^[1-5](?:[0-9]{2}|XX)$": RESPONSE},
+            "minProperties": 1,
+            "additionalProperties": False,
+        },
+        "security": {"type": "array", "items": {"type": "object"}},
+    },
+    "required": ["operationId", "responses"],
+    "additionalProperties": False,
+}
+DOCUMENT = {
+    "type": "object",
+    "properties": {
+        "openapi": {"type": "string", "pattern": r"^3\.1\.[0-9]+$"},
+        "info": {
+            "type": "object",
+            "properties": {"title": {"type": "string"}, "version": {"type": "string"}},
+            "required": ["title", "version"],
+        },
+        "paths": {
+            "type": "object",
+            "patternProperties": {
+                "^/": {
+                    "type": "object",
+                    "patternProperties": {"^(?:get|put|post|delete)$": OPERATION},
+                    "additionalProperties": False,
+                }
+            },
+            "additionalProperties": False,
+        },
+        "components": {
+            "type": "object",
+            "properties": {
+                "schemas": {
+                    "type": "object",
+                    "propertyNames": {"pattern": r"^[a-zA-Z0-9._-]+$"},
+                    "additionalProperties": SCHEMA,
+                }
+            },
+        },
+    },
+    "required": ["openapi", "info", "paths"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture
+def document(api: Api) -> dict[str, Any]:
+    return api.call("GET", "/openapi.json")  # type: ignore[no-any-return]
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, one in methods.items():
+            yield path, method, one
+
+
+def inside(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object in the document."""
+    if isinstance(value, dict):
+        yield value
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from inside(one)
+
+
+def test_the_document_is_one_of_openapi(document: dict[str, Any]) -> None:
+    jsonschema.Draft202012Validator(DOCUMENT).validate(document)
+    for schema in document["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+    for path, _, one in operations(document):
+        named = [parameter["name"] for parameter in one["parameters"] if parameter["in"] == "path"]
+        assert named == re.findall(r"{(\w+)}", path)
+
+
+def test_operations_have_ids_of_their_own(document: dict[str, Any]) -> None:
+    ids = [one["operationId"] for _, _, one in operations(document)]
+    assert sorted(ids) == sorted(set(ids))
+    paths = document["paths"]
+    assert paths["/v1/customers/{customer_id}/activity"]["get"]["operationId"] == "list-customer-activity"
+    assert paths["/v1/customers/{customer_id}/activities"]["get"]["operationId"] == "list-customer-activities"
+
+
+def test_references_lead_somewhere_and_defaults_say_something(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for one in inside(document):
+        if "$ref" in one:
+            assert one["$ref"].removeprefix("#/components/schemas/") in schemas
+        assert one.get("default", "absent") is not None
+
+
+def test_every_route_is_in_the_document(document: dict[str, Any]) -> None:
+    served = {
+        (re.sub(r":\w+}", "}", path), method.lower())
+        for router in ROUTERS
+        for route in router.routes
+        for handler in route.route_handlers
+        for path in handler.paths
+        for method in handler.http_methods
+        if method != "OPTIONS"
+    }
+    assert {(path, method) for path, method, _ in operations(document)} == served | {("/health", "get")}
+
+
+class Page(HTMLParser):
+    """What the page's links lead to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep the ids and the links within the page."""
+        _ = tag
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name == "href" and value and value.startswith("#"):
+                self.links.add(value[1:])
+
+
+def test_the_page_shows_every_operation_and_every_type(api: Api, document: dict[str, Any]) -> None:
+    answer = api.get("/docs")
+    page = Page(answer.text)
+    assert len(page.ids) == len(set(page.ids))
+    assert page.links <= set(page.ids)
+    types = {f"type-{name}" for name in document["components"]["schemas"]}
+    assert set(page.ids) == {one["operationId"] for _, _, one in operations(document)} | types | {"types"}
+    assert "`" not in answer.text
+    assert "<script" not in answer.text
