@@ -11,6 +11,7 @@ import argparse
 import datetime as dt
 import json
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ import voucherify
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from urllib3.exceptions import HTTPError
 
 THREADS = 8
 MASTER_COLUMNS = 4
@@ -66,6 +68,17 @@ def read(path: Path) -> Iterator[Purchase]:
             discs=int(discs),
             amount=int(Decimal(dollars) * 100),
         )
+
+
+def purchases_of(path: Path) -> list[Purchase]:
+    """Return all purchases of a file. Raises ValueError when it holds none."""
+    try:
+        purchases = list(read(path))
+    except (ValueError, ArithmeticError) as error:
+        raise ValueError(f"{path} is not a file of CDNOW purchases") from error
+    if not purchases:
+        raise ValueError(f"{path} is not a file of CDNOW purchases")
+    return purchases
 
 
 def order_of(purchase: Purchase) -> voucherify.OrdersCreateRequestBody:
@@ -120,6 +133,24 @@ def sizes(client: voucherify.ApiClient, ids: dict[str, str]) -> dict[str, int]:
 
 
 def main() -> None:
+    """Do what the command line asks for; what does not work out is one line and exit code 1."""
+    try:
+        run()
+    except (OSError, ValueError, HTTPError) as error:
+        sys.exit(f"load.py: {' '.join(str(error).split())}")
+    except voucherify.ApiException as error:
+        sys.exit(f"load.py: the server answered {error.status} {error.reason}: {details(error)}")
+
+
+def details(error: voucherify.ApiException) -> str:
+    """Return what an error answer says."""
+    try:
+        return str(json.loads(error.body or "")["details"])
+    except (ValueError, KeyError, TypeError):
+        return "it is no Rapport"
+
+
+def run() -> None:
     """Load the file that the command line names and print the segments."""
     parser = argparse.ArgumentParser(description="Load the CDNOW purchase histories into a running Rapport.")
     parser.add_argument("path", type=Path, help="CDNOW_master.txt or CDNOW_sample.txt")
@@ -134,7 +165,7 @@ def main() -> None:
     configuration.connection_pool_maxsize = THREADS
     client = voucherify.ApiClient(configuration)
     console = Console()
-    purchases = list(read(options.path))
+    purchases = purchases_of(options.path)
     load(client, purchases, console)
     table = Table("Segment", "Customers", title=f"{len({one.customer for one in purchases}):,} customers")
     for name, size in sizes(client, create_segments(client)).items():

@@ -4,6 +4,8 @@ CREATE TABLE segments (
     name text COLLATE "C" NOT NULL,
     type text COLLATE "C" NOT NULL CHECK (type IN ('static', 'auto-update', 'passive')),
     filter jsonb,
+    -- How many conditions the filter has.
+    conditions integer NOT NULL,
     -- building: writers already keep it; customers they do not touch are filled in by the worker, from built_to on.
     state text COLLATE "C" NOT NULL CHECK (state IN ('building', 'live', 'deleted')),
     -- deleted: gone for users and writers; the worker removes the members and then the row.

@@ -1,7 +1,7 @@
 """The demo shop: a few hundred made-up customers with orders, events, segments, a campaign and a distribution.
 
 Everything goes in through the HTTP API, as a shop would do it, and is the same at every place: the random numbers are
-seeded. Safe to run again after it was interrupted.
+seeded. Safe to run again after it was interrupted: what is there already is not sent twice.
 """
 
 import asyncio
@@ -49,6 +49,7 @@ _PRODUCTS: Final = (
     ("macbook-air", "MacBookAir", 119_900), ("headphones", "Headphones", 24_900), ("mug", "Coffee mug", 1_400),
     ("beans", "Coffee beans 1 kg", 2_900), ("grinder", "Grinder", 8_900), ("notebook", "Notebook", 900),
 )  # fmt: skip
+_STARTED: Final = "demo_started"
 _EVENTS: Final = ("review_written", "product_viewed", "newsletter_opened")
 
 SEGMENTS: Final[dict[str, dict[str, Any]]] = {
@@ -143,14 +144,28 @@ async def _named(client: httpx2.AsyncClient, path: str, items: str) -> dict[str,
     return {one["name"]: one["id"] for one in found[items]}
 
 
+async def _tracked(client: httpx2.AsyncClient, number: int) -> list[dict[str, Any]]:
+    """Return the custom events of a customer who is there, as the activity log shows them, oldest first."""
+    query = {"type": "customer.custom_event", "order": "created_at", "limit": "100"}
+    found = await client.get(f"/v1/customers/demo-{number}/activity", params=query)
+    return [entry["data"]["data"]["event"] for entry in found.raise_for_status().json()["data"]]
+
+
+async def _load_history(client: httpx2.AsyncClient, number: int, calls: list[Call]) -> None:
+    """Send a customer's history, without the events that an earlier load has sent: orders have source ids."""
+    done = sum(event["type"] in _EVENTS for event in await _tracked(client, number))
+    events = [call for call in calls if call[0] == "/v1/events"]
+    for path, body in [call for call in calls if call[0] != "/v1/events"] + events[done:]:
+        await _post(client, path, body)
+
+
 async def _load_people(client: httpx2.AsyncClient, now: datetime) -> None:
     def job(number: int) -> Callable[[], Awaitable[None]]:
         draw = random.Random(SEED * CUSTOMERS + number)  # noqa: S311 (made-up people)
 
         async def run() -> None:
             await _post(client, "/v1/customers", customer(number, draw))
-            for path, body in history(number, now, draw):
-                await _post(client, path, body)
+            await _load_history(client, number, history(number, now, draw))
 
         return run
 
@@ -203,9 +218,15 @@ async def _load_promotion(client: httpx2.AsyncClient, segment_id: str) -> None:
         await _post(client, "/v1/distributions", distribution)
 
 
-async def _server_time(client: httpx2.AsyncClient) -> datetime:
-    """Return the server's time: the machine's, unless its clock is moved."""
-    event = await _post(client, "/v1/events", {"event": "demo_started", "customer": {"source_id": "demo-1"}})
+async def _started_at(client: httpx2.AsyncClient) -> datetime:
+    """Return when the load began for the first time, by the server's clock: so orders keep their dates."""
+    await _post(client, "/v1/customers", {"source_id": "demo-1"})
+    known = [event for event in await _tracked(client, 1) if event["type"] == _STARTED]
+    event = (
+        known[0]
+        if known
+        else await _post(client, "/v1/events", {"event": _STARTED, "customer": {"source_id": "demo-1"}})
+    )
     return datetime.fromisoformat(event["created_at"])
 
 
@@ -214,7 +235,7 @@ async def load(settings: Settings, address: str, key: Bootstrap) -> list[str]:
     _ = settings
     async with _client(address, key) as client:
         log.info("loading the demo shop", customers=CUSTOMERS)
-        await _load_people(client, await _server_time(client))
+        await _load_people(client, await _started_at(client))
         segments = await _load_segments(client)
         await _until_filled(client)
         await _load_promotion(client, segments["Big spenders"])
@@ -223,7 +244,7 @@ async def load(settings: Settings, address: str, key: Bootstrap) -> list[str]:
     you = {"source_id": "you", "name": "You", "email": "you@example.com"}
     order = json.dumps({"customer": you, "status": "PAID", "amount": 200_000})
     return [
-        "Try: who is a big spender, buy something big, and see the email with a code of your own that it causes",
+        "Try: who is a big spender; buy something big; a second later, the email with your own code that it causes",
         f"  curl {keys} '{address}/v1/customers?segment_id={segments['Big spenders']}&limit=2'",
         f"  curl {keys} {address}/v1/orders -d '{order}'",
         f"  curl {keys} {address}/v1/distributions/{distributions[DISTRIBUTION]}/messages",

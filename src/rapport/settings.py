@@ -12,11 +12,15 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "RAPPORT_"
 _SPAN = re.compile(r"([+-]?)((?:\d{1,10}[dhms])+)", re.ASCII)
+_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_NAMED = re.compile(r"(?P<name>[^<>\r\n]*)<(?P<address>[^<>\s]+)>")
+MAX_ADDRESS = 254
 _UNIT_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 
@@ -81,6 +85,38 @@ def parse_smtp_url(url: str) -> SmtpServer:
     )
 
 
+def parse_address(text: str) -> str:
+    """Return a plain mail address, its domain in ASCII. Raises ValueError.
+
+    Local parts are those of RFC 5321 without quoting, so nothing in them means anything to a mail server; those with
+    other than ASCII characters are refused, few servers take them.
+    """
+    text = text.strip()
+    local, at, domain = text.rpartition("@")
+    try:
+        domain = domain.encode("idna").decode("ascii").lower() if domain else ""
+    except UnicodeError:
+        raise ValueError(text) from None
+    known = at and _LOCAL.fullmatch(local) and all(_LABEL.fullmatch(label) for label in domain.split("."))
+    if not known or len(local) > 64 or len(local) + 1 + len(domain) > MAX_ADDRESS:
+        raise ValueError(text)
+    return f"{local}@{domain}"
+
+
+def parse_sender(text: str) -> tuple[str, str]:
+    """Read `shop@example.com` or `The Shop <shop@example.com>`: name and address. Raises ValueError."""
+    found = _NAMED.fullmatch(text.strip())
+    return ("", parse_address(text)) if found is None else (found["name"], parse_address(found["address"]))
+
+
+def _sender(value: str) -> str:
+    try:
+        parse_sender(value)
+    except ValueError:
+        raise ValueError("is not an address such as shop@example.com or The Shop <shop@example.com>") from None
+    return value
+
+
 def _span(value: object) -> object:
     return parse_span(value) if isinstance(value, str) else value
 
@@ -117,7 +153,7 @@ class Settings(BaseSettings):
     bootstrap_management_token: str | None = Field(default=None, repr=False)
 
     smtp_url: str | None = Field(default=None, repr=False)
-    smtp_from: str = Field(default="rapport@localhost", pattern=r"^[^\r\n]+$")
+    smtp_from: Annotated[str, AfterValidator(_sender)] = "rapport@localhost"
 
     log_format: Literal["text", "json"] = "text"
 

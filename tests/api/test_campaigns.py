@@ -223,7 +223,7 @@ def test_what_an_update_leaves_out_stays(api: Any) -> None:
     changed = api.call(
         "PUT",
         "/v1/campaigns/Spring",
-        {"description": "New", "metadata": {"b": 3, "c": 4}, "unset_metadata_fields": ["a"], "expiration_date": None,
+        {"description": "New", "metadata": {"b": 3, "c": 4}, "unset_metadata_fields": ["a"], "expiration_date": "",
          "discount": percent(20), "name": "Ignored"},
     )  # fmt: skip
     assert changed["name"] == "Spring"
@@ -234,6 +234,48 @@ def test_what_an_update_leaves_out_stays(api: Any) -> None:
     assert changed["voucher"]["discount"]["percent_off"] == 20
     assert changed["updated_at"] is not None
     assert changed == api.call("GET", "/v1/campaigns/Spring")
+
+
+def test_null_in_an_update_of_a_campaign_changes_nothing(api: Any) -> None:
+    before = make_campaign(
+        api, description="Old", metadata={"a": 1}, expiration_date="2099-01-01", start_date="2026-01-01",
+        activity_duration_after_publishing="P1D", join_once=True, discount=percent(20, amount_limit=100),
+    )  # fmt: skip
+    names = ("description", "expiration_date", "start_date", "activity_duration_after_publishing", "join_once",
+             "auto_join", "active", "type", "discount", "metadata", "unset_metadata_fields")  # fmt: skip
+    assert api.call("PUT", "/v1/campaigns/Spring", dict.fromkeys(names)) == before
+    discount = {"discount": percent(30, amount_limit=None)}
+    assert api.call("PUT", "/v1/campaigns/Spring", discount)["voucher"]["discount"]["amount_limit"] == 100
+    empty = dict.fromkeys(("description", "expiration_date", "start_date", "activity_duration_after_publishing"), "")
+    changed = api.call("PUT", "/v1/campaigns/Spring", empty)
+    assert not set(empty) & set(changed)
+
+
+def test_the_number_of_vouchers_stays_right(api: Any) -> None:
+    campaign = make_campaign(api, type="AUTO_UPDATE", vouchers_count=1, discount=amount(5))
+
+    def count() -> int:
+        shown = api.call("GET", "/v1/campaigns/Spring")
+        assert shown["creation_status"] == "DONE"
+        assert api.call("GET", "/v1/campaigns")["campaigns"][0]["vouchers_count"] == shown["vouchers_count"]
+        return int(shown["vouchers_count"])
+
+    for customer in ("ann", "bob", "cid"):
+        publish(api, customer=customer)
+    assert count() == 3
+    api.call("PUT", "/v1/campaigns/Spring", {"type": "STATIC"})
+    assert count() == 3
+    api.call("POST", "/v1/campaigns/Spring/vouchers/MINE", {})
+    assert count() == 4
+    api.fails("POST", "/v1/campaigns/Spring/vouchers/MINE", {}, status=409, key="duplicate_found")
+    api.call("POST", "/v1/campaigns/Spring/vouchers", {})
+    assert count() == 5
+    for code in ("MINE", codes_of(api, campaign["id"])[-1]):
+        api.call("DELETE", f"/v1/vouchers/{code}", status=204)
+        api.fails("DELETE", f"/v1/vouchers/{code}", status=404, key="not_found")
+    assert count() == len(codes_of(api, campaign["id"])) == 3
+    api.call("PUT", "/v1/campaigns/Spring", {"type": "AUTO_UPDATE"})
+    assert count() == 3
 
 
 def test_a_change_reaches_the_codes_that_nobody_has_and_no_others(api: Any) -> None:

@@ -196,3 +196,17 @@ def test_publications_are_listed_and_filtered(api: Any) -> None:
     assert listed(campaign="Spring") == listed(campaign=campaign["id"]) == [second, first]
     assert listed(campaign="None") == []
     assert listed(result="FAILURE") == []
+
+
+@pytest.mark.parametrize("name", ["voucher", "campaign", "customer", "customer[name]", "source_id", "metadata[a]"])
+def test_a_nul_in_the_query_of_a_publication_is_refused(api: Any, name: str) -> None:
+    make_campaign(api)
+    query = {"campaign[name]": "Spring", "customer[source_id]": "ann", name: "a\x00b"}
+    api.fails("GET", "/v1/publications/create", params=query, status=400, key="invalid_query_params")
+    api.fails("GET", "/v1/customers/ann", status=404, key="not_found")
+
+
+def test_a_page_of_publications_above_the_limit_has_its_own_key(api: Any) -> None:
+    assert api.call("GET", "/v1/publications", params={"page": "1000"})["publications"] == []
+    api.fails("GET", "/v1/publications", params={"page": "1001"}, status=400, key="page_over_limit")
+    api.fails("GET", "/v1/publications", params={"page": "0"}, status=400, key="invalid_query_params")

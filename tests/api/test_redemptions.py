@@ -41,7 +41,7 @@ async def test_a_voucher_is_redeemed_against_an_order(api: Any, db: Database, pr
     assert (redemption["result"], redemption["status"]) == ("SUCCESS", "SUCCEEDED")
     assert redemption["metadata"] == {"shop": "web"}
     assert (redemption["related_object_type"], redemption["related_object_id"]) == ("voucher", voucher_id)
-    assert redemption["tracking_id"].startswith("track_")
+    assert redemption["tracking_id"] == "ann"
     assert redemption["channel"]["channel_type"] == "API"
     assert redemption["voucher"]["redemption"]["redeemed_quantity"] == 1
     assert redemption["customer"]["source_id"] == "ann"

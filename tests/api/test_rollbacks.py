@@ -139,3 +139,33 @@ def test_a_rollback_works_when_voucher_and_customer_are_gone(api: Any) -> None:
     api.call("DELETE", "/v1/customers/ann", status=204)
     undone = roll_back(api, done)
     assert (undone["result"], undone["customer"], undone["voucher"]["code"]) == ("SUCCESS", None, "CODE")
+
+
+def amounts(order: dict[str, Any]) -> tuple[int, int, int]:
+    return order["discount_amount"], order["applied_discount_amount"], order["total_amount"]
+
+
+def test_what_the_other_redemptions_took_off_stays_off(api: Any) -> None:
+    for code, off in (("A", 100), ("B", 50), ("C", 20), ("D", 5)):
+        make_voucher(api, code, amount(off))
+    first = redeem(api, "A", order={"source_id": "o", "amount": 1000})["redemptions"][0]["id"]
+    second = redeem(api, "B", order={"source_id": "o"})["redemptions"][0]["id"]
+    order = roll_back(api, first)["order"]
+    assert amounts(order) == (50, 50, 950)
+    assert amounts(api.call("GET", "/v1/orders/o")) == (50, 50, 950)
+    stacked = redeem(api, "C", "D", order={"source_id": "o"})["parent_redemption"]["id"]
+    assert amounts(api.call("GET", "/v1/orders/o")) == (75, 25, 925)
+    roll_back(api, second)
+    assert amounts(api.call("GET", "/v1/orders/o")) == (25, 25, 975)
+    order = api.call("POST", f"/v1/redemptions/{stacked}/rollbacks")["order"]
+    assert amounts(order) == (0, 0, 1000)
+    assert order["status"] == "CANCELED"
+
+
+def test_a_rollback_puts_no_discount_on_that_the_shop_took_back(api: Any) -> None:
+    make_voucher(api, "A", amount(100))
+    make_voucher(api, "B", amount(50))
+    first = redeem(api, "A", order={"source_id": "o", "amount": 1000})["redemptions"][0]["id"]
+    redeem(api, "B", order={"source_id": "o"})
+    api.call("PUT", "/v1/orders/o", {"discount_amount": 30})
+    assert amounts(roll_back(api, first)["order"]) == (30, 30, 970)

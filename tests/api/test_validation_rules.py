@@ -35,10 +35,15 @@ def test_a_rule_is_created_changed_and_deleted(api: Any) -> None:
         "object": "validation_rules",
     }
     changed = api.call("PUT", f"/v1/validation-rules/{rule_id}", {"name": "New", "error": None})
-    assert (changed["name"], changed["rules"], "error" in changed) == ("New", rules, False)
+    assert (changed["name"], changed["rules"], changed["error"]) == ("New", rules, {"message": "No"})
+    changed = api.call("PUT", f"/v1/validation-rules/{rule_id}", {"error": {"message": ""}})
+    assert "error" not in changed
     assert changed["created_at"] == created_at
     assert api.call("GET", f"/v1/validation-rules/{rule_id}") == changed
     assert api.call("GET", "/v1/validation-rules")["data"] == [changed]
+    nothing = dict.fromkeys(("name", "rules", "error", "applicable_to", "type", "context_type"))
+    unchanged = api.call("PUT", f"/v1/validation-rules/{rule_id}", nothing)
+    assert unchanged | {"updated_at": None} == changed | {"updated_at": None}
     api.call("DELETE", f"/v1/validation-rules/{rule_id}", status=204)
     for method in ("GET", "PUT", "DELETE"):
         body = {} if method == "PUT" else None
@@ -241,3 +246,16 @@ def test_a_segment_that_a_rule_names_cannot_be_deleted(api: Any) -> None:
     assert rule in error["details"]
     api.call("PUT", f"/v1/validation-rules/{rule}", {"rules": {"logic": ""}})
     api.call("DELETE", f"/v1/segments/{segment_id}", status=204)
+
+
+def test_type_and_context_are_those_of_the_reference(api: Any) -> None:
+    body = {"name": "Rule", "type": "advanced", "context_type": "voucher.discount_voucher"}
+    made = api.call("POST", "/v1/validation-rules", body)
+    assert (made["type"], made["context_type"]) == ("advanced", "voucher.discount_voucher")
+    path = f"/v1/validation-rules/{made['id']}"
+    for change in ({"type": "simple"}, {"context_type": "campaign"}, {"context_type": ""}):
+        error = api.fails("POST", "/v1/validation-rules", body | change, status=400, key="invalid_payload")
+        assert next(iter(change)) in error["details"]
+        api.fails("PUT", path, change, status=400, key="invalid_payload")
+    changed = api.call("PUT", path, {"context_type": "campaign.discount_coupons"})
+    assert (changed["type"], changed["context_type"]) == ("advanced", "campaign.discount_coupons")

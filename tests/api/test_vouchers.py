@@ -104,7 +104,7 @@ def test_codes_are_told_apart_letter_by_letter_and_may_hold_any_of_them(api: Any
 
 def test_a_voucher_is_changed(api: Any) -> None:
     make_voucher(api, metadata={"a": 1, "b": 2}, expiration_date="2099-01-01")
-    change = {"expiration_date": None, "start_date": "2026-01-01", "metadata": {"a": None, "c": 3}, "active": False,
+    change = {"expiration_date": "", "start_date": "2026-01-01", "metadata": {"a": None, "c": 3}, "active": False,
               "additional_info": "x", "discount": amount(7), "redemption": {"quantity": 5}}  # fmt: skip
     changed = api.call("PUT", "/v1/vouchers/CODE", change)
     assert changed["expiration_date"] is None
@@ -116,7 +116,29 @@ def test_a_voucher_is_changed(api: Any) -> None:
     assert changed["updated_at"] is not None
     assert api.call("POST", "/v1/vouchers/CODE/enable")["active"] is True
     assert api.call("POST", "/v1/vouchers/CODE/disable")["active"] is False
-    api.fails("PUT", "/v1/vouchers/CODE", {"discount": percent(7)}, status=400, key="invalid_payload")
+    api.fails("PUT", "/v1/vouchers/CODE", {"discount": percent(7)}, status=400, key="invalid_voucher")
+
+
+def test_null_in_an_update_of_a_voucher_lifts_no_limit(api: Any) -> None:
+    before = make_voucher(
+        api, discount=percent(10, amount_limit=50), redemption={"quantity": 2}, start_date="2026-01-01",
+        expiration_date="2099-01-01", additional_info="x", metadata={"a": 1},
+    )  # fmt: skip
+    names = ("start_date", "expiration_date", "active", "additional_info", "metadata", "discount", "redemption")
+    assert api.call("PUT", "/v1/vouchers/CODE", dict.fromkeys(names)) == before
+    change = {"redemption": {"quantity": None}, "discount": percent(20, amount_limit=None)}
+    changed = api.call("PUT", "/v1/vouchers/CODE", change)
+    assert (changed["redemption"]["quantity"], changed["discount"]["amount_limit"]) == (2, 50)
+    changed = api.call("PUT", "/v1/vouchers/CODE", {"start_date": "", "expiration_date": "", "additional_info": ""})
+    assert [changed[name] for name in ("start_date", "expiration_date", "additional_info")] == [None] * 3
+
+
+@pytest.mark.parametrize("word", ["import", "importCSV", "qualification", "bulk", "metadata"])
+def test_the_words_of_other_operations_are_no_codes(api: Any, word: str) -> None:
+    for body in ({"type": "DISCOUNT_VOUCHER", "discount": amount(5)}, [{"code": "A"}], {}):
+        error = api.fails("POST", f"/v1/vouchers/{word}", body, status=404, key="not_found")
+        assert error["details"].startswith("Cannot find ")
+    assert listed(api) == []
 
 
 def test_a_quantity_below_what_is_redeemed_is_refused(api: Any) -> None:

@@ -236,3 +236,74 @@ def test_publications(publications: voucherify.PublicationsApi, campaigns: vouch
     listed = publications.list_publications(limit=10, order="-created_at", campaign="Spring")
     assert listed.total == 3
     assert [one.channel for one in listed.publications][-1] == "newsletter"
+
+
+def test_an_update_leaves_an_expired_voucher_expired(
+    vouchers: voucherify.VouchersApi, redemptions: voucherify.RedemptionsApi
+) -> None:
+    make_voucher(vouchers, "CODE", expiration_date="2020-01-01T00:00:00Z")
+    change = models.VouchersUpdateRequestBody.from_dict({"metadata": {"a": 1}})
+    assert vouchers.update_voucher("CODE", change).expiration_date.year == 2020
+    with pytest.raises(BadRequestException, match="voucher_expired"):
+        redemptions.redeem_stacked_discounts(request("CODE"))
+
+
+FULL = {
+    "source_id": "ann", "name": "Ann", "description": "Regular", "email": "ann@example.com", "phone": "+47 1",
+    "birthdate": "1990-01-02", "address": {"city": "Oslo", "country": "NO"}, "metadata": {"tier": "gold"},
+}  # fmt: skip
+KEPT = ("source_id", "name", "description", "email", "phone", "birthdate", "address", "metadata", "created_at")
+
+
+def test_what_a_write_does_not_name_stays(
+    api: Any,
+    sdk: voucherify.ApiClient,
+    campaigns: voucherify.CampaignsApi,
+    vouchers: voucherify.VouchersApi,
+    rules: voucherify.ValidationRulesApi,
+    redemptions: voucherify.RedemptionsApi,
+    publications: voucherify.PublicationsApi,
+) -> None:
+    api.call("POST", "/v1/customers", FULL)
+    make_campaign(campaigns, description="Old", join_once=False, auto_join=True)
+    make_voucher(
+        vouchers, "CODE", redemption={"quantity": 9}, additional_info="x", metadata={"a": 1}, active=True,
+        start_date="2020-01-01T00:00:00Z", expiration_date="2099-01-01T00:00:00Z",
+    )  # fmt: skip
+    rule = {"name": "Rule", "rules": {"logic": ""}, "error": {"message": "Sorry"}}
+    rule_id = rules.create_validation_rules(models.ValidationRulesCreateRequestBody.from_dict(rule)).id
+    order = {"source_id": "o", "amount": 900, "metadata": {"shop": "web"}, "customer": {"source_id": "ann"}}
+    api.call("POST", "/v1/orders", order | {"items": [{"product_id": "p", "amount": 900}]})
+
+    def state() -> list[Any]:
+        shown = []
+        for path in ("customers/ann", "campaigns/Spring", "vouchers/CODE", f"validation-rules/{rule_id}", "orders/o"):
+            found = api.call("GET", f"/v1/{path}")
+            names = KEPT if path == "customers/ann" else set(found) - MOVES
+            shown.append({name: found[name] for name in names})
+        return shown
+
+    before = state()
+    ann = {"customer": {"source_id": "ann"}}
+    campaign = models.CampaignsUpdateRequestBody.from_dict({"campaign_type": "DISCOUNT_COUPONS"})
+    campaigns.update_campaign("Spring", campaign)
+    vouchers.update_voucher("CODE", models.VouchersUpdateRequestBody.from_dict({}))
+    change = models.ValidationRulesUpdateRequestBody.from_dict({"name": "Rule"})
+    rules.update_validation_rule(rule_id, change)
+    published = models.PublicationsCreateRequestBody.from_dict({"campaign": {"name": "Spring"}, **ann})
+    publications.create_publication(publications_create_request_body=published)
+    publications.create_publication1(
+        customer=models.Customer.from_dict(ann["customer"]),
+        campaign=models.CreatePublicationCampaign.from_dict({"name": "Spring"}),
+    )
+    body = {"redeemables": [{"object": "voucher", "id": "CODE"}], "order": {"source_id": "o"}, **ann}
+    validation = models.ValidationsValidateRequestBody.from_dict(body)
+    assert voucherify.ValidationsApi(sdk).validate_stacked_discounts(validation).valid is True
+    done = redemptions.redeem_stacked_discounts(models.RedemptionsRedeemRequestBody.from_dict(body))
+    undo = models.RedemptionsRollbackCreateRequestBody.from_dict({"order": {"source_id": "o"}, **ann})
+    redemptions.rollback_redemption(done.redemptions[0].id, redemptions_rollback_create_request_body=undo)
+    assert state() == before
+
+
+# What redeeming and publishing, and the touch of an update, are there to change.
+MOVES = {"updated_at", "redemption", "redemptions", "status", "vouchers_count"}

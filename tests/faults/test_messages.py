@@ -303,3 +303,21 @@ async def test_entries_are_read_in_the_order_of_their_transactions_also_where_a_
     async with world.db.read() as conn:
         read = await activity.read_after(conn, world.project_id, (0, 0), 2000, 3)
     assert [xid for xid, _ in read] == [99, 100, 999]
+
+
+@pytest.mark.parametrize(
+    ("provider", "by", "state"),
+    [("outbox", 1, "SENDING"), ("outbox", 3, "QUEUED"), ("smtp", 3, "SENDING"), ("smtp", 6, "UNCERTAIN")],
+)
+async def test_a_file_in_the_outbox_is_waited_for_less_long_than_a_mail_server(
+    world: World, provider: str, by: int, state: str
+) -> None:
+    distribution = world.on_event()
+    world.customer("ann")
+    world.track("ann")
+    await world.read_log()
+    sending = Sending(Writer(world.db, SegmentDecider()), provider, "shop@example.org")
+    assert await sending.prepare(world.project_id, await claim_one(world)) is not None
+    async with world.later(timedelta(minutes=by)) as db:
+        await Recovery().run(db)
+    assert world.message(distribution)["state"] == state

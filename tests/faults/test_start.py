@@ -255,3 +255,6 @@ def test_keys_are_made_while_the_server_runs_and_while_it_does_not(serve: Serve)
     assert made[0]["project_id"] == made[1]["project_id"]
     assert made[0]["app_id"] != made[1]["app_id"]
     assert "is Europe/Warsaw, not UTC" in refused(*arguments, "--time-zone", "UTC")
+    for name in ("", "  ", "Shop\n2", "x" * 256):
+        options = ("--project", name, "--data-dir", str(server.data_dir))
+        assert refused("keys", "create", *options).endswith("characters that can be printed, and not only spaces")

@@ -67,6 +67,17 @@ def test_an_smtp_url_that_is_none_is_one_line(url: str) -> None:
         load(smtp_url=url)
 
 
+@pytest.mark.parametrize("sender", ["shop@example.com", "The Shop <shop@example.com>", "rapport@localhost"])
+def test_a_sender_is_an_address_with_or_without_a_name(sender: str) -> None:
+    assert load(smtp_from=sender).smtp_from == sender
+
+
+@pytest.mark.parametrize("sender", ["shop", "shop@", "a b@c", "The Shop", "Shop <shop>", "a@b\r\nBcc: c@d", "a..b@c"])
+def test_a_sender_that_is_no_address_is_one_line(sender: str) -> None:
+    with pytest.raises(StartError, match=r"^RAPPORT_SMTP_FROM: is not an address such as [^\n]+$"):
+        load(smtp_from=sender)
+
+
 def test_a_secret_is_shown_neither_by_an_error_nor_by_the_settings() -> None:
     with pytest.raises(StartError) as refused:
         load(smtp_url="ftp://user:hush@mail")

@@ -25,6 +25,7 @@ _CHANGEABLE = (
     "description", "type", "join_once", "auto_join", "start_date", "expiration_date", "activity_duration", "discount",
     "metadata", "active", "updated_at",
 )  # fmt: skip
+_LOCKS = {"": "", **{lock: f" FOR {lock}" for lock in ("KEY SHARE", "NO KEY UPDATE", "UPDATE")}}
 _CHANGES = ", ".join(f"{name} = ${number}" for number, name in enumerate(_CHANGEABLE, start=3))
 
 # Candidates that somebody has are left out; one that somebody takes at this moment is skipped, too.
@@ -50,7 +51,7 @@ async def insert(conn: Connection, project_id: int, campaign: Campaign) -> None:
 
 async def find(conn: Connection, project_id: int, reference: str, *, lock: str = "") -> Campaign | None:
     """Return the campaign with this id or name (the id wins), or None; `lock` is a row lock's name."""
-    suffix = f" FOR {lock}" if lock else ""
+    suffix = _LOCKS[lock]
     for column in ("id", "name"):
         row = await conn.fetchrow(
             f"SELECT {_COLUMNS} FROM campaigns WHERE project_id = $1 AND {column} = $2 AND state = 'live'{suffix}",

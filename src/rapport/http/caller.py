@@ -60,7 +60,7 @@ class Caller:
 
 
 class KeyRing:
-    """Checks keys, remembering each for a few seconds: a removed key works for up to `KEY_CACHE_S` more."""
+    """Checks keys, remembering each for a few seconds: a replaced token works for up to `KEY_CACHE_S` more."""
 
     def __init__(self, db: Database, find_key: FindKey) -> None:
         """Read keys with `find_key`."""

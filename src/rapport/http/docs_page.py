@@ -3,22 +3,17 @@
 import html
 import json
 import re
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
 _CODE = re.compile(r"`([^`]+)`")
-_RULES = {
-    "minLength": "at least {} characters",
-    "maxLength": "at most {} characters",
-    "minimum": "at least {}",
-    "maximum": "at most {}",
-    "minItems": "at least {} items",
-    "maxItems": "at most {} items",
-    "minProperties": "at least {} entries",
-    "maxProperties": "at most {} entries",
-    "pattern": "of the form {}",
-    "default": "{} if left out",
-}
+_RANGES = (
+    ("minLength", "maxLength", " characters"),
+    ("minimum", "maximum", ""),
+    ("minItems", "maxItems", " items"),
+    ("minProperties", "maxProperties", " entries"),
+)
 
 
 def _text(words: str) -> str:
@@ -53,18 +48,24 @@ def _kind(schema: dict[str, Any]) -> str:
     return f"{kind} ({schema['format']})" if "format" in schema else kind
 
 
+def _range(least: float | None, most: float | None, unit: str) -> str:
+    if most is None:
+        return f"at least {least:,}{unit}"
+    return f"at most {most:,}{unit}" if least is None else f"{least:,} to {most:,}{unit}"
+
+
 def _rules(schema: dict[str, Any]) -> str:
     parts = [_text(schema["description"])] if "description" in schema else []
     for one in (schema, *schema.get("anyOf", ())):
         parts += [
-            words.format(_code(one[name]) if name in {"pattern", "default"} else f"{one[name]:,}")
-            for name, words in _RULES.items()
-            if name in one
+            _range(one.get(least), one.get(most), unit) for least, most, unit in _RANGES if least in one or most in one
         ]
+        parts += [f"of the form {_code(one['pattern'])}"] if "pattern" in one else []
+        parts += [f"{_code(one['default'])} if left out"] if "default" in one else []
     return ", ".join(dict.fromkeys(parts))
 
 
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     head = "".join(f"<th>{one}</th>" for one in heads)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     return f"<table><tr>{head}</tr>{body}</table>"

@@ -15,6 +15,8 @@ from rapport.settings import Bootstrap, StartError
 
 log = structlog.get_logger()
 
+MAX_NAME = 255
+
 Outcome = Literal["kept", "added", "replaced"]
 
 
@@ -31,8 +33,10 @@ def random_key(kind: Kind) -> Bootstrap:
 async def create_key(db: Database, project_name: str, kind: Kind, *, time_zone: str | None = None) -> NewKey:
     """Make a key, and the project if there is none of that name.
 
-    Raises StartError for an unknown time zone, and for one that differs from that of the project there is.
+    Raises StartError for a name that is none, for an unknown time zone, and for one that differs from that of the
+    project there is.
     """
+    _check_name(project_name)
 
     async def work(conn: Connection) -> NewKey:
         await queries.lock_projects(conn)
@@ -81,10 +85,15 @@ async def bootstrap_if_keyless(db: Database, key: Bootstrap) -> bool:
     return await db.transaction(work)
 
 
+def _check_name(name: str) -> None:
+    if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        raise StartError(f"a project's name has 1 to {MAX_NAME} characters that can be printed, and not only spaces")
+
+
 async def _ensure_project(conn: Connection, db: Database, name: str, time_zone: str | None) -> Project:
     project = await queries.find_project(conn, name)
     if project is None:
-        if time_zone is not None and not await queries.is_time_zone(conn, time_zone):
+        if time_zone is not None and not (time_zone.isascii() and await queries.is_time_zone(conn, time_zone)):
             raise StartError(f"there is no time zone {time_zone!r}; give a name such as Europe/Warsaw")
         return await queries.insert_project(conn, new_id("proj"), name, time_zone or "UTC", db.clock_offset)
     if time_zone is not None and time_zone != project.time_zone:

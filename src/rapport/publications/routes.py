@@ -21,6 +21,8 @@ from rapport.redemptions.queries import find_customers
 from rapport.vouchers.queries import find_many
 
 MAX_NESTING = 5
+# What the official SDK puts into a query for whatever it was not given.
+NULL = "None"
 
 
 def _join_once(request: Request[Any, Any, Any]) -> bool | None:
@@ -43,11 +45,14 @@ async def create_publication(request: Request[Any, Any, Any], caller: Caller, wr
     return await _create(request, caller, writer, await read_body(request, PublicationInput))
 
 
-def _nested(request: Request[Any, Any, Any], name: str) -> dict[str, Any]:
-    """Return the query parameters `name[key]` and `name[key][inner]` as an object. Raises InvalidQueryParams."""
+def _nested(request: Request[Any, Any, Any], name: str, *, absent: str | None = None) -> dict[str, Any]:
+    """Return the query parameters `name[key]` and `name[key][inner]` as an object, without those that are `absent`.
+
+    Raises InvalidQueryParams.
+    """
     found: dict[str, Any] = {}
     for parameter, value in request.query_params.items():
-        if not (parameter.startswith(f"{name}[") and parameter.endswith("]")):
+        if value == absent or not (parameter.startswith(f"{name}[") and parameter.endswith("]")):
             continue
         *outer, last = parameter[len(name) + 1 : -1].split("][")
         place = found
@@ -65,12 +70,12 @@ async def create_by_query(request: Request[Any, Any, Any], caller: Caller, write
     query = request.query_params
     if any("\x00" in text for pair in query.multi_items() for text in pair):
         raise InvalidQueryParams("A query param holds a NUL character")
-    customer = _nested(request, "customer")
+    customer = _nested(request, "customer", absent=NULL)
     if "customer" in query:
         customer = {"source_id": query["customer"]}
     if not customer:
         raise InvalidQueryParams("Query should have required property 'customer'")
-    campaign = _nested(request, "campaign")
+    campaign = _nested(request, "campaign", absent=NULL)
     if "campaign" in query:
         campaign = {"name": query["campaign"]}
     if campaign.pop("count", "1") != "1":

@@ -19,7 +19,15 @@ from rapport.orders.models import Order
 from rapport.redemptions import deciding, queries
 from rapport.redemptions.actions import counted, log
 from rapport.redemptions.models import FAILURE, REDEMPTION, ROLLBACK, SUCCESS, Redemption
-from rapport.redemptions.schemas import CANCELED, InvalidOrder, NamedOrder, Refused, RollbackInput, channel_of, customer_of
+from rapport.redemptions.schemas import (
+    CANCELED,
+    InvalidOrder,
+    NamedOrder,
+    Refused,
+    RollbackInput,
+    channel_of,
+    customer_of,
+)
 from rapport.vouchers.availability import Refusal
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.queries import find_many, give_back

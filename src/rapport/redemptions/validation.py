@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from rapport.activity import queries as activity
 from rapport.activity.log import Entry
 from rapport.core.clock import LATEST, iso
@@ -24,7 +26,7 @@ from rapport.orders.schemas import view as order_view
 from rapport.redemptions import deciding, queries
 from rapport.redemptions.actions import is_amount_missing
 from rapport.redemptions.deciding import Situation
-from rapport.redemptions.schemas import MAX_REDEEMABLES, RedeemInput, check, customer_of, tracking_id
+from rapport.redemptions.schemas import MAX_REDEEMABLES, RedeemInput, check, check_order, customer_of, tracking_id
 from rapport.rules.membership import segments_of
 from rapport.segments.membership import SegmentDecider
 from rapport.vouchers.availability import Refusal
@@ -77,7 +79,7 @@ class Validation:
 
     @property
     def tracking_id(self) -> str | None:
-        """The customer's hashed source id."""
+        """The customer's source id."""
         return None if self.customer is None else tracking_id(simple_view(self.customer))
 
 
@@ -85,7 +87,7 @@ async def validate(caller: Caller, decider: SegmentDecider, data: RedeemInput) -
     """Decide about a request as a redemption would, on the data as they are now (`validate-stacked-discounts`).
 
     Nobody is created and nothing is held back; a customer who is known gets an entry in the activity log.
-    Raises NotFound for an unknown customer or order id, InvalidPayload.
+    Raises NotFound for an unknown customer or order id, InvalidPayload, InvalidOrder.
     """
     check(data)
     async with caller.db.read() as conn:
@@ -96,6 +98,9 @@ async def validate(caller: Caller, decider: SegmentDecider, data: RedeemInput) -
         moment = await decider.open(conn, caller.db, caller.project_id, [] if known is None else [known.id])
         customer = _as_asked(named, known, moment)
         order = None if data.order is None else apply_order(data.order, stored or _blank_order(moment))
+        if order is not None and named is not None:
+            order = msgspec.structs.replace(order, customer_id=None if known is None else known.id)
+        check_order(stored, order)
         codes = [redeemable.id for redeemable in data.redeemables]
         found = await find_redeemables(conn, caller.project_id, codes)
         outcomes = await _decide(conn, caller, data, codes, found, moment, customer, order)

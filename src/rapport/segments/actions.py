@@ -17,7 +17,7 @@ from rapport.segments.schemas import SegmentInput
 
 MAX_SEGMENTS = 10_000
 # Every write to a customer looks at all of them: about two microseconds each.
-MAX_CONDITIONS = 50_000
+MAX_CONDITIONS = 20_000
 
 
 class TooManySegments(RapportError):
@@ -53,19 +53,21 @@ async def create(caller: Caller, data: SegmentInput) -> Segment:
     new = Segment(
         id=new_id("seg"), name=data.name, type=kind, filter=raw, state=state, created_at=LATEST, updated_at=None
     )
+    size = 0 if parsed is None else parsed.size
     customer_ids = sorted(set(data.customers)) if isinstance(data.customers, list) else []
 
     async def work(conn: Connection) -> Segment:
         existing = await queries.lock_definitions(conn, caller.project_id)
-        if len(existing) >= MAX_SEGMENTS:
+        segments, conditions = await queries.count(conn, caller.project_id)
+        if segments >= MAX_SEGMENTS:
             raise TooManySegments(f"A project may have {MAX_SEGMENTS} segments")
-        if parsed is not None and parsed.size + sum(one.filter.size for one in definitions(existing)) > MAX_CONDITIONS:
+        if conditions + size > MAX_CONDITIONS:
             raise TooManySegments(f"The segments of a project may have {MAX_CONDITIONS} conditions in all")
         if parsed is not None:
             unknown = sorted(parsed.segment_ids - {segment.id for segment in existing})
             if unknown:
                 raise NotFound("segment", unknown[0])
-        segment = await queries.insert(conn, caller.project_id, new, caller.db.clock_offset)
+        segment = await queries.insert(conn, caller.project_id, new, size, caller.db.clock_offset)
         if customer_ids:
             found = await queries.existing_customers(conn, caller.project_id, customer_ids)
             missing = sorted(set(customer_ids) - set(found))

@@ -129,17 +129,18 @@ async def leave_all(conn: Connection, project_id: int, customer_id: str) -> None
     )
 
 
-async def insert(conn: Connection, project_id: int, segment: Segment, offset: timedelta) -> Segment:
+async def insert(conn: Connection, project_id: int, segment: Segment, conditions: int, offset: timedelta) -> Segment:
     """Insert a segment as of now and make every writer reload its definitions."""
     row = await conn.fetchrow(
-        f"INSERT INTO segments (project_id, id, name, type, filter, state, created_at, updated_at) "
-        f"SELECT $1, $2, $3, $4, $5, $6, date_trunc('milliseconds', clock_timestamp() + $7::interval), NULL "
+        "INSERT INTO segments (project_id, id, name, type, filter, conditions, state, created_at, updated_at) "
+        f"SELECT $1, $2, $3, $4, $5, $6, $7, date_trunc('milliseconds', clock_timestamp() + $8::interval), NULL "
         f"RETURNING {_COLUMNS}",
         project_id,
         segment.id,
         segment.name,
         segment.type,
         segment.filter,
+        conditions,
         segment.state,
         offset,
     )
@@ -150,6 +151,16 @@ async def insert(conn: Connection, project_id: int, segment: Segment, offset: ti
 async def bump_version(conn: Connection, project_id: int) -> None:
     """Make every writer reload the project's definitions."""
     await conn.execute("UPDATE projects SET segments_version = segments_version + 1 WHERE project_id = $1", project_id)
+
+
+async def count(conn: Connection, project_id: int) -> tuple[int, int]:
+    """Return how many segments a project has, and how many conditions they have in all."""
+    row = await conn.fetchrow(
+        "SELECT count(*), coalesce(sum(conditions), 0)::bigint FROM segments "
+        "WHERE project_id = $1 AND state <> 'deleted'",
+        project_id,
+    )
+    return row[0], row[1]
 
 
 async def find(conn: Connection, project_id: int, segment_id: str) -> Segment | None:

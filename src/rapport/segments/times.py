@@ -5,6 +5,7 @@ of the calendar, and the time zone data of Python alone decides where a day star
 bounds.
 """
 
+import functools
 import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
@@ -147,6 +148,7 @@ def month_of(ordinal: int) -> int:
     return date.fromordinal(min(max(ordinal, 1), LAST_DAY)).month
 
 
+@functools.lru_cache(maxsize=4_096)
 def parse(text: str) -> Moment | None:
     """Read an ISO date (a Day) or date-time (an instant; UTC where it names no offset), or return None."""
     if len(text) == 10:

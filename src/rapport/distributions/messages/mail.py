@@ -9,15 +9,13 @@ from email.utils import format_datetime
 
 import msgspec
 
-MAX_ADDRESS = 254
+from rapport.settings import parse_address, parse_sender
+
 MAX_SUBJECT = 500
 MAX_NAME = 100
 UNFOLDED = 60
 
 _POLICY = SMTP.clone(cte_type="7bit")
-_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
-_NAMED = re.compile(r"(?P<name>[^<>\r\n]*)<(?P<address>[^<>\s]+)>")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _NEEDS_QUOTES = re.compile(r"[^\w' -]")
 _UNSAFE_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|[\ud800-\udfff]")
@@ -43,29 +41,20 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def address(text: str) -> str:
-    """Return a plain address, its domain in ASCII. Raises InvalidAddress.
-
-    Local parts are those of RFC 5321 without quoting, so nothing in them means anything to a mail server; those with
-    other than ASCII characters are refused, few servers take them.
-    """
-    text = text.strip()
-    local, at, domain = text.rpartition("@")
+    """Return a plain address, its domain in ASCII. Raises InvalidAddress."""
     try:
-        domain = domain.encode("idna").decode("ascii").lower() if domain else ""
-    except UnicodeError:
-        raise InvalidAddress(text) from None
-    known = at and _LOCAL.fullmatch(local) and all(_LABEL.fullmatch(label) for label in domain.split("."))
-    if not known or len(local) > 64 or len(local) + 1 + len(domain) > MAX_ADDRESS:
-        raise InvalidAddress(text)
-    return f"{local}@{domain}"
+        return parse_address(text)
+    except ValueError as error:
+        raise InvalidAddress(text) from error
 
 
 def sender(text: str) -> Sender:
     """Read `shop@example.com` or `The Shop <shop@example.com>`. Raises InvalidAddress."""
-    found = _NAMED.fullmatch(text.strip())
-    if found is None:
-        return Sender("", address(text))
-    return Sender(line(found["name"]).strip(' "'), address(found["address"]))
+    try:
+        name, plain = parse_sender(text)
+    except ValueError as error:
+        raise InvalidAddress(text) from error
+    return Sender(line(name).strip(' "'), plain)
 
 
 def line(text: str, longest: int = MAX_NAME) -> str:

@@ -20,6 +20,26 @@ _MESSAGE = columns(Message)
 _PREPARED = Prepared.__struct_fields__
 _NOW = "date_trunc('milliseconds', clock_timestamp() + {}::interval)"
 
+_FIRST_DUE = f"""
+SELECT project_id, {_NOW.format("$1")} AS now, first.moment FROM projects
+CROSS JOIN LATERAL (
+    SELECT next_attempt_at AS moment FROM messages
+    WHERE messages.project_id = projects.project_id AND state = 'QUEUED'
+    ORDER BY next_attempt_at LIMIT 1
+) AS first
+ORDER BY project_id
+"""
+
+_FIRST_EXPIRED = f"""
+SELECT project_id, {_NOW.format("$1")} AS now, first.moment FROM projects
+CROSS JOIN LATERAL (
+    SELECT lease_until AS moment FROM messages
+    WHERE messages.project_id = projects.project_id AND state IN ('PREPARING', 'SENDING')
+    ORDER BY lease_until LIMIT 1
+) AS first
+ORDER BY project_id
+"""
+
 _CLAIM = f"""
 WITH due AS MATERIALIZED (
     SELECT id FROM messages
@@ -98,21 +118,16 @@ async def queue(
 
 async def projects_with_due(conn: Connection, offset: timedelta) -> list[int]:
     """Return the projects in which a message is due; one probe of messages_due each."""
-    return await _projects_with(conn, "state = 'QUEUED'", "next_attempt_at", offset)
+    return await _projects_past(conn, _FIRST_DUE, offset)
 
 
 async def projects_with_expired(conn: Connection, offset: timedelta) -> list[int]:
     """Return the projects in which a lease ran out; one probe of messages_leased each."""
-    return await _projects_with(conn, "state IN ('PREPARING', 'SENDING')", "lease_until", offset)
+    return await _projects_past(conn, _FIRST_EXPIRED, offset)
 
 
-async def _projects_with(conn: Connection, condition: str, moment: str, offset: timedelta) -> list[int]:
-    rows = await conn.fetch(
-        f"SELECT project_id, {_NOW.format('$1')} AS now, first.moment FROM projects CROSS JOIN LATERAL ("
-        f"SELECT {moment} AS moment FROM messages WHERE messages.project_id = projects.project_id AND {condition} "
-        f"ORDER BY {moment} LIMIT 1) AS first ORDER BY project_id",
-        offset,
-    )
+async def _projects_past(conn: Connection, query: str, offset: timedelta) -> list[int]:
+    rows = await conn.fetch(query, offset)
     return [row["project_id"] for row in rows if row["moment"] <= row["now"]]
 
 
