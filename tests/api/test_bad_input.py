@@ -78,12 +78,12 @@ WRONG = {
     "email": [5, ["a@b.c"]],
     "phone": [48600000000],
     "description": [5, "x" * 10_001],
-    "birthdate": [5, "31.12.1990", "1990-13-01", "1990-02-30", "0000-01-01", "1990-1-1", "tomorrow", "", "+1990-01-01"],
+    "birthdate": [5, "31.12.1990", "1990-13-01", "1990-02-30", "0000-01-01", "1990-1-1", "tomorrow", "+1990-01-01"],
     "birthday": ["1990-02-30", 19900101],
     "address": ["Oslo", ["Oslo"], {"city": 5}, {"line_1": ["a"]}, {"city": "x" * 1025}],
     "metadata": ["x", [], 5, True],
     "system_metadata": ["x", []],
-    "source": [5, "", None, "x" * 256],
+    "source": [5, "", "x" * 256],
 }
 
 
@@ -129,6 +129,14 @@ async def test_a_body_over_the_limit_in_chunks_is_413(api: Any, db: Database, pr
 
 def test_a_body_just_below_the_limit_is_taken(api: Any) -> None:
     text = "x" * 1_000_000
+    event = {"event": "seen", "customer": {"source_id": "x"}, "metadata": {"text": text}}
+    assert api.call("POST", "/v1/events", event)["metadata"]["text"] == text
+
+
+async def test_metadata_of_a_customer_that_is_too_long_is_refused(api: Any, db: Database, project_id: int) -> None:
+    error = await refused(api, db, project_id, f'{{"source_id":"x","metadata":{{"text":"{"x" * 131_072}"}}}}')
+    assert error["details"] == "Property .metadata is longer than 131072 bytes"
+    text = "x" * 131_000
     assert api.call("POST", "/v1/customers", {"metadata": {"text": text}})["metadata"]["text"] == text
 
 

@@ -11,9 +11,9 @@ from rapport.http.lists import Found, ListSpec, Page
 class _Statement:
     """WHERE conditions and their parameters, collected together."""
 
-    def __init__(self, project_id: int, project_column: str) -> None:
+    def __init__(self, project_id: int) -> None:
         self.parameters: list[Any] = [project_id]
-        self.conditions: list[str] = [f"{project_column} = $1"]
+        self.conditions: list[str] = ["project_id = $1"]
 
     def add(self, condition: str, *values: Any) -> None:
         """Add a condition with a `{}` for each value."""
@@ -55,7 +55,7 @@ def _statement(
     where: Mapping[str, Any] | None,
     conditions: tuple[tuple[str, tuple[Any, ...]], ...],
 ) -> _Statement:
-    statement = _Statement(project_id, "project_id")
+    statement = _Statement(project_id)
     for column, value in (where or {}).items():
         statement.add(f"{column} = {{}}", value)
     for item, value in page.filters:
