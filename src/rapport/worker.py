@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from rapport.campaigns.tasks import make_codes
+from rapport.campaigns.tasks import CampaignTasks
 from rapport.core import migrations, preflight
 from rapport.core.db import Database
 from rapport.customers.writes import Writer
@@ -30,7 +30,7 @@ def periodics(db: Database, settings: Settings) -> list[Periodic]:
         Periodic("segments: watch the clock", 5.0, segments.watch_clock),
         Periodic("segments: pass time", 0.2, segments.pass_time),
         Periodic("segments: settle", 0.2, segments.settle),
-        Periodic("campaigns: make codes", 0.5, make_codes),
+        Periodic("campaigns: make codes", 0.5, CampaignTasks().make_codes),
         *distributions.periodics(writer, settings),
     ]
 

@@ -5,27 +5,35 @@ import structlog
 from rapport.campaigns import generation, queries
 from rapport.core.db import Connection, Database
 from rapport.core.queries import read_now
+from rapport.work.turns import Turns
 
 log = structlog.get_logger(__name__)
 BATCH = 2_000
 
 
-async def make_codes(db: Database) -> bool:
-    """Make one batch of codes, or remove one, in each project that waits; return whether there is more to do.
+class CampaignTasks:
+    """The periodic step of campaigns; safe to run anywhere, any number of times, by several workers at once."""
 
-    A batch and its count commit together and the campaign's row is locked meanwhile, so a batch cut short has never
-    happened, and two workers never make the same one.
-    """
-    async with db.read() as conn:
-        projects = await queries.projects_with_work(conn)
-    more = False
-    for project_id in projects:
+    def __init__(self) -> None:
+        """Begin with every project's turn."""
+        self._turns = Turns("campaigns: make codes")
 
-        async def step(conn: Connection, project_id: int = project_id) -> bool:
-            return await _make(conn, db, project_id) or await _remove(conn, project_id)
+    async def make_codes(self, db: Database) -> bool:
+        """Make one batch of codes, or remove one, in each project that waits; return whether there is more to do.
 
-        more = await db.transaction(step) or more
-    return more
+        A batch and its count commit together and the campaign's row is locked meanwhile, so a batch cut short has never
+        happened, and two workers never make the same one.
+        """
+        async with db.read() as conn:
+            projects = await queries.projects_with_work(conn)
+
+        async def one(project_id: int) -> bool:
+            async def step(conn: Connection) -> bool:
+                return await _make(conn, db, project_id) or await _remove(conn, project_id)
+
+            return await db.transaction(step)
+
+        return await self._turns.take(projects, one)
 
 
 async def _make(conn: Connection, db: Database, project_id: int) -> bool:
