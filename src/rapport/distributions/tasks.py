@@ -13,6 +13,7 @@ from rapport.distributions.messages.tasks import Lane, Recovery
 from rapport.distributions.models import fired
 from rapport.settings import Settings
 from rapport.work.periodic import Periodic
+from rapport.work.turns import Turns
 
 BATCH = 1_000
 LANES = 4
@@ -23,18 +24,15 @@ RECOVER_EVERY_S = 5.0
 log = structlog.get_logger(__name__)
 
 
-async def trigger(db: Database) -> bool:
+async def trigger(db: Database, turns: Turns | None = None) -> bool:
     """Queue the messages that new entries of the activity log ask for; return whether there is more to read.
 
     Reading on and queueing are one transaction, and a message is unique by what triggers it: several workers, or one
-    that dies anywhere, make one message of each entry.
+    that dies anywhere, make one message of each entry. `turns` remembers the projects that fail.
     """
     async with db.read() as conn:
         projects = await queries.projects_with_entries(conn)
-    more = False
-    for project_id in projects:
-        more = await _read_on(db, project_id) or more
-    return more
+    return await (turns or Turns("distributions: trigger")).take(projects, lambda one: _read_on(db, one))
 
 
 async def _read_on(db: Database, project_id: int) -> bool:
@@ -69,9 +67,10 @@ async def _read_on(db: Database, project_id: int) -> bool:
 
 def periodics(writer: Writer, settings: Settings) -> list[Periodic]:
     """Return what the worker does for distributions again and again."""
+    turns = Turns("distributions: trigger")
     lanes = [Lane(writer, settings) for _ in range(LANES)]
     return [
-        Periodic("distributions: trigger", TRIGGER_EVERY_S, trigger),
+        Periodic(turns.name, TRIGGER_EVERY_S, lambda db: trigger(db, turns)),
         *(
             Periodic(f"distributions: send {number}", SEND_EVERY_S, lane.run)
             for number, lane in enumerate(lanes, start=1)

@@ -18,7 +18,7 @@ class Turns:
 
     def __init__(self, name: str) -> None:
         """Log under `name`."""
-        self._name = name
+        self.name = name
         self._failures: dict[int, tuple[int, float]] = {}
 
     async def take(self, projects: Sequence[int], step: Callable[[int], Awaitable[bool]]) -> bool:
@@ -38,7 +38,7 @@ class Turns:
                 raise
             except Exception:
                 pause_s = self._rest(project_id, failures)
-                log.exception("a step failed", name=self._name, project_id=project_id, pause_s=round(pause_s, 1))
+                log.exception("a step failed", name=self.name, project_id=project_id, pause_s=round(pause_s, 1))
             else:
                 self._failures.pop(project_id, None)
         return more

@@ -16,6 +16,7 @@ from rapport.distributions.messages.providers import Outbox, Outcome, Provider
 from rapport.distributions.messages.sending import NotWanted, Ready, Refusal, Sending
 from rapport.distributions.messages.smtp import Smtp
 from rapport.settings import Settings
+from rapport.work.turns import Turns
 
 BATCH = 10
 BATCH_LIMIT_S = 10.0
@@ -124,19 +125,25 @@ class Lane:
 class Recovery:
     """Settles messages that a worker held when it died."""
 
+    def __init__(self) -> None:
+        """Begin with every project's turn."""
+        self._turns = Turns("distributions: recover")
+
     async def run(self, db: Database) -> bool:
         """Queue again what was not handed over, mark as UNCERTAIN what may have been."""
         async with db.read() as conn:
             projects = await queries.projects_with_expired(conn, db.clock_offset)
-        for project_id in projects:
 
-            async def settle(conn: Connection, project_id: int = project_id) -> list[tuple[str, str]]:
+        async def settle_one(project_id: int) -> bool:
+            async def settle(conn: Connection) -> list[tuple[str, str]]:
                 at = await read_now(conn, db.clock_offset)
                 return await queries.recover(conn, project_id, at, DOUBTFUL, AGAIN)
 
             for message_id, state in await db.transaction(settle):
                 log.warning("a message was left behind", message_id=message_id, state=state)
-        return False
+            return False
+
+        return await self._turns.take(projects, settle_one)
 
 
 async def _insist(record: Callable[[], Awaitable[None]]) -> None:
