@@ -80,7 +80,7 @@ def main() -> None:
     """Run what the command line asks for and print the ratios."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--seconds", type=int, default=10)
-    parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     owner = "pgserver" if os.geteuid() == 0 else None

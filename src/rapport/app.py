@@ -23,7 +23,7 @@ from rapport.distributions.queries import of_segment
 from rapport.events import routes as events
 from rapport.http import docs_page, openapi
 from rapport.http.bodies import answer
-from rapport.http.caller import Health, KeyRing, server_caller
+from rapport.http.caller import Caller, Health, KeyRing, server_caller
 from rapport.http.errors import exception_handlers
 from rapport.http.openapi import operation
 from rapport.http.paths import keep_slashes, restored
@@ -52,8 +52,13 @@ ROUTERS = (
 )
 
 
-def get_writer(state: State) -> Writer:
-    """Return the write path of this process."""
+def get_writer(state: State, caller: Caller) -> Writer:
+    """Return the write path of this process.
+
+    Asks for the caller although it needs none: dependencies of each other are resolved one after another, and
+    independent ones as tasks of their own, which costs a tenth of a write.
+    """
+    _ = caller
     writer: Writer = state.writer
     return writer
 

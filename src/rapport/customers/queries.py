@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from rapport.activity.queries import append_text
 from rapport.core.db import Connection, UniqueViolation, columns
 from rapport.core.errors import DuplicateFound, NotFound
@@ -80,6 +82,7 @@ _INSERT_VALUES = ", ".join(f"${index}::{kind}" for index, kind in enumerate(_INS
 
 # A lock clause returns the newest version of the row even if it had to wait; a row inserted by somebody else in the
 # meantime is neither found nor inserted: the answer is empty, and the caller asks again.
+_UNREAD = ", ".join(f"NULL::{_UPDATE_TYPES[name]}" for name in _NAMES[3:])  # known to who inserts them
 _LOCK_OR_INSERT = f"""
 WITH found AS (
     SELECT {_COLUMNS} FROM customers WHERE project_id = $1 AND source_id = $2 FOR NO KEY UPDATE
@@ -89,9 +92,10 @@ WITH found AS (
     FROM (SELECT date_trunc('milliseconds', clock_timestamp() + $3::interval) AS at) AS moment
     WHERE NOT EXISTS (SELECT FROM found)
     ON CONFLICT DO NOTHING
-    RETURNING {_COLUMNS}
+    RETURNING id, created_at, updated_at
 )
-SELECT true AS existed, {_COLUMNS} FROM found UNION ALL SELECT false, {_COLUMNS} FROM inserted
+SELECT true AS existed, {_COLUMNS} FROM found
+UNION ALL SELECT false, id, created_at, updated_at, {_UNREAD} FROM inserted
 """
 
 
@@ -161,7 +165,11 @@ async def lock_or_insert(
     """
     values = [getattr(fresh, name) for name in _INSERT_TYPES]
     row = await conn.fetchrow(_LOCK_OR_INSERT, project_id, fresh.source_id, offset, *values)
-    return None if row is None else (Customer(*row[1:]), row[0])
+    if row is None:
+        return None
+    if row["existed"]:
+        return Customer(*row[1:]), True
+    return msgspec.structs.replace(fresh, created_at=row["created_at"], updated_at=row["updated_at"]), False
 
 
 @contextmanager

@@ -24,8 +24,12 @@ from rapport.vouchers.queries import find_many
 from rapport.vouchers.schemas import view as voucher_view
 
 
-def get_decider(state: State) -> SegmentDecider:
-    """Return what decides about membership for validations, which take no lock and write nothing."""
+def get_decider(state: State, caller: Caller) -> SegmentDecider:
+    """Return what decides about membership for validations, which take no lock and write nothing.
+
+    Asks for the caller for the same reason as `app.get_writer`.
+    """
+    _ = caller
     decider: SegmentDecider = state.setdefault("validation_decider", SegmentDecider())
     return decider
 
