@@ -24,6 +24,8 @@ DatabaseUnavailable = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    # A connection that was cut off in the middle of a statement, met once more before its end is noticed.
+    asyncpg.InternalClientError,
 )
 StatementTimeout = asyncpg.QueryCanceledError
 # The server refused a value it was given: too long, out of range, not text. A caller's mistake that a check missed.
