@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog
 from litestar import Litestar, MediaType, Request, Response, get, route
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -37,6 +38,8 @@ from rapport.segments import routes as segments
 from rapport.segments.membership import SegmentDecider
 from rapport.settings import Settings
 from rapport.vouchers import routes as vouchers
+
+log = structlog.get_logger(__name__)
 
 ROUTERS = (
     customers.router,
@@ -111,6 +114,7 @@ def create_app(settings: Settings) -> ASGIApp:
         app.state.key_ring = KeyRing(db, projects.find_key)
         app.state.writer = Writer(db, SegmentDecider())
         app.state.segment_users = (using_segment, of_segment)
+        log.info("the API is at work")
         try:
             yield
         finally:

@@ -37,9 +37,7 @@ def count_customers(server: Server) -> int:
 
 def wait_until_all_are_connected(server: Server) -> None:
     """Wait for the second API process and the worker: the server is ready with its first."""
-    names = "('rapport-api', 'rapport-worker')"
-    query = f"SELECT count(DISTINCT (application_name, pid)) FROM pg_stat_activity WHERE application_name IN {names}"
-    wait_for(lambda: ask(server, query) >= 3)
+    wait_for(lambda: server.errors.count("the API is at work") == len(server.children("api")))
     wait_for(lambda: "the worker is at work" in server.errors)
 
 
