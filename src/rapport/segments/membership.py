@@ -28,7 +28,6 @@ class Definitions:
     version: int
     ordered: tuple[Definition, ...]
     windows: tuple[Window, ...]
-    names: Mapping[str, Definition]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,7 @@ class SegmentDecider:
         version = await queries.read_version(conn, project_id)
         ordered = tuple(definitions(await queries.all_with_filter(conn, project_id)))
         windows = tuple(dict.fromkeys(window for one in ordered for window in one.filter.windows))
-        found = Definitions(version, ordered, windows, {one.id: one for one in ordered})
+        found = Definitions(version, ordered, windows)
         if len(self._definitions) >= MAX_PROJECTS:
             self._definitions.clear()
         self._definitions[project_id] = found

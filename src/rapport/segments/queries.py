@@ -270,11 +270,6 @@ async def set_settled_after(conn: Connection, project_id: int, segment_ids: list
     )
 
 
-async def oldest_running(conn: Connection) -> int:
-    """Return the id of the oldest transaction that still runs."""
-    return int(await conn.fetchval("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))
-
-
 async def customers_after(conn: Connection, project_id: int, after: str, limit: int) -> list[str]:
     """Return the next customer ids in key order."""
     rows = await conn.fetch(

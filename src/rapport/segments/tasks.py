@@ -2,6 +2,7 @@
 
 import structlog
 
+from rapport.activity import queries as activity
 from rapport.activity.log import BACK_FILL, internal
 from rapport.core.db import Connection, Database
 from rapport.core.queries import read_now
@@ -71,7 +72,7 @@ class SegmentTasks:
 
         async def settle(project_id: int) -> bool:
             async with db.read() as conn:
-                running = await queries.oldest_running(conn)
+                running = await activity.horizon(conn)
             with self._fills.measured(project_id):
                 return await self._writer.commit(
                     internal(project_id, BACK_FILL), lambda unit: self._settle(unit, running)

@@ -12,7 +12,6 @@ from rapport.core.db import Database, DatabaseUnavailable
 
 LONGEST_PAUSE_S = 30.0
 FIRST_PAUSE_S = 0.2
-_CUT_OFF = ("57P01", "57P02", "57P03")  # the server is shutting down, has crashed, is starting up
 
 log = structlog.get_logger()
 
@@ -71,7 +70,7 @@ async def _repeat(db: Database, periodic: Periodic, stop: asyncio.Event) -> None
 
 def _tell(name: str, error: Exception, failures: int, pause_s: float) -> None:
     """Log a lost connection in one line, anything else with where it happened."""
-    unreachable = isinstance(error, DatabaseUnavailable) or getattr(error, "sqlstate", "") in _CUT_OFF
+    unreachable = isinstance(error, DatabaseUnavailable)
     log.error(
         "a step failed",
         name=name,
