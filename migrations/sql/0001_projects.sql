@@ -7,8 +7,8 @@ CREATE TABLE projects (
     time_zone text COLLATE "C" NOT NULL DEFAULT 'UTC',
     -- Grows with every change of the project's segments, so that processes know when to read them again.
     segments_version bigint NOT NULL DEFAULT 0,
-    -- The furthest the worker has seen the clock, to the minute: how it notices that it was moved back.
-    clock_seen timestamptz,
+    -- The version at which a segment's row was last removed for good: who knows an older one reads all of them again.
+    segments_removed bigint NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL,
     UNIQUE (project_id, id)
 );

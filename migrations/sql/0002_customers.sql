@@ -42,8 +42,6 @@ CREATE TABLE customers (
     loyalty jsonb NOT NULL,
     referrals jsonb NOT NULL,
     events jsonb NOT NULL,
-    -- The first moment at which a segment may change for this customer with no write happening.
-    next_check_at timestamptz,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (project_id, id),
@@ -53,8 +51,12 @@ CREATE INDEX customers_by_created_at ON customers (project_id, created_at, id);
 CREATE INDEX customers_by_updated_at ON customers (project_id, updated_at, id);
 CREATE INDEX customers_by_email ON customers (project_id, email) WHERE email IS NOT NULL;
 CREATE INDEX customers_by_name ON customers (project_id, name) WHERE name IS NOT NULL;
-CREATE INDEX customers_by_city ON customers (project_id, (address ->> 'city')) WHERE address ? 'city';
-CREATE INDEX customers_to_check ON customers (project_id, next_check_at) WHERE next_check_at IS NOT NULL;
+CREATE INDEX customers_by_city ON customers (project_id, (address ->> 'city')) WHERE (address ->> 'city') IS NOT NULL;
+-- For the passing of time: who has a date between two moments.
+CREATE INDEX customers_by_last_order_at ON customers (project_id, last_order_at, id) WHERE last_order_at IS NOT NULL;
+CREATE INDEX customers_by_birthdate ON customers (project_id, birthdate, id) WHERE birthdate IS NOT NULL;
+CREATE INDEX customers_by_birth_month ON customers (project_id, (EXTRACT(MONTH FROM birthdate)), id)
+    WHERE birthdate IS NOT NULL;
 
 -- Custom events. The key is also the index that counts them in a window.
 CREATE TABLE events (
@@ -66,6 +68,7 @@ CREATE TABLE events (
     metadata jsonb NOT NULL,
     PRIMARY KEY (project_id, customer_id, name, created_at, id)
 );
+CREATE INDEX events_by_created_at ON events (project_id, name, created_at, customer_id);
 
 CREATE TABLE orders (
     project_id integer NOT NULL,
@@ -92,4 +95,6 @@ CREATE TABLE orders (
 CREATE INDEX orders_by_created_at ON orders (project_id, created_at, id);
 CREATE INDEX orders_by_updated_at ON orders (project_id, coalesce(updated_at, created_at), id);
 CREATE INDEX orders_counted_of_customer ON orders (project_id, customer_id, created_at, id)
+    WHERE status IN ('PAID', 'FULFILLED');
+CREATE INDEX orders_counted_by_created_at ON orders (project_id, created_at, customer_id)
     WHERE status IN ('PAID', 'FULFILLED');

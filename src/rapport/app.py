@@ -26,6 +26,7 @@ from rapport.http import docs_page, openapi
 from rapport.http.bodies import answer
 from rapport.http.caller import Caller, Health, KeyRing, server_caller
 from rapport.http.errors import exception_handlers
+from rapport.http.metrics import metrics
 from rapport.http.openapi import operation
 from rapport.http.paths import keep_slashes, restored
 from rapport.orders import routes as orders
@@ -35,6 +36,7 @@ from rapport.redemptions import routes as redemptions
 from rapport.rules import routes as rules
 from rapport.rules.queries import using_segment
 from rapport.segments import routes as segments
+from rapport.segments.audit.counts import counts as audit_counts
 from rapport.segments.membership import SegmentDecider
 from rapport.settings import Settings
 from rapport.vouchers import routes as vouchers
@@ -114,6 +116,8 @@ def create_app(settings: Settings) -> ASGIApp:
         app.state.key_ring = KeyRing(db, projects.find_key)
         app.state.writer = Writer(db, SegmentDecider())
         app.state.segment_users = (using_segment, of_segment)
+        app.state.segment_listeners = (of_segment,)
+        app.state.metrics = (audit_counts,)
         log.info("the API is at work")
         try:
             yield
@@ -121,7 +125,7 @@ def create_app(settings: Settings) -> ASGIApp:
             await db.close()
 
     app = Litestar(
-        route_handlers=[*ROUTERS, health, openapi_document, docs],
+        route_handlers=[*ROUTERS, health, metrics, openapi_document, docs],
         dependencies={
             "caller": Provide(server_caller),
             "writer": Provide(get_writer, sync_to_thread=False),

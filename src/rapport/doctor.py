@@ -9,9 +9,12 @@ import msgspec
 from rapport import worker
 from rapport.core import datadir, embedded, migrations, preflight, queries
 from rapport.core.db import Database
+from rapport.segments.audit import queries as audit
+from rapport.segments.building import queries as building
 from rapport.settings import Settings, StartError, unknown_variables
 
 WORKER_SILENCE_S = 30.0
+OVERDUE_MIN = 10
 
 State = Literal["ok", "note", "problem"]
 
@@ -25,7 +28,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 async def examine(settings: Settings) -> list[Finding]:
-    """Look at the settings, the data directory, the database, its schema, the clock and the worker."""
+    """Look at the settings, the data directory, the database, its schema, the clock, the worker and the segments."""
     findings = [*_settings(settings), *_data_directory(settings)]
     url = settings.database_url or embedded.running_url(settings.data_dir)
     if url is None:
@@ -37,8 +40,11 @@ async def examine(settings: Settings) -> list[Finding]:
         async with _open(settings, url) as db:
             server = await preflight.check_server(db, url)
             findings.append(Finding("database", "ok", f"{preflight.place(url)}, PostgreSQL {server.version}"))
-            findings.append(await _schema(db, url))
+            findings.append(schema := await _schema(db, url))
             findings.append(await _worker(db))
+            if schema.state == "ok":
+                findings.append(await _filling(db))
+                findings.append(await _membership(db))
     except StartError as error:
         findings.append(Finding("database", "problem", str(error)))
     return findings
@@ -95,3 +101,32 @@ async def _worker(db: Database) -> Finding:
     silence_s = max(0.0, (sessions.now - sessions.active_at).total_seconds())
     state: State = "ok" if silence_s <= WORKER_SILENCE_S else "problem"
     return Finding("worker", state, f"{sessions.count} connections, last active {silence_s:.1f} s ago")
+
+
+async def _filling(db: Database) -> Finding:
+    """Look whether every segment gets its members."""
+    async with db.read() as conn:
+        overdue = await building.count_overdue(conn, db.clock_offset, OVERDUE_MIN)
+    if overdue:
+        details = f"{overdue} wait for their members for more than {OVERDUE_MIN} minutes: the worker's log says why"
+        return Finding("filling", "problem", details)
+    return Finding("filling", "ok", f"no segment waits for its members for more than {OVERDUE_MIN} minutes")
+
+
+async def _membership(db: Database) -> Finding:
+    """Look whether the self-audit ever found a customer in a segment, or out of it, against the filter."""
+    async with db.read() as conn:
+        found = await audit.totals(conn, None)
+    if found.last_at is None:
+        return Finding("segments", "ok", "no membership was compared with a filter yet")
+    if not found.drifted:
+        return Finding("segments", "ok", f"{found.checked} memberships compared with the filters, none differed")
+    last = found.last_drift or {}
+    said = "in" if last.get("stored") else "out of"
+    return Finding(
+        "segments",
+        "problem",
+        f"{found.drifted} of {found.checked} memberships compared were not what the filter says (mended; this is a bug"
+        f" of Rapport). The last, at {last.get('at')}: customer {last.get('customer_id')} was {said} segment"
+        f" {last.get('segment_id')} of project {last.get('project_id')}",
+    )

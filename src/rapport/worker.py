@@ -11,8 +11,10 @@ from rapport.core import migrations, preflight
 from rapport.core.db import Database
 from rapport.customers.writes import Writer
 from rapport.distributions import tasks as distributions
+from rapport.segments.audit import tasks as audit
+from rapport.segments.building.tasks import Building
 from rapport.segments.membership import SegmentDecider
-from rapport.segments.tasks import SegmentTasks
+from rapport.segments.ticks.tasks import Ticks
 from rapport.settings import Settings, StartError
 from rapport.work.periodic import Periodic, run_all
 
@@ -25,11 +27,12 @@ log = structlog.get_logger()
 def periodics(db: Database, settings: Settings) -> list[Periodic]:
     """Return what the worker does again and again."""
     writer = Writer(db, SegmentDecider())
-    segments = SegmentTasks(writer)
+    ticks = Ticks(writer)
     return [
-        Periodic("segments: watch the clock", 5.0, segments.watch_clock),
-        Periodic("segments: pass time", 0.2, segments.pass_time),
-        Periodic("segments: settle", 0.2, segments.settle),
+        Periodic("segments: watch the clock", 5.0, ticks.watch_clock),
+        Periodic("segments: pass time", 0.2, ticks.pass_time),
+        Periodic("segments: settle", 0.2, Building(writer).settle),
+        Periodic("segments: audit", audit.EVERY_S, audit.SegmentAudit(writer).audit),
         Periodic("campaigns: make codes", 0.5, CampaignTasks().make_codes),
         *distributions.periodics(writer, settings),
     ]

@@ -14,12 +14,14 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True):
 
     channel: Channel
     api_key: dict[str, str] | None = None
-    # Why Rapport itself acts (an addition): back_fill for a customer whom a new segment finds as a member.
+    # Why Rapport itself acts (an addition): back_fill for a customer whom a new segment finds as a member; adjustment
+    # where a new filter, or a clock that was moved back, makes or unmakes one. They have done nothing just now.
     reason: str | None = None
 
 
 INTERNAL = Source("INTERNAL")
 BACK_FILL = Source("INTERNAL", reason="back_fill")
+ADJUSTMENT = Source("INTERNAL", reason="adjustment")
 
 
 class Internal(msgspec.Struct, frozen=True):
@@ -36,12 +38,16 @@ def internal(project_id: int, source: Source = INTERNAL) -> Internal:
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One fact. `payload` is the event's data as the reference shapes it for `type`."""
+    """One fact. `payload` is the event's data as the reference shapes it for `type`.
+
+    `source`: who caused this one, where it is not the one in whose name all is done.
+    """
 
     type: str
     customer_id: str | None
     payload: dict[str, Any]
     campaign_id: str | None = None
+    source: Source | None = None
 
 
 class Logged(msgspec.Struct, frozen=True):

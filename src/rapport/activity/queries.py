@@ -29,14 +29,14 @@ def append_text(first_parameter: int) -> str:
 
     `$1` is the project, and `append_parameters` go from `first_parameter` on.
     """
-    at, source, group, *arrays = (f"${first_parameter + index}" for index in range(8))
-    kinds = ("text", "text", "text", "text", "jsonb")
+    at, group, *arrays = (f"${first_parameter + index}" for index in range(8))
+    kinds = ("text", "text", "text", "text", "jsonb", "jsonb")
     columns_ = ", ".join(f"{place}::{kind}[]" for place, kind in zip(arrays, kinds, strict=True))
     return (
         "INSERT INTO activity (project_id, id, created_at, type, customer_id, campaign_id, payload, source, group_id) "
         "SELECT $1, entry.id, "
-        f"{at}::timestamptz, entry.type, entry.customer_id, entry.campaign_id, entry.payload, {source}::jsonb, {group} "
-        f"FROM unnest({columns_}) AS entry (id, type, customer_id, campaign_id, payload)"
+        f"{at}::timestamptz, entry.type, entry.customer_id, entry.campaign_id, entry.payload, entry.source, {group} "
+        f"FROM unnest({columns_}) AS entry (id, type, customer_id, campaign_id, payload, source)"
     )
 
 
@@ -44,13 +44,13 @@ def append_parameters(at: datetime, group_id: str, source: Source, entries: list
     """Return the parameters that belong to `append_text`."""
     return [
         at,
-        source,
         group_id,
         [new_entry_id() for _ in entries],
         [entry.type for entry in entries],
         [entry.customer_id for entry in entries],
         [entry.campaign_id for entry in entries],
         [entry.payload for entry in entries],
+        [entry.source or source for entry in entries],
     ]
 
 

@@ -29,7 +29,7 @@ DatabaseUnavailable = (
 )
 StatementTimeout = asyncpg.QueryCanceledError
 # The server refused a value it was given: too long, out of range, not text. A caller's mistake that a check missed.
-RefusedValue = asyncpg.DataError
+RefusedValue = (asyncpg.DataError, asyncpg.ProgramLimitExceededError)
 
 Result = TypeVar("Result")
 
@@ -69,6 +69,12 @@ class Database:
     async def read(self) -> AsyncIterator[Connection]:
         """Lend a connection without a transaction: each statement sees what is committed when it starts."""
         async with self._pool.acquire() as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """Lend a connection on which every statement sees the same: what was committed when the first one started."""
+        async with self._pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
             yield conn
 
     async def transaction(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:

@@ -51,7 +51,6 @@ class Customer(msgspec.Struct, frozen=True):
     loyalty: dict[str, Any] = msgspec.field(default_factory=lambda: NO_LOYALTY)
     referrals: dict[str, Any] = msgspec.field(default_factory=lambda: NO_REFERRALS)
     events: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
-    next_check_at: datetime | None = None
 
     @property
     def orders_average(self) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -16,8 +16,10 @@ from rapport.http.queries import fetch_page
 
 # The members of a deleted segment are removed by and by.
 _IS_MEMBER = """id IN (
-    SELECT customer_id FROM segment_members WHERE project_id = $1 AND segment_id = {0} AND EXISTS (
-        SELECT FROM segments WHERE segments.project_id = $1 AND segments.id = {0} AND state <> 'deleted'
+    SELECT customer_id FROM segment_members WHERE project_id = $1 AND segment_id = {0}
+    AND entered_at IS NOT NULL AND EXISTS (
+        SELECT FROM segments WHERE segments.project_id = $1 AND segments.id = {0}
+            AND state <> 'deleted' AND replaces IS NULL
     )
 )"""
 CUSTOMERS = ListSpec(
@@ -65,7 +67,6 @@ _UPDATE_TYPES = {
     "loyalty": "jsonb",
     "referrals": "jsonb",
     "events": "jsonb",
-    "next_check_at": "timestamptz",
 }
 _UPDATE = (
     "UPDATE customers SET "
@@ -194,17 +195,6 @@ async def update_and_log(conn: Connection, project_id: int, customer: Customer, 
     values = [getattr(customer, name) for name in _UPDATE_TYPES]
     with _naming_the_duplicate(customer):
         await conn.execute(_UPDATE_AND_LOG, project_id, customer.id, *values, *log)
-
-
-async def set_next_checks(conn: Connection, project_id: int, moments: dict[str, datetime | None]) -> None:
-    """Write when each locked customer has to be looked at again."""
-    await conn.execute(
-        "UPDATE customers SET next_check_at = due.at FROM unnest($2::text[], $3::timestamptz[]) AS due (id, at) "
-        "WHERE project_id = $1 AND customers.id = due.id AND next_check_at IS DISTINCT FROM due.at",
-        project_id,
-        list(moments),
-        list(moments.values()),
-    )
 
 
 async def delete(conn: Connection, project_id: int, customer_id: str) -> None:

@@ -7,8 +7,8 @@ is never older than the data. Segments are a higher feature; they take part thro
 `worker.py` hand to the `Writer`.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from rapport.activity import queries as activity
-from rapport.activity.log import Entry, Source
+from rapport.activity.log import BACK_FILL, Entry, Source
 from rapport.core import jsons
 from rapport.core.clock import LATEST
 from rapport.core.db import Connection, Database
@@ -40,36 +40,83 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What a customer's new state means: segments entered and left (id, name, recorded?), and when to look again."""
+class Happening:
+    """An event or an order that counts in filters, as segments look at it.
 
-    entered: Sequence[tuple[str, str, bool]]
-    left: Sequence[tuple[str, str, bool]]
-    next_check_at: datetime | None
+    `source`: events or orders; `name` of the event; `amount` in minor units; `values`: what conditions on the event or
+    the order itself are about.
+    """
+
+    source: str
+    name: str
+    at: datetime
+    amount: int
+    values: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Change:
+    """What a unit does to one customer: `old` is None for a new one, equal to `new` for one that is looked at again.
+
+    `look_at`: segments to decide about whatever has changed. `placed`: static segments the customer is to be in or not.
+    """
+
+    old: Customer | None
+    new: Customer
+    added: list[Happening] = field(default_factory=list)
+    removed: list[Happening] = field(default_factory=list)
+    look_at: set[str] = field(default_factory=set)
+    placed: dict[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A segment that a customer enters or leaves.
+
+    `logged`: it goes into the activity log. `back_fill`: the customer was one of its members before it was there.
+    """
+
+    segment_id: str
+    name: str
+    logged: bool
+    back_fill: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a change means: segments entered and left, and what only the decider understands, to be written with it.
+
+    `not_before`: what is left was entered at that moment; the log must not say that it was left earlier.
+    """
+
+    entered: Sequence[Turn] = ()
+    left: Sequence[Turn] = ()
+    not_before: datetime | None = None
+    more: Any = None
 
 
 class Decider(Protocol):
     """Decides about membership inside the transaction that changes the data."""
 
     async def open(self, conn: Connection, db: Database, project_id: int, customer_ids: list[str]) -> Moment:
-        """Read, after the locks, the time and everything that decisions about these customers need."""
+        """Read, after the locks, the time and everything that decisions about these customers begin with."""
 
     async def decide(
-        self,
-        conn: Connection,
-        project_id: int,
-        moment: Moment,
-        customers: list[Customer],
-        *,
-        events_added: bool,
-        only: frozenset[str] | None,
+        self, conn: Connection, project_id: int, moment: Moment, changes: Sequence[Change]
     ) -> list[Decision]:
-        """Decide for each of the (locked, changed) customers, about all segments or about some."""
+        """Decide about each change of a (locked) customer."""
 
-    async def write(self, conn: Connection, project_id: int, moment: Moment, decisions: dict[str, Decision]) -> None:
-        """Write the memberships that changed."""
+    async def write(
+        self, conn: Connection, project_id: int, moment: Moment, decided: Sequence[tuple[str, Decision]]
+    ) -> None:
+        """Write what was decided about customers."""
 
-    async def forget(self, conn: Connection, project_id: int, customer_id: str) -> None:
+    async def among(
+        self, conn: Connection, project_id: int, moment: Moment, customer: Customer, segment_ids: Collection[str]
+    ) -> frozenset[str]:
+        """Return those of the segments that the customer is in by this state, written or not."""
+
+    async def forget(self, conn: Connection, project_id: int, moment: Moment, customer_id: str) -> None:
         """Remove a deleted customer from every segment."""
 
 
@@ -103,10 +150,9 @@ class Unit:
         self._stored: dict[str, Customer] = {}
         self._current: dict[str, Customer] = {}
         self._created: set[str] = set()
-        self._looked_at: set[str] = set()
-        self._only: frozenset[str] | None = None
+        self._changes: dict[str, Change] = {}
         self._entries: list[Entry] = []
-        self.events_added = False
+        self._logged_at: datetime | None = None
 
     @property
     def now(self) -> datetime:
@@ -215,82 +261,93 @@ class Unit:
         return None if customer_id is None else self._current.get(customer_id)
 
     def log(
-        self, kind: str, customer: Customer | None, payload: dict[str, Any], campaign_id: str | None = None
+        self,
+        kind: str,
+        customer: Customer | None,
+        payload: dict[str, Any],
+        campaign_id: str | None = None,
+        source: Source | None = None,
     ) -> None:
-        """Log a fact; it commits with the unit."""
-        self._entries.append(Entry(kind, None if customer is None else customer.id, payload, campaign_id))
+        """Log a fact; it commits with the unit. `source` is who caused it, if not the one in whose name all is done."""
+        self._entries.append(Entry(kind, None if customer is None else customer.id, payload, campaign_id, source))
 
-    def look_at(self, customer_ids: list[str], segment_ids: frozenset[str] | None = None) -> None:
-        """Decide about these locked customers anew although nothing about them was changed.
+    def _change(self, customer_id: str) -> Change:
+        return self._changes.setdefault(customer_id, Change(None, self._current[customer_id]))
 
-        With `segment_ids` only those segments are decided, for customers about whom the unit changes nothing.
-        """
-        self._looked_at.update(customer_ids)
-        self._only = segment_ids
+    def look_at(self, segment_ids: Mapping[str, Collection[str]]) -> None:
+        """Decide for each of these locked customers about some segments although nothing may have changed."""
+        for customer_id, wanted in segment_ids.items():
+            self._change(customer_id).look_at.update(wanted)
+
+    def happened(self, customer_id: str, *, added: Happening | None = None, removed: Happening | None = None) -> None:
+        """Say that an event or order that counts was written, or counts no more, for a locked customer."""
+        if added is not None:
+            self._change(customer_id).added.append(added)
+        if removed is not None:
+            self._change(customer_id).removed.append(removed)
+
+    def set_members(self, segment_id: str, customer_ids: Collection[str], *, member: bool) -> None:
+        """Put locked customers into a static segment, or take them out of it."""
+        for customer_id in customer_ids:
+            self._change(customer_id).placed[segment_id] = member
+
+    async def segments_among(self, customer: Customer, segment_ids: Collection[str]) -> frozenset[str]:
+        """Return those of the segments that the customer is in by this state of theirs."""
+        return await self._decider.among(self.conn, self.project_id, self.moment, customer, segment_ids)
 
     async def delete(self, customer: Customer) -> None:
         """Delete a locked customer and its memberships, and log it."""
         self.log("customer.deleted", customer, {"customer": view(customer)})
         # The row first: that waits for a static segment that is just taking the customer in, whose row is then removed.
         await queries.delete(self.conn, self.project_id, customer.id)
-        await self._decider.forget(self.conn, self.project_id, customer.id)
+        await self._decider.forget(self.conn, self.project_id, self.moment, customer.id)
         del self._current[customer.id]
+        self._changes.pop(customer.id, None)
 
     async def finish(self) -> None:
         """Decide about what changed and write rows, membership and activity. Called by `Writer.commit`."""
-        ids = [
-            customer_id
-            for customer_id, customer in self._current.items()
-            if customer_id in self._created or customer_id in self._looked_at or customer != self._stored[customer_id]
-        ]
-        changed = await self._decide(ids) if ids else []
+        changed = []
+        for customer_id, customer in self._current.items():
+            stored = self._stored[customer_id]
+            if customer_id in self._created or customer != stored or not _alike(customer, stored):
+                changed.append(customer)
+                self._change(customer_id)
+        if self._changes:
+            await self._decide()
         for customer in changed[1:]:
             await queries.update(self.conn, self.project_id, customer)
-        signature = self.signature
-        if changed and self._entries:
-            log = activity.append_parameters(self.now, signature.request_id, signature.source, self._entries)
-            await queries.update_and_log(self.conn, self.project_id, changed[0], log)
-        elif changed:
-            await queries.update(self.conn, self.project_id, changed[0])
-        elif self._entries:
-            await activity.append(
-                self.conn, self.project_id, self.now, signature.request_id, signature.source, self._entries
-            )
+        if not self._entries:
+            if changed:
+                await queries.update(self.conn, self.project_id, changed[0])
+            return
+        signature, at = self.signature, self._logged_at or self.now
+        log = at, signature.request_id, signature.source, self._entries
+        if changed:
+            parameters = activity.append_parameters(*log)
+            await queries.update_and_log(self.conn, self.project_id, changed[0], parameters)
+        else:
+            await activity.append(self.conn, self.project_id, *log)
 
-    async def _decide(self, ids: list[str]) -> list[Customer]:
-        """Decide, write memberships, log them; return the customers whose rows have to be written."""
-        customers = [self._current[customer_id] for customer_id in ids]
-        decided = await self._decider.decide(
-            self.conn, self.project_id, self.moment, customers, events_added=self.events_added, only=self._only
-        )
-        decisions = dict(zip(ids, decided, strict=True))
-        changed: list[Customer] = []
-        moments: dict[str, datetime | None] = {}
-        for customer in customers:
-            decision = decisions[customer.id]
-            next_check_at = decision.next_check_at
-            if self._only is not None:
-                # The other segments' moment is the one that is stored.
-                next_check_at = min(filter(None, (next_check_at, customer.next_check_at)), default=None)
-            new = msgspec.structs.replace(customer, next_check_at=next_check_at)
-            self._current[customer.id] = new
-            if customer != self._stored[customer.id]:
-                changed.append(new)
-            elif new.next_check_at != customer.next_check_at:
-                moments[customer.id] = new.next_check_at
-            self._log_membership(new, decision)
-        if moments:
-            await queries.set_next_checks(self.conn, self.project_id, moments)
-        if any(decision.entered or decision.left for decision in decided):
-            await self._decider.write(self.conn, self.project_id, self.moment, decisions)
-        return changed
+    async def _decide(self) -> None:
+        """Decide about all that changed, write memberships, log them."""
+        for customer_id, change in self._changes.items():
+            change.old = None if customer_id in self._created else self._stored[customer_id]
+            change.new = self._current[customer_id]
+        decided = await self._decider.decide(self.conn, self.project_id, self.moment, list(self._changes.values()))
+        decisions = list(zip(self._changes, decided, strict=True))
+        for customer_id, decision in decisions:
+            self._logged_at = max(self._logged_at or self.now, decision.not_before or self.now)
+            self._log_turns(self._current[customer_id], "left", decision.left)
+            self._log_turns(self._current[customer_id], "entered", decision.entered)
+        await self._decider.write(self.conn, self.project_id, self.moment, decisions)
 
-    def _log_membership(self, customer: Customer, decision: Decision) -> None:
-        for kind, segments in (("left", decision.left), ("entered", decision.entered)):
-            for segment_id, name, recorded in segments:
-                if recorded:
-                    segment = {"id": segment_id, "name": name, "object": "segment"}
-                    self.log(f"customer.segment.{kind}", customer, {"customer": view(customer), "segment": segment})
+    def _log_turns(self, customer: Customer, kind: str, turns: Sequence[Turn]) -> None:
+        for turn in turns:
+            if turn.logged:
+                segment = {"id": turn.segment_id, "name": turn.name, "object": "segment"}
+                source = BACK_FILL if turn.back_fill else None
+                payload = {"customer": view(customer), "segment": segment}
+                self.log(f"customer.segment.{kind}", customer, payload, source=source)
 
 
 def _alike(one: Customer, other: Customer) -> bool:

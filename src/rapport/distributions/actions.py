@@ -23,7 +23,8 @@ from rapport.distributions.schemas import (
 )
 from rapport.http.caller import Caller
 from rapport.segments import queries as segments
-from rapport.segments.models import AUTO_UPDATE
+from rapport.segments.actions import activate
+from rapport.segments.models import STATIC
 
 MAX_DISTRIBUTIONS = 1_000
 
@@ -105,20 +106,20 @@ async def _campaign_id(conn: Connection, project_id: int, named: CampaignReferen
     return campaign.id
 
 
-async def _check_segment(conn: Connection, project_id: int, segment_id: str) -> None:
-    """Hold a segment there: deleting it waits for the lock, and then sees the distribution.
+async def _use_segment(conn: Connection, caller: Caller, segment_id: str) -> None:
+    """Hold a segment there: deleting it waits for the lock, and then sees the distribution; a passive one turns active.
 
     Raises NotFound and InvalidPayload.
     """
-    existing = {segment.id: segment for segment in await segments.lock_definitions(conn, project_id)}
-    segment = existing.get(segment_id)
+    await segments.lock_definitions(conn, caller.project_id)
+    segment = await segments.find(conn, caller.project_id, segment_id)
     if segment is None:
         raise NotFound("segment", segment_id)
-    if segment.type != AUTO_UPDATE:
+    if segment.type == STATIC:
         raise InvalidPayload(
-            f"Property .trigger.segment_id: the segment is of type {segment.type}, and only auto-update segments say"
-            " when a customer enters"
+            "Property .trigger.segment_id: nobody enters a static segment by what they do; take an auto-update one"
         )
+    await activate(conn, caller, segment)
 
 
 def _new(data: DistributionInput) -> Distribution:
@@ -162,7 +163,7 @@ async def create(caller: Caller, data: DistributionInput) -> Distribution:
     async def work(conn: Connection) -> Distribution:
         campaign_id = await _campaign_id(conn, caller.project_id, _given(data.campaign, None))
         if new.segment_id is not None:
-            await _check_segment(conn, caller.project_id, new.segment_id)
+            await _use_segment(conn, caller, new.segment_id)
         if await queries.count(conn, caller.project_id) >= MAX_DISTRIBUTIONS:
             raise TooManyDistributions(f"A project may have {MAX_DISTRIBUTIONS} distributions")
         made = msgspec.structs.replace(new, campaign_id=campaign_id)

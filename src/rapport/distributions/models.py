@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from rapport.activity.log import BACK_FILL, Logged
+from rapport.activity.log import ADJUSTMENT, BACK_FILL, Logged
 
 SEGMENT_ENTERED = "customer.segment.entered"
 CUSTOM_EVENT = "customer.custom_event"
@@ -50,8 +50,8 @@ class Listening(msgspec.Struct, frozen=True):
         return self.trigger_type, self.segment_id if self.trigger_type == SEGMENT_ENTERED else self.event
 
     def hears(self, xid: int, entry: Logged) -> bool:
-        """Whether an entry about its subject is new to it: later than when it was made active, and not a back-fill."""
-        return xid > self.active_from and entry.source.get("reason") != BACK_FILL.reason
+        """Whether an entry about its subject is later than when it was made active, and the customer's doing."""
+        return xid > self.active_from and entry.source.get("reason") not in (BACK_FILL.reason, ADJUSTMENT.reason)
 
 
 def subject_of(entry: Logged) -> tuple[str, str | None]:

@@ -10,7 +10,7 @@ from rapport.core.ids import new_id
 from rapport.core.jsons import check_limits
 from rapport.customers.models import Customer
 from rapport.customers.schemas import simple_view
-from rapport.customers.writes import Signature, Unit, Writer
+from rapport.customers.writes import Happening, Signature, Unit, Writer
 from rapport.events import queries
 from rapport.events.schemas import EventInput, EventView
 
@@ -46,9 +46,9 @@ async def track(writer: Writer, signature: Signature, data: EventInput) -> Event
         customer = (await unit.upsert(data.customer))[0]
         event_id, at = new_id("ev"), iso(unit.now)
         await queries.insert(unit.conn, unit.project_id, customer.id, data.event, unit.now, event_id, metadata)
-        unit.events_added = True
         changed = counted(customer, data.event, at)
         unit.put(changed)
+        unit.happened(customer.id, added=Happening("events", data.event, unit.now, 0, {"metadata": metadata}))
         event = EventView(type=data.event, customer=simple_view(changed), metadata=metadata, id=event_id, created_at=at)
         unit.log(
             "customer.custom_event",

@@ -96,7 +96,9 @@ def _operation_html(path: str, method: str, described: dict[str, Any], component
     if rows:
         parts.append(_table(("Parameter", "In", "Type", "Rules"), rows))
     if "requestBody" in described:
-        parts.append(_shape("Body", described["requestBody"]["content"]["application/json"]["schema"], components))
+        kind, content = next(iter(described["requestBody"]["content"].items()))
+        title = "Body" if kind == "application/json" else f"Body, {_code(kind)}"
+        parts.append(_shape(title, content["schema"], components))
     status, answer = next(iter(described["responses"].items()))
     title = f"Answer {status}: {_text(answer['description'])}"
     parts.append(_shape(title, answer.get("content", {}).get("application/json", {}).get("schema", {}), components))

@@ -129,10 +129,10 @@ def exception_handlers() -> dict[Any, Callable[[Request[Any, Any, Any], Any], Re
     handlers: dict[Any, Callable[[Request[Any, Any, Any], Any], Response[bytes]]] = {
         RapportError: _on_rapport_error,
         HTTPException: _on_http_error,
-        RefusedValue: _on_refused_value,
         StatementTimeout: _on_timeout,
         Exception: _on_bug,
     }
+    handlers.update(dict.fromkeys(RefusedValue, _on_refused_value))
     handlers.update(dict.fromkeys(DatabaseUnavailable, _on_unavailable))
     handlers.update(dict.fromkeys(Contention, _on_contention))
     return handlers

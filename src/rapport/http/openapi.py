@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +19,11 @@ _PARAMETER: Final = re.compile(r"{(\w+)(?::\w+)?}")
 _ANSWERS: Final = {
     "health": "The server's version",
     "list-customer-segments": "The segments that the customer is in",
+    "get-customer-segment": "Why the customer is in the segment or is not",
+    "preview-segment": "What the filter holds for",
+    "add-customers-to-segment": "How many customers entered",
+    "remove-customers-from-segment": "How many customers left",
+    "import-customers-to-segment-using-csv": "How many customers entered",
     "delete-campaign": "The deletion has begun",
     "add-vouchers-to-campaign": "The campaign",
     "add-voucher-with-specific-code-to-campaign": "The voucher",
@@ -43,10 +48,24 @@ def operation(
     body: Any = None,
     answer: Any = None,
     spec: ListSpec | None = None,
+    query: Mapping[str, dict[str, Any]] | None = None,
+    upload: str | None = None,
     secured: bool = True,
 ) -> dict[str, Any]:
-    """Declare a handler's operation: its id in the reference, the struct of its body and answer, the list it pages."""
-    return {"operation_id": operation_id, "body": body, "answer": answer, "spec": spec, "secured": secured}
+    """Declare a handler's operation: its id in the reference, the struct of its body and answer, the list it pages.
+
+    `query`: schemas of further query parameters; an object is written `name[key]=…`. `upload`: the media type of the
+    one file that the body is, as the part `file` of a form.
+    """
+    return {
+        "operation_id": operation_id,
+        "body": body,
+        "answer": answer,
+        "spec": spec,
+        "query": query or {},
+        "upload": upload,
+        "secured": secured,
+    }
 
 
 def _query_parameters(spec: ListSpec) -> list[dict[str, Any]]:
@@ -62,6 +81,19 @@ def _query_parameters(spec: ListSpec) -> list[dict[str, Any]]:
         kind = {"type": "string", "format": "date-time"} if isinstance(item, InstantFilter) else {"type": "string"}
         parameters.append((name, kind))
     return [{"name": name, "in": "query", "required": False, "schema": schema} for name, schema in parameters]
+
+
+def _further_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    style = {"style": "deepObject", "explode": True} if schema["type"] == "object" else {}
+    return {"name": name, "in": "query", "required": False, "schema": schema, **style}
+
+
+def _body(declared: Mapping[str, Any], schemas: dict[Any, dict[str, Any]]) -> dict[str, Any]:
+    if declared["upload"] is not None:
+        file = {"type": "string", "contentMediaType": declared["upload"]}
+        schema = {"type": "object", "properties": {"file": file}, "required": ["file"]}
+        return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+    return {"required": True, "content": {"application/json": {"schema": schemas[declared["body"]]}}}
 
 
 def _references(kinds: Iterable[Any]) -> tuple[dict[Any, dict[str, Any]], dict[str, Any]]:
@@ -134,6 +166,7 @@ def _describe(handler: HTTPRouteHandler, path: str, schemas: dict[Any, dict[str,
     ]
     if declared["spec"] is not None:
         parameters += _query_parameters(declared["spec"])
+    parameters += [_further_parameter(name, schema) for name, schema in declared["query"].items()]
     error = {"description": "The error", "content": {"application/json": {"schema": schemas[ErrorBody]}}}
     operation_id = _operation_id(handler, path)
     tag = path.split("/")[2] if path.startswith("/v1/") else "server"
@@ -151,11 +184,8 @@ def _describe(handler: HTTPRouteHandler, path: str, schemas: dict[Any, dict[str,
     }
     if declared["secured"]:
         described["security"] = [{"X-App-Id": [], "X-App-Token": []}]
-    if declared["body"] is not None:
-        described["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": schemas[declared["body"]]}},
-        }
+    if declared["body"] is not None or declared["upload"] is not None:
+        described["requestBody"] = _body(declared, schemas)
     return described
 
 

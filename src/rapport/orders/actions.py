@@ -11,7 +11,7 @@ from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound
 from rapport.core.ids import new_id
 from rapport.customers.models import Customer
 from rapport.customers.schemas import CustomerInput, simple_view
-from rapport.customers.writes import Signature, Unit, Writer
+from rapport.customers.writes import Happening, Signature, Unit, Writer
 from rapport.orders import queries
 from rapport.orders.models import Order, products
 from rapport.orders.schemas import OrderInput, apply, view
@@ -100,6 +100,7 @@ async def place(unit: Unit, placed: Placed) -> Order:
 async def _keep_summary(unit: Unit, customer: Customer, before: Order | None, after: Order) -> None:
     old = before if before is not None and before.counts and before.customer_id == customer.id else None
     new = after if after.counts and after.customer_id == customer.id else None
+    unit.happened(customer.id, added=_happening(new), removed=_happening(old))
     changed = msgspec.structs.replace(
         customer,
         orders_count=customer.orders_count + (new is not None) - (old is not None),
@@ -114,6 +115,20 @@ async def _keep_summary(unit: Unit, customer: Customer, before: Order | None, af
     elif old is not None and old.id == customer.last_order_id:
         changed = _with_last(changed, await queries.last_counted(unit.conn, unit.project_id, customer.id))
     unit.put(changed)
+
+
+def _happening(order: Order | None) -> Happening | None:
+    if order is None:
+        return None
+    values = {
+        "metadata": order.metadata,
+        "amount": order.amount,
+        "total_amount": order.total_amount,
+        "discount_amount": order.discount_amount,
+        "items": order.items,
+        "source_id": order.source_id,
+    }
+    return Happening("orders", "", order.created_at, order.total_amount, values)
 
 
 def _with_last(customer: Customer, last: Order | None) -> Customer:

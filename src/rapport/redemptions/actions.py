@@ -22,7 +22,6 @@ from rapport.redemptions import deciding, queries
 from rapport.redemptions.deciding import Situation
 from rapport.redemptions.models import FAILURE, REDEMPTION, SUCCESS, Redemption
 from rapport.redemptions.schemas import RedeemInput, Refused, channel_of, check, check_order, customer_of, event_view
-from rapport.rules.membership import segments_of
 from rapport.vouchers.availability import Refusal
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.queries import Redeemable, find_redeemables
@@ -130,7 +129,7 @@ async def _decide(attempt: _Attempt) -> list[Refusal | None]:
     segments: frozenset[str] = frozenset()
     redeemed: Any = {}
     if customer is not None and any(rules):
-        segments = segments_of(unit.moment, customer)
+        segments = await unit.segments_among(customer, deciding.named_segments(rules))
         wanted = deciding.counted_objects(attempt.redeemables, rules)
         redeemed = await queries.count_of_customer(unit.conn, unit.project_id, customer.id, wanted)
     at = Situation(

@@ -43,6 +43,11 @@ def rule_sets(redeemables: Sequence[Redeemable]) -> list[list[tuple[Assigned, Ru
     return [[(one, conditions.parse(one.rules)) for one in redeemable.assigned] for redeemable in redeemables]
 
 
+def named_segments(rules: list[list[tuple[Assigned, RuleSet]]]) -> frozenset[str]:
+    """Return the segments that rules ask about."""
+    return frozenset().union(*(rule_set.segment_ids for parsed in rules for _, rule_set in parsed))
+
+
 def counted_objects(redeemables: Sequence[Redeemable], rules: list[list[tuple[Assigned, RuleSet]]]) -> list[str]:
     """Return the vouchers and campaigns for which a rule asks how often the customer redeemed them."""
     return sorted(

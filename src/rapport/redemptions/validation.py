@@ -27,7 +27,6 @@ from rapport.redemptions import deciding, queries
 from rapport.redemptions.actions import is_amount_missing
 from rapport.redemptions.deciding import Situation
 from rapport.redemptions.schemas import MAX_REDEEMABLES, RedeemInput, check, check_order, customer_of, tracking_id
-from rapport.rules.membership import segments_of
 from rapport.segments.membership import SegmentDecider
 from rapport.vouchers.availability import Refusal
 from rapport.vouchers.queries import Redeemable, find_redeemables
@@ -95,7 +94,7 @@ async def validate(caller: Caller, decider: SegmentDecider, data: RedeemInput) -
         named = customer_of(data) or _customer_of_order(data.order)
         reference = None if named is None else _reference(named)
         known = await _known_customer(conn, caller.project_id, named, reference, stored)
-        moment = await decider.open(conn, caller.db, caller.project_id, [] if known is None else [known.id])
+        moment = await decider.open(conn, caller.db, caller.project_id, [])
         customer = _as_asked(named, known, moment)
         order = None if data.order is None else apply_order(data.order, stored or _blank_order(moment))
         if order is not None and named is not None:
@@ -103,7 +102,7 @@ async def validate(caller: Caller, decider: SegmentDecider, data: RedeemInput) -
         check_order(stored, order)
         codes = [redeemable.id for redeemable in data.redeemables]
         found = await find_redeemables(conn, caller.project_id, codes)
-        outcomes = await _decide(conn, caller, data, codes, found, moment, customer, order)
+        outcomes = await _decide(conn, caller, decider, data, found, moment, customer, order)
         validation = Validation(new_id("valid"), outcomes, customer, _shown_order(order, stored, outcomes))
         if known is not None:
             await activity.append(
@@ -169,19 +168,21 @@ def _as_asked(named: CustomerInput | None, known: Customer | None, moment: Momen
 async def _decide(
     conn: Connection,
     caller: Caller,
+    decider: SegmentDecider,
     data: RedeemInput,
-    codes: list[str],
     found: dict[str, Redeemable],
     moment: Moment,
     customer: Customer | None,
     order: Order | None,
 ) -> list[Outcome]:
+    codes = [redeemable.id for redeemable in data.redeemables]
     known = [found[code] for code in codes if code in found]
     rules = deciding.rule_sets(known)
     segments: frozenset[str] = frozenset()
     redeemed: Any = {}
     if customer is not None and any(rules):
-        segments = segments_of(moment, customer)
+        named = deciding.named_segments(rules)
+        segments = await decider.among(conn, caller.project_id, moment, customer, named)
         wanted = deciding.counted_objects(known, rules)
         redeemed = await queries.count_of_customer(conn, caller.project_id, customer.id, wanted)
     at = Situation(

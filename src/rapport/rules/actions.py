@@ -40,8 +40,9 @@ def _error(change: RuleError | None, current: dict[str, Any] | None) -> dict[str
 async def _check_segments(conn: Connection, project_id: int, rules: RuleSet) -> None:
     """See that the segments are there; no segment is deleted meanwhile. Raises NotFound."""
     if rules.segment_ids:
-        existing = {segment.id for segment in await segments.lock_definitions(conn, project_id)}
-        for segment_id in sorted(rules.segment_ids - existing):
+        await segments.lock_definitions(conn, project_id)
+        existing = await segments.existing(conn, project_id, rules.segment_ids)
+        for segment_id in sorted(rules.segment_ids - existing.keys()):
             raise NotFound("segment", segment_id)
 
 

@@ -1,10 +1,13 @@
 """The meaning of a filter in Python, for one customer: does it match, and until when does that hold by itself. Pure."""
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from itertools import accumulate
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from rapport.core.clock import MILLISECOND, iso
 from rapport.customers.models import Customer
 from rapport.segments.fields import Field, Kind
 from rapport.segments.json_values import PRODUCT_TEXTS, moment_of, number_of, text_of
@@ -19,10 +22,10 @@ from rapport.segments.operators import (
     TimeTest,
     ValueTest,
 )
-from rapport.segments.times import Clock, from_ms, merge, to_ms, within
-from rapport.segments.tree import Check, Facts, Filter, Group, Leaf, Watch, Window
+from rapport.segments.times import Clock, from_ms, merge, within
+from rapport.segments.tree import ORDERS, Check, Facts, Filter, Group, Leaf, Watch, Window
 
-__all__ = ["Facts", "Verdict", "evaluate", "matches"]
+__all__ = ["ExplainedGroup", "ExplainedLeaf", "Facts", "Verdict", "evaluate", "explain", "matches"]
 
 Values = Callable[[Customer], Iterable[Any]]
 
@@ -53,12 +56,91 @@ def matches(filter_: Filter, facts: Facts, now: datetime, zone: ZoneInfo) -> boo
     return filter_.root.check(facts, Clock(now, zone))
 
 
-def build_leaf(field: Field, operator: Operator, operands: tuple[Any, ...], window: Window | None) -> Leaf:
-    """Make a leaf, its meaning resolved once and for all."""
+@dataclass(frozen=True, slots=True)
+class ExplainedLeaf:
+    """One condition with what it saw.
+
+    `operands` and `scope` (what narrows the events or orders that count) as they were written. `values`: the value of
+    the field, its elements where it is a list, nothing where it is missing; of events and orders their `count` (and
+    `sum`) as one object; of segments those named that the customer is in. All are fit for JSON.
+    """
+
+    field: str
+    operator: str
+    operands: tuple[Any, ...]
+    scope: Mapping[str, Any]
+    negated: bool
+    values: tuple[Any, ...]
+    matches: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedGroup:
+    """A group with what came of its conditions and groups, in the order of the filter."""
+
+    junction: str
+    matches: bool
+    children: tuple["ExplainedLeaf | ExplainedGroup", ...]
+
+
+def explain(filter_: Filter, facts: Facts, now: datetime, zone: ZoneInfo) -> ExplainedGroup:
+    """Tell of each part of a filter whether it holds at `now`, and what it saw."""
+    return _explain_group(filter_.root, facts, Clock(now, zone))
+
+
+def _explain_group(group: Group, facts: Facts, clock: Clock) -> ExplainedGroup:
+    children = tuple(
+        _explain_group(child, facts, clock) if isinstance(child, Group) else _explain_leaf(child, facts, clock)
+        for child in group.children
+    )
+    return ExplainedGroup(group.junction, group.check(facts, clock), children)
+
+
+def _explain_leaf(leaf: Leaf, facts: Facts, clock: Clock) -> ExplainedLeaf:
+    return ExplainedLeaf(
+        field=leaf.field.path,
+        operator=leaf.operator.name,
+        operands=leaf.written,
+        scope=leaf.scope,
+        negated=leaf.operator.negated,
+        values=_seen(leaf, facts, clock),
+        matches=leaf.check(facts, clock),
+    )
+
+
+def _seen(leaf: Leaf, facts: Facts, clock: Clock) -> tuple[Any, ...]:
+    window, kind = leaf.window, leaf.field.kind
+    if window is not None:
+        unlimited = replace(window, limit=None)
+        counted, _ = _in_window(facts.windows.get(window, ()), unlimited, _milliseconds(window.last), clock)
+        amounts = {"sum": sum(amount for _, amount in counted)} if window.source == ORDERS else {}
+        return ({"count": len(counted), **amounts},)
+    if kind is Kind.SEGMENTS:
+        return tuple(sorted(facts.segments & set(map(str, leaf.operands))))
+    value = leaf.field.read(facts.customer)
+    if kind in (Kind.JSON, Kind.PRODUCTS):
+        return tuple(value)
+    if value is None:
+        return ()
+    if kind is Kind.DATE:
+        return (date.fromordinal(value.ordinal).isoformat(),)
+    moment = from_ms(value) if kind is Kind.INSTANT else None
+    return (value if moment is None else iso(moment),)
+
+
+def build_leaf(
+    field: Field,
+    operator: Operator,
+    operands: tuple[Any, ...],
+    window: Window | None,
+    written: tuple[Any, ...],
+    scope: Mapping[str, Any],
+) -> Leaf:
+    """Make a leaf, its meaning resolved once and for all; `written` and `scope` as the leaf's own."""
     check, watch = _leaf(field, operator.meanings[field.kind], operands, window)
     if operator.negated:
         check, watch = _not(check), watch and _not_watch(watch)
-    return Leaf(field, operator, operands, window, check, watch)
+    return Leaf(field, operator, operands, window, check, watch, written, scope)
 
 
 def build_group(junction: str, children: tuple[Leaf | Group, ...]) -> Group:
@@ -124,7 +206,8 @@ def _leaf(
 ) -> tuple[Check, Watch | None]:
     match meaning:
         case Presence() | ValueTest() if window is not None:
-            return _events(window, _number_of_events(meaning, operands))
+            watch = _window(meaning, operands, window)
+            return lambda facts, clock: watch(facts, clock)[0], watch
         case Presence():
             return _presence(field, meaning), None
         case ValueTest():
@@ -151,11 +234,11 @@ def _test(field: Field, meaning: ValueTest, operands: tuple[Any, ...]) -> Check:
     if meaning.form is Form.COUNT:
         read = field.read
         return lambda facts, _clock: fits(len(read(facts.customer)))
-    values = _values(field, {Form.TEXT: text_of, Form.NUMBER: number_of}[meaning.form])
+    values = values_as(field, {Form.TEXT: text_of, Form.NUMBER: number_of}[meaning.form])
     return lambda facts, _clock: any(map(fits, values(facts.customer)))
 
 
-def _values(field: Field, as_form: Callable[[Any], Any]) -> Values:
+def values_as(field: Field, as_form: Callable[[Any], Any]) -> Values:
     """Return a reader of the values of a field in one form; those that cannot take it are left out."""
     read = field.read
     if field.kind is Kind.JSON:
@@ -172,7 +255,7 @@ def _values(field: Field, as_form: Callable[[Any], Any]) -> Values:
 
 
 def _time(field: Field, meaning: TimeTest, operands: tuple[Any, ...]) -> tuple[Check, Watch | None]:
-    values = _values(field, moment_of)
+    values = values_as(field, moment_of)
     span, holds = meaning.span, meaning.holds
 
     def check(facts: Facts, clock: Clock) -> bool:
@@ -192,7 +275,7 @@ def _time(field: Field, meaning: TimeTest, operands: tuple[Any, ...]) -> tuple[C
 
 
 def _recurring(field: Field, meaning: Recurring) -> tuple[Check, Watch]:
-    values = _values(field, moment_of)
+    values = values_as(field, moment_of)
 
     def check(facts: Facts, clock: Clock) -> bool:
         return any(meaning.is_in(value, clock) for value in values(facts.customer))
@@ -204,37 +287,45 @@ def _recurring(field: Field, meaning: Recurring) -> tuple[Check, Watch]:
     return check, watch
 
 
-def _number_of_events(meaning: Presence | ValueTest, operands: tuple[Any, ...]) -> Predicate:
-    if isinstance(meaning, ValueTest):
-        return meaning.python(operands)
-    return lambda number: (number > 0) is meaning.wanted
-
-
-def _events(window: Window, fits: Predicate) -> tuple[Check, Watch]:
-    last = None if window.last is None else window.last // timedelta(milliseconds=1)
-
-    def counted(facts: Facts, clock: Clock) -> tuple[list[int], list[int]]:
-        """Return the events that count, newest first, and those that will when their time comes."""
-        lower, upper = window.fixed(clock.zone)
-        inside = [at for at in map(to_ms, facts.windows.get(window, ())) if lower <= at < upper]
-        if last is not None:
-            inside = [at for at in inside if at > clock.now - last]
-        return [at for at in inside if at <= clock.now][: window.limit], [at for at in inside if at > clock.now]
-
-    def check(facts: Facts, clock: Clock) -> bool:
-        return fits(len(counted(facts, clock)[0]))
+def _window(meaning: Presence | ValueTest, operands: tuple[Any, ...], window: Window) -> Watch:
+    """Watch what is counted, or summed, in a window."""
+    fits: Predicate = (
+        meaning.python(operands) if isinstance(meaning, ValueTest) else lambda number: (number > 0) is meaning.wanted
+    )
+    sums = isinstance(meaning, ValueTest) and meaning.form is Form.NUMBER
+    last = _milliseconds(window.last)
 
     def watch(facts: Facts, clock: Clock) -> tuple[bool, int | None]:
-        times, later = counted(facts, clock)
-        verdict = fits(len(times))
-        turning = [min(later)] if later else []
+        found = facts.windows.get(window)
+        if not found:
+            return fits(0), None
+        counted, later = _in_window(found, window, last, clock)
+        # What the newest 0, 1, 2, … come to: the oldest leave the window first.
+        totals = list(accumulate((amount for _, amount in counted), initial=0)) if sums else range(len(counted) + 1)
+        verdict = fits(totals[-1])
+        turning = [later] if later is not None else []
         if last is not None:
-            # The oldest leave the window first: find those whose leaving turns the verdict.
             turning += [
-                times[left] + last
-                for left in range(len(times))
-                if fits(left) != verdict and (left == 0 or times[left - 1] > times[left])
+                counted[left][0] + last
+                for left in range(len(counted))
+                if fits(totals[left]) != verdict and (left == 0 or counted[left - 1][0] > counted[left][0])
             ][-1:]
         return verdict, min(turning, default=None)
 
-    return check, watch
+    return watch
+
+
+def _milliseconds(span: timedelta | None) -> int | None:
+    return None if span is None else span // MILLISECOND
+
+
+def _in_window(
+    found: Sequence[tuple[int, int]], window: Window, last: int | None, clock: Clock
+) -> tuple[Sequence[tuple[int, int]], int | None]:
+    """Return what counts, newest first, and when the first of what is still to come will."""
+    lower, upper = window.fixed(clock.zone)
+    if last is not None:
+        lower = max(lower, clock.now - last + 1)
+    counted = [one for one in found if lower <= one[0] < upper]
+    later = [at for at, _ in counted if at > clock.now]
+    return counted[len(later) :][: window.limit], later[-1] if later else None

@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import partial
 from typing import Any
 
 from rapport.customers.models import ADDRESS_FIELDS, Customer
-from rapport.segments.json_values import Number, elements, instant_of, instant_of_sql, jsonpath, storable
+from rapport.segments.json_values import Number, elements, instant_of, instant_of_sql, storable
 from rapport.segments.times import Day, to_ms
 
+# In bytes: names of fields stand in an index.
 MAX_NAME_LENGTH = 1000
 MAX_KEYS = 32
 
@@ -33,6 +33,16 @@ class Kind(Enum):
     PRODUCTS = "products"
     SEGMENTS = "segments"
     EVENTS = "events"
+    ORDERS = "orders"
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """Where JSON is in SQL: a column, the keys that lead on from it, and whether the column itself is a list."""
+
+    column: str
+    keys: tuple[str, ...]
+    is_list: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +50,43 @@ class Field:
     """One field.
 
     `read` returns the value in Python: a text, a number, milliseconds, a Day (each or None), or a list of JSON
-    elements. `sql` writes the value of the row `c`: an expression, or for JSON and products a set of rows `q(v)` for a
-    FROM clause. `event` is the name of the event whose collection this is.
+    elements. `sql` writes the value of the row `c` as an expression; `integral` says that it is a bigint. JSON,
+    products and numbers inside JSON are found by `json` instead. `event` is the name of the event whose
+    collection this is. `attribute` and `key` say what of a Customer is read: an attribute, or one key of the object in
+    it; None where it is none of the customer's own.
     """
 
     path: str
     kind: Kind
-    read: Callable[[Customer], Any] = field(compare=False, repr=False)
+    read: Callable[[Any], Any] = field(compare=False, repr=False)
     sql: Callable[[Bind], str] = field(compare=False, repr=False)
     event: str | None = field(default=None, compare=False, repr=False)
+    attribute: str | None = field(default=None, compare=False, repr=False)
+    key: str | None = field(default=None, compare=False, repr=False)
+    json: Json | None = field(default=None, compare=False, repr=False)
+    integral: bool = field(default=False, compare=False, repr=False)
 
 
-def _column(path: str, kind: Kind, column: str, read: Callable[[Customer], Any]) -> Field:
-    return Field(path, kind, read, lambda _bind: column)
+def _nowhere(_bind: Bind) -> str:
+    return ""
+
+
+def _column(path: str, kind: Kind, column: str, read: Callable[[Customer], Any], attribute: str) -> Field:
+    return Field(path, kind, read, lambda _bind: column, attribute=attribute)
 
 
 def _text(name: str) -> Field:
-    return _column(name, Kind.TEXT, f"c.{name}", lambda customer: getattr(customer, name))
+    return _column(name, Kind.TEXT, f"c.{name}", lambda customer: getattr(customer, name), name)
 
 
 def _address(name: str) -> Field:
-    return _column(
-        f"address.{name}", Kind.TEXT, f"(c.address ->> '{name}')", lambda customer: customer.address.get(name)
+    return Field(
+        f"address.{name}",
+        Kind.TEXT,
+        lambda customer: customer.address.get(name),
+        lambda _bind: f"(c.address ->> '{name}')",
+        attribute="address",
+        key=name,
     )
 
 
@@ -70,18 +95,25 @@ def _instant(path: str, column: str, attribute: str) -> Field:
         value = getattr(customer, attribute)
         return None if value is None else to_ms(value)
 
-    return _column(path, Kind.INSTANT, f"c.{column}", read)
+    return _column(path, Kind.INSTANT, f"c.{column}", read, attribute)
 
 
 def _birthdate(path: str) -> Field:
     def read(customer: Customer) -> Day | None:
         return None if customer.birthdate is None else Day(customer.birthdate.toordinal())
 
-    return _column(path, Kind.DATE, "c.birthdate", read)
+    return _column(path, Kind.DATE, "c.birthdate", read, "birthdate")
 
 
 def _number(path: str, attribute: str) -> Field:
-    return _column(path, Kind.NUMBER, f"c.{attribute}::numeric", lambda customer: getattr(customer, attribute))
+    return Field(
+        path,
+        Kind.NUMBER,
+        lambda customer: getattr(customer, attribute),
+        lambda _bind: f"c.{attribute}",
+        attribute=attribute,
+        integral=True,
+    )
 
 
 def _number_at(root: Any, keys: tuple[str, ...]) -> Number:
@@ -90,18 +122,16 @@ def _number_at(root: Any, keys: tuple[str, ...]) -> Number:
     return root if isinstance(root, Number) and not isinstance(root, bool) else 0
 
 
-def _number_at_sql(column: str, keys: tuple[str, ...], bind: Bind) -> str:
-    value = f"({column} #> {bind(list(keys), 'text[]')})"
-    return f"CASE WHEN jsonb_typeof({value}) = 'number' THEN {value}::numeric ELSE 0 END"
-
-
 def _counted(path: str, column: str, *keys: str) -> Field:
     """Return a number inside a JSON column of ours; what is not there counts 0."""
     return Field(
         path,
         Kind.NUMBER,
         lambda customer: _number_at(getattr(customer, column), keys),
-        partial(_number_at_sql, f"c.{column}", keys),
+        _nowhere,
+        attribute=column,
+        key=keys[0],
+        json=Json(f"c.{column}", keys),
     )
 
 
@@ -111,6 +141,8 @@ def _event_instant(path: str, name: str, key: str) -> Field:
         Kind.INSTANT,
         lambda customer: instant_of(customer.events.get(name, {}).get(key)),
         lambda bind: instant_of_sql(f"(c.events #>> {bind([name, key], 'text[]')})"),
+        attribute="events",
+        key=name,
     )
 
 
@@ -119,7 +151,10 @@ def _json(path: str, column: str, keys: tuple[str, ...]) -> Field:
         path,
         Kind.JSON,
         lambda customer: elements(getattr(customer, column), keys),
-        lambda bind: f"jsonb_path_query(c.{column}, {bind(jsonpath(keys), 'jsonpath')}) AS q(v)",
+        _nowhere,
+        attribute=column,
+        key=None if column == _PRODUCTS_COLUMN else keys[0],
+        json=Json(f"c.{column}", keys, column == _PRODUCTS_COLUMN),
     )
 
 
@@ -140,6 +175,7 @@ _REDEMPTIONS = (
     ("loyalty_card", "points_to_go"),
 )
 _LOYALTY = ("points", "referred_customers")
+_PRODUCTS_COLUMN = "last_order_products"
 _PRODUCTS = "summary.orders.last_order_products"
 
 FIXED: Mapping[str, Field] = {
@@ -154,19 +190,29 @@ FIXED: Mapping[str, Field] = {
         _instant("summary.orders.last_order_date", "last_order_at", "last_order_at"),
         _number("summary.orders.total_amount", "orders_amount"),
         _number("summary.orders.total_count", "orders_count"),
-        _column("summary.orders.average_amount", Kind.NUMBER, _AVERAGE_SQL, lambda customer: customer.orders_average),
+        _column(
+            "summary.orders.average_amount",
+            Kind.NUMBER,
+            _AVERAGE_SQL,
+            lambda customer: customer.orders_average,
+            "orders_average",
+        ),
         _number("summary.orders.last_order_amount", "last_order_amount"),
         *(_counted(f"summary.redemptions.{'.'.join(keys)}", "redemptions", *keys) for keys in _REDEMPTIONS),
         *(_counted(f"loyalty.{key}", "loyalty", key) for key in _LOYALTY),
         _counted("referrals.total", "referrals", "total"),
+        _json("referrals.campaigns", "referrals", ("campaigns",)),
         Field(
             _PRODUCTS,
             Kind.PRODUCTS,
             lambda customer: elements(customer.last_order_products, ()),
-            lambda bind: f"jsonb_path_query(c.last_order_products, {bind(jsonpath(()), 'jsonpath')}) AS q(v)",
+            _nowhere,
+            attribute=_PRODUCTS_COLUMN,
+            json=Json(f"c.{_PRODUCTS_COLUMN}", (), is_list=True),
         ),
-        Field("segments", Kind.SEGMENTS, lambda _customer: (), lambda _bind: ""),
-        Field("segments.id", Kind.SEGMENTS, lambda _customer: (), lambda _bind: ""),
+        Field("segments", Kind.SEGMENTS, lambda _customer: (), _nowhere),
+        Field("segments.id", Kind.SEGMENTS, lambda _customer: (), _nowhere),
+        Field("orders", Kind.ORDERS, lambda _customer: (), _nowhere),
     )
 }
 
@@ -181,14 +227,14 @@ def _loyalty_campaign(path: str, rest: str) -> Field:
 def _event(path: str, rest: str) -> Field:
     name, suffix = _named(rest, ("count", "first_at", "last_at"))
     if suffix is None:
-        return Field(path, Kind.EVENTS, lambda _customer: (), lambda _bind: "", name)
+        return Field(path, Kind.EVENTS, lambda _customer: (), _nowhere, name)
     if suffix == "count":
         return _counted(path, "events", name, "count")
     return _event_instant(path, name, suffix)
 
 
 def _json_in(column: str, *first: str) -> Callable[[str, str], Field]:
-    return lambda path, rest: _json(path, column, (*first, *_keys(rest)))
+    return lambda path, rest: _json(path, column, (*first, *keys_of(rest)))
 
 
 _Open = Callable[[str, str], Field]
@@ -196,11 +242,17 @@ _Open = Callable[[str, str], Field]
 _FAMILIES: tuple[tuple[str, tuple[str, ...], _Open], ...] = (
     ("metadata.", ("metadata.<path>",), _json_in("metadata")),
     ("system_metadata.", ("system_metadata.<path>",), _json_in("system_metadata")),
-    (f"{_PRODUCTS}.", (f"{_PRODUCTS}.<key>",), _json_in("last_order_products")),
+    (f"{_PRODUCTS}.", (f"{_PRODUCTS}.<key>",), _json_in(_PRODUCTS_COLUMN)),
     ("referrals.campaigns.", ("referrals.campaigns.<key>",), _json_in("referrals", "campaigns")),
     (
         "loyalty.campaigns.",
         tuple(f"loyalty.campaigns.<name>.{key}" for key in _LOYALTY),
+        _loyalty_campaign,
+    ),
+    # As the reference's examples write it (`get-segment`).
+    (
+        "loyalty_points.campaigns.",
+        tuple(f"loyalty_points.campaigns.<name>.{key}" for key in _LOYALTY),
         _loyalty_campaign,
     ),
     (
@@ -219,7 +271,7 @@ def _unquoted(found: re.Match[str]) -> str:
     return found[2] if found[1] is None else re.sub(r"\\(.)", r"\1", found[1], flags=re.DOTALL)
 
 
-def _keys(text: str) -> tuple[str, ...]:
+def keys_of(text: str) -> tuple[str, ...]:
     """Split `a."b.c".d` into its keys. Raises UnknownField."""
     keys: list[str] = []
     at = 0
@@ -254,7 +306,7 @@ def find(path: str) -> Field:
     """Return the field of this name. Raises UnknownField."""
     if path in FIXED:
         return FIXED[path]
-    if len(path) <= MAX_NAME_LENGTH and storable(path):
+    if storable(path) and len(path.encode()) <= MAX_NAME_LENGTH:
         for prefix, _, opened in _FAMILIES:
             if path.startswith(prefix):
                 return opened(path, path[len(prefix) :])

@@ -1,7 +1,8 @@
 """A segment as a value."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -11,9 +12,21 @@ STATIC = "static"
 AUTO_UPDATE = "auto-update"
 PASSIVE = "passive"
 
+BUILDING = "building"
+SWEEPING = "sweeping"
+LIVE = "live"
+SWITCHING = "switching"
+READY = "ready"
+DELETED = "deleted"
+
 
 class Segment(msgspec.Struct, frozen=True):
-    """One segment row. `state` is building until the back-fill is through, then live."""
+    """One segment row; migrations/sql/0003_segments.sql says what the states are.
+
+    `version` is that of the project's segments at the last change; `names` are the segments that the filter names;
+    `replaces` is set on the hidden row that builds the members by a new filter of another segment. Of `build_total`
+    customers the back-fill has gone through `built_count`.
+    """
 
     id: str
     name: str
@@ -22,51 +35,71 @@ class Segment(msgspec.Struct, frozen=True):
     state: str
     created_at: datetime
     updated_at: datetime | None
+    version: int = 0
+    names: list[str] = msgspec.field(default_factory=list)
+    replaces: str | None = None
+    built_count: int = 0
+    build_total: int | None = None
 
 
 class Unsettled(msgspec.Struct, frozen=True):
-    """A segment that the worker has to fill (`state` building) or to remove (deleted).
+    """A segment for which the worker has something to do; `state` says what.
 
     `settled_after` is the transaction id below which all must be over first; `built_to` the last customer looked at.
     """
 
     id: str
-    state: str
-    settled_after: int | None
-    built_to: str | None
-
-
-class Membership(msgspec.Struct, frozen=True):
-    """A customer's being in a segment."""
-
-    segment_id: str
     name: str
     type: str
-    entered_at: datetime
+    state: str
+    filter: dict[str, Any] | None
+    replaces: str | None
+    settled_after: int | None
+    built_to: str | None
+    build_total: int | None
+
+
+class Stored(NamedTuple):
+    """A row of a customer's membership; without `entered_at` a decision "out" while the segment is filled."""
+
+    entered_at: datetime | None
+    logged: bool
+
+    @property
+    def is_in(self) -> bool:
+        """Whether the customer is a member."""
+        return self.entered_at is not None
+
+
+class StoredMoment(NamedTuple):
+    """A date as `segment_moments` holds it: milliseconds since 1970, for a day those of its midnight in UTC."""
+
+    is_day: bool
+    at: int
 
 
 class Definition(msgspec.Struct, frozen=True):
-    """A segment with a filter, ready to be evaluated; `recorded`: entering and leaving go into the activity log."""
+    """A segment with a filter, ready to be evaluated.
+
+    `recorded`: entering and leaving go into the activity log. `always`: the segment is being filled, so every write to
+    a customer decides about it and leaves a row, in or out.
+    """
 
     id: str
     name: str
     recorded: bool
     filter: Filter
+    always: bool = False
 
 
-def definitions(segments: list[Segment]) -> list[Definition]:
-    """Return the segments that have a filter, each after the segments that its filter names.
-
-    A filter can only name segments that existed before it, so the order of creation is such an order.
-    """
-    ordered = sorted(
-        (segment for segment in segments if segment.filter is not None), key=lambda one: (one.created_at, one.id)
-    )
-    result = [Definition(one.id, one.name, one.type == AUTO_UPDATE, parse(one.filter)) for one in ordered]
-    return _after_what_they_name(result)
+def define(segment: Segment) -> Definition:
+    """Return what is evaluated of a segment that has a filter."""
+    recorded = segment.type == AUTO_UPDATE
+    return Definition(segment.id, segment.name, recorded, parse(segment.filter), segment.state == BUILDING)
 
 
-def _after_what_they_name(found: list[Definition]) -> list[Definition]:
+def in_order(found: Iterable[Definition]) -> list[Definition]:
+    """Return the definitions, each after those that its filter names."""
     by_id = {definition.id: definition for definition in found}
     done: dict[str, Definition] = {}
 
@@ -78,6 +111,6 @@ def _after_what_they_name(found: list[Definition]) -> list[Definition]:
                 visit(by_id[named])
         done[definition.id] = definition
 
-    for definition in found:
+    for definition in by_id.values():
         visit(definition)
     return list(done.values())

@@ -55,7 +55,9 @@ def _number(raw: object, message: str) -> Decimal:
         found = Decimal(raw)
     if found is None or not found.is_finite():
         raise WrongOperand(message)
-    if (found and abs(found.adjusted()) > MAX_EXPONENT) or len(found.as_tuple().digits) > MAX_DIGITS:
+    # Zeros at the end do not count: 1E+1000 comes back from the database written out.
+    digits = "".join(map(str, found.as_tuple().digits)).rstrip("0")
+    if (found and abs(found.adjusted()) > MAX_EXPONENT) or len(digits) > MAX_DIGITS:
         raise WrongOperand(f"{message} of at most {MAX_DIGITS} digits")
     return found
 

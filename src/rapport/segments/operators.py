@@ -4,6 +4,7 @@ A meaning is written for one form of value: text, number, count, moment. How a f
 value read as a number, say) belongs to the field and is the same for every operator.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -27,18 +28,44 @@ class Form(Enum):
     COUNT = "bigint"
 
 
+class Index(Enum):
+    """How the matcher finds, among many operands for one field, those whose test a value fulfils.
+
+    EACH: it does not, every operand is tried. SAME: there is only one operand.
+    """
+
+    EACH = "each"
+    SAME = "same"
+    EQUAL = "equal"
+    PREFIX = "prefix"
+    SUFFIX = "suffix"
+    OVER = "over"
+    FROM = "from"
+    UNDER = "under"
+    UP_TO = "up to"
+    PAST_OVER = "past over"
+    PAST_UNDER = "past under"
+    AHEAD_OVER = "ahead over"
+    AHEAD_UNDER = "ahead under"
+
+
 @dataclass(frozen=True, slots=True)
 class ValueTest:
     """A test of one value against all operands, true if any of them fits; its verdict never changes by itself.
 
-    `python` makes the predicate; `sql` has `{value}` and `{operands}` (an array) for placeholders, and may be NULL for
-    NULL.
+    `python` makes the predicate; `sql` has `{value}` and `{operands}` (an array) for placeholders, `one` is the same
+    with `{operand}` where there is only one; both may be NULL for NULL. `bound` makes of an operand what is bound in
+    SQL. `decisive` picks the operand that decides about all, where one does.
     """
 
     form: Form
     read: Read
     python: Callable[[Sequence[Any]], Predicate]
     sql: str
+    index: Index = Index.EACH
+    one: str = ""
+    bound: Callable[[Any], Any] | None = None
+    decisive: Callable[[Sequence[Any]], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +79,7 @@ class TimeTest:
     read: Read
     span: Callable[[Any, Clock], Span]
     holds: Callable[[Any, Moment, Clock], Period] | None = None
+    index: Index = Index.EACH
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +106,7 @@ class Presence:
 
 @dataclass(frozen=True, slots=True)
 class Narrowing:
-    """Not a test: narrows which events are counted; `bound` names the attribute of the window."""
+    """Not a test: narrows which events or orders are counted; `bound` names the attribute of the window."""
 
     read: Read
     bound: str
@@ -120,38 +148,54 @@ def _up_to(wanted: Sequence[Any]) -> Predicate:
     return partial(ge, max(wanted))
 
 
+def _pattern(before: str, after: str) -> Callable[[str], str]:
+    """Return what makes a pattern for LIKE of a text."""
+    return lambda part: before + re.sub(r"([\\%_])", r"\\\1", part) + after
+
+
 # Text: compared code point by code point.
-_EQUAL = ValueTest(Form.TEXT, operands.text, _among, "{value} = ANY ({operands})")
-_CONTAINS = ValueTest(
-    Form.TEXT,
-    operands.text,
-    lambda wanted: lambda value: any(part in value for part in wanted),
-    "EXISTS (SELECT FROM unnest({operands}) AS o(part) WHERE strpos({value}, o.part) > 0)",
+_EQUAL = ValueTest(
+    Form.TEXT, operands.text, _among, "{value} = ANY ({operands})", Index.EQUAL, one="{value} = {operand}"
 )
-_STARTS = ValueTest(
-    Form.TEXT,
-    operands.text,
-    lambda wanted: lambda value: value.startswith(tuple(wanted)),
-    "EXISTS (SELECT FROM unnest({operands}) AS o(part) WHERE starts_with({value}, o.part))",
+_LIKE = ValueTest(Form.TEXT, operands.text, _among, "{value} LIKE ANY ({operands})", one="{value} LIKE {operand}")
+_CONTAINS = replace(
+    _LIKE,
+    python=lambda wanted: lambda value: any(part in value for part in wanted),
+    bound=_pattern("%", "%"),
 )
-_ENDS = ValueTest(
-    Form.TEXT,
-    operands.text,
-    lambda wanted: lambda value: value.endswith(tuple(wanted)),
-    "EXISTS (SELECT FROM unnest({operands}) AS o(part) WHERE right({value}, length(o.part)) = o.part)",
+_STARTS = replace(
+    _LIKE,
+    python=lambda wanted: lambda value: value.startswith(tuple(wanted)),
+    bound=_pattern("", "%"),
+    index=Index.PREFIX,
 )
+_ENDS = replace(
+    _LIKE,
+    python=lambda wanted: lambda value: value.endswith(tuple(wanted)),
+    bound=_pattern("%", ""),
+    index=Index.SUFFIX,
+)
+
+
+def _compared(form: Form, python: Callable[[Sequence[Any]], Predicate], sign: str, index: Index) -> ValueTest:
+    """Make a test that compares by `sign`; one operand decides about all, but for `=`."""
+    read = operands.count if form is Form.COUNT else operands.number
+    decisive = {">": min, ">=": min, "<": max, "<=": max}.get(sign)
+    sql, one = f"{{value}} {sign} ANY ({{operands}})", f"{{value}} {sign} {{operand}}"
+    return ValueTest(form, read, python, sql, index, one, decisive=decisive)
+
 
 # Numbers: exact decimals.
-_NUMBER_EQUAL = ValueTest(Form.NUMBER, operands.number, _among, "{value} = ANY ({operands})")
-_MORE = ValueTest(Form.NUMBER, operands.number, _above, "{value} > ANY ({operands})")
-_LESS = ValueTest(Form.NUMBER, operands.number, _below, "{value} < ANY ({operands})")
-_MORE_EQUAL = ValueTest(Form.NUMBER, operands.number, _from, "{value} >= ANY ({operands})")
-_LESS_EQUAL = ValueTest(Form.NUMBER, operands.number, _up_to, "{value} <= ANY ({operands})")
+_NUMBER_EQUAL = _compared(Form.NUMBER, _among, "=", Index.EQUAL)
+_MORE = _compared(Form.NUMBER, _above, ">", Index.OVER)
+_LESS = _compared(Form.NUMBER, _below, "<", Index.UNDER)
+_MORE_EQUAL = _compared(Form.NUMBER, _from, ">=", Index.FROM)
+_LESS_EQUAL = _compared(Form.NUMBER, _up_to, "<=", Index.UP_TO)
 
-# Counts: elements of a list, or events.
-_COUNT = ValueTest(Form.COUNT, operands.count, _among, "{value} = ANY ({operands})")
-_COUNT_MORE = ValueTest(Form.COUNT, operands.count, _above, "{value} > ANY ({operands})")
-_COUNT_LESS = ValueTest(Form.COUNT, operands.count, _below, "{value} < ANY ({operands})")
+# Counts: elements of a list, events, orders.
+_COUNT = _compared(Form.COUNT, _among, "=", Index.EQUAL)
+_COUNT_MORE = _compared(Form.COUNT, _above, ">", Index.OVER)
+_COUNT_LESS = _compared(Form.COUNT, _below, "<", Index.UNDER)
 
 _ANY = Presence(operands.nothing, wanted=True)
 _NONE = Presence(operands.nothing, wanted=False)
@@ -191,21 +235,25 @@ _MORE_THAN_AGO = TimeTest(
     operands.span,
     lambda span, clock: Span(None, clock.now - span),
     lambda span, moment, clock: (start(moment, clock.zone) + span + 1, None),
+    Index.PAST_OVER,
 )
 _LESS_THAN_AGO = TimeTest(
     operands.span,
     lambda span, clock: Span(clock.now - span + 1, clock.now + 1),
     lambda span, moment, clock: (start(moment, clock.zone), start(moment, clock.zone) + span),
+    Index.PAST_UNDER,
 )
 _MORE_THAN_FUTURE = TimeTest(
     operands.span,
     lambda span, clock: Span(clock.now + span + 1, None),
     lambda span, moment, clock: (None, start(moment, clock.zone) - span),
+    Index.AHEAD_OVER,
 )
 _LESS_THAN_FUTURE = TimeTest(
     operands.span,
     lambda span, clock: Span(clock.now + 1, clock.now + span),
     lambda span, moment, clock: (start(moment, clock.zone) - span + 1, start(moment, clock.zone)),
+    Index.AHEAD_UNDER,
 )
 _DAYS_AGO = TimeTest(
     operands.days,
@@ -221,6 +269,7 @@ _NEXT_MONTH = TimeTest(
     operands.nothing,
     lambda _operand, clock: Span(month_start(clock.today, 1), month_start(clock.today, 2)),
     _month_before,
+    Index.SAME,
 )
 _BIRTHDAY_NEXT_MONTH = Recurring(
     operands.nothing,
@@ -247,7 +296,12 @@ _IS = {**_texts(_EQUAL, *_WORDS, Kind.SEGMENTS), **_all(_NUMBER_EQUAL, Kind.NUMB
 _VALUED = tuple(kind for kind in Kind if kind is not Kind.SEGMENTS)
 _AMOUNTS = (Kind.NUMBER, Kind.JSON)
 _TIMED = (*_MOMENTS, Kind.JSON)
-_COUNTED = (Kind.JSON, Kind.PRODUCTS, Kind.EVENTS)
+_COUNTED = (Kind.JSON, Kind.PRODUCTS, Kind.EVENTS, Kind.ORDERS)
+
+
+def _narrowing(bound: str, read: Read) -> dict[Kind, Meaning]:
+    return _all(Narrowing(read, bound), Kind.EVENTS, Kind.ORDERS)
+
 
 OPERATORS: tuple[Operator, ...] = (
     Operator("$is", _IS),
@@ -264,10 +318,10 @@ OPERATORS: tuple[Operator, ...] = (
     Operator("$less_than", {**_all(_LESS, *_AMOUNTS), **_all(_LESS_THAN_AGO, *_MOMENTS)}),
     Operator("$more_than_equal", _all(_MORE_EQUAL, *_AMOUNTS), ("$more_than_or_equal", "$greater_than_or_equal")),
     Operator("$less_than_equal", _all(_LESS_EQUAL, *_AMOUNTS), ("$less_than_or_equal",)),
-    Operator("$before", {**_all(_BEFORE, *_TIMED), Kind.EVENTS: Narrowing(operands.moment, "before")}),
-    Operator("$after", {**_all(_AFTER, *_TIMED), Kind.EVENTS: Narrowing(operands.moment, "after")}),
+    Operator("$before", {**_all(_BEFORE, *_TIMED), **_narrowing("before", operands.moment)}),
+    Operator("$after", {**_all(_AFTER, *_TIMED), **_narrowing("after", operands.moment)}),
     Operator("$more_than_ago", _all(_MORE_THAN_AGO, *_TIMED)),
-    Operator("$less_than_ago", {**_all(_LESS_THAN_AGO, *_TIMED), Kind.EVENTS: Narrowing(operands.span, "last")}),
+    Operator("$less_than_ago", {**_all(_LESS_THAN_AGO, *_TIMED), **_narrowing("last", operands.span)}),
     Operator("$is_days_ago", _all(_DAYS_AGO, *_TIMED)),
     Operator("$more_than_future", _all(_MORE_THAN_FUTURE, *_TIMED)),
     Operator("$less_than_future", _all(_LESS_THAN_FUTURE, *_TIMED)),
@@ -276,5 +330,10 @@ OPERATORS: tuple[Operator, ...] = (
     Operator("$count", _all(_COUNT, *_COUNTED)),
     Operator("$count_more", _all(_COUNT_MORE, *_COUNTED)),
     Operator("$count_less", _all(_COUNT_LESS, *_COUNTED)),
+    # Of orders: the sum of their total amounts in minor units.
+    Operator("$sum_more_than", _all(_MORE, Kind.ORDERS)),
+    Operator("$sum_less_than", _all(_LESS, Kind.ORDERS)),
+    Operator("$sum_more_than_equal", _all(_MORE_EQUAL, Kind.ORDERS), ("$sum_more_than_or_equal",)),
+    Operator("$sum_less_than_equal", _all(_LESS_EQUAL, Kind.ORDERS), ("$sum_less_than_or_equal",)),
 )
 BY_NAME: Mapping[str, Operator] = {name: one for one in OPERATORS for name in (one.name, *one.aliases)}

@@ -18,10 +18,10 @@ from rapport.core.clock import MILLISECOND
 DAY_MS = 86_400_000
 LAST_DAY = date.max.toordinal()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_DAY = _EPOCH.toordinal()
+EPOCH_DAY = _EPOCH.toordinal()
 # Instants that text names outside these years (by its offset) count as the nearer end.
-EARLIEST_MS = (1 - _EPOCH_DAY) * DAY_MS
-LATEST_MS = (LAST_DAY + 1 - _EPOCH_DAY) * DAY_MS - 1
+EARLIEST_MS = (1 - EPOCH_DAY) * DAY_MS
+LATEST_MS = (LAST_DAY + 1 - EPOCH_DAY) * DAY_MS - 1
 
 # Regular expressions that mean the same in Python (`fullmatch`) and PostgreSQL (`^(?:…)$`): no class escapes, no
 # lookaround. Whatever they accept, PostgreSQL can cast: no 30 February, no year 0, no hour 24, no offset beyond 15:59.
@@ -36,6 +36,9 @@ DATE = f"(?:{_YEAR}-{_MONTH_AND_DAY}|{_LEAP_YEAR}-02-29)"
 _TIME_OF_DAY = "([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9])(?:[.]([0-9]{1,9}))?)?"
 _OFFSET = "([Zz]|[+-](?:0[0-9]|1[0-5])(?::?[0-5][0-9])?)?"
 DATE_TIME = f"{DATE}[Tt ]{_TIME_OF_DAY}{_OFFSET}"
+# The days that every month of every year has, the year 0 included.
+COMMON_DATE = "[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+COMMON_DATE_TIME = f"{COMMON_DATE}[Tt ]{_TIME_OF_DAY}{_OFFSET}"
 _DATE = re.compile(DATE)
 _DATE_TIME = re.compile(DATE_TIME)
 
@@ -85,17 +88,22 @@ def from_ms(instant: int) -> datetime | None:
     return _EPOCH + timedelta(milliseconds=instant)
 
 
+def day_ms(ordinal: int) -> int:
+    """Return the midnight in UTC of a calendar day, in milliseconds since 1970."""
+    return (ordinal - EPOCH_DAY) * DAY_MS
+
+
 @lru_cache(maxsize=16_384)
 def start_of_day(zone: ZoneInfo, ordinal: int) -> int:
     """Return when a calendar day starts; of two midnights the first, for a skipped one the end of the gap."""
     known = min(max(ordinal, 1), LAST_DAY)
     offset = datetime.combine(date.fromordinal(known), time(), zone).utcoffset() or timedelta(0)
-    return (ordinal - _EPOCH_DAY) * DAY_MS - offset // MILLISECOND
+    return (ordinal - EPOCH_DAY) * DAY_MS - offset // MILLISECOND
 
 
 def day_of(zone: ZoneInfo, instant: int) -> int:
     """Return the ordinal of the last calendar day that has started by `instant`."""
-    day = instant // DAY_MS + _EPOCH_DAY
+    day = instant // DAY_MS + EPOCH_DAY
     while start_of_day(zone, day + 1) <= instant:
         day += 1
     while start_of_day(zone, day) > instant:
@@ -159,7 +167,7 @@ def parse(text: str) -> Moment | None:
     hour, minute, second, fraction, offset = found.groups()
     minutes = int(hour) * 60 + int(minute) - _offset_minutes(offset)
     milliseconds = int(((fraction or "") + "000")[:3])
-    day = date.fromisoformat(text[:10]).toordinal() - _EPOCH_DAY
+    day = date.fromisoformat(text[:10]).toordinal() - EPOCH_DAY
     instant = day * DAY_MS + minutes * 60_000 + int(second or 0) * 1000 + milliseconds
     return min(max(instant, EARLIEST_MS), LATEST_MS)
 

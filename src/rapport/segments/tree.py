@@ -1,30 +1,40 @@
-"""A filter as a value: groups of leaves, and the windows of events that it looks through."""
+"""A filter as a value: groups of leaves, and the windows of events and orders that it looks through."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from rapport.customers.models import Customer
 from rapport.segments.fields import Field
 from rapport.segments.operators import Operator
 from rapport.segments.times import EARLIEST_MS, LATEST_MS, Clock, Day, Moment, from_ms, start
 
+# No condition of a Where depends on the time.
+_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+EVENTS = "events"
+ORDERS = "orders"
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which events of a customer a leaf counts: those called `name`, in the bounds, the newest `limit` of them.
+    """Which events or orders of a customer a leaf counts: those in the bounds that fit `where`.
 
-    `last` reaches back from now; a Day in `after` or `before` excludes the whole day in the project's time zone.
+    `source`: EVENTS, those called `name`; or ORDERS, those that count (PAID or FULFILLED). `last` reaches back from
+    now; a Day in `after` or `before` excludes the whole day in the project's time zone. `limit`: so many of the newest
+    decide; None where all do.
     """
 
+    source: str
     name: str
     last: timedelta | None
     after: Moment | None
     before: Moment | None
-    limit: int
+    where: "Where | None"
+    limit: int | None
 
     def fixed(self, zone: ZoneInfo) -> tuple[int, int]:
         """Return the bounds that time does not move: first included and first excluded instant, in milliseconds."""
@@ -36,13 +46,13 @@ class Window:
             upper = start(self.before, zone)
         return lower, upper
 
-    def bounds(self, now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
-        """Return which events to load: `created_at >=` the first and `<` the second. Nothing later than `now` is in."""
+    def bounds(self, now: datetime, zone: ZoneInfo, *, ahead: bool = False) -> tuple[datetime, datetime]:
+        """Return what to load: `created_at >=` the first and `<` the second. Later than `now` only if `ahead`."""
         clock = Clock(now, zone)
         lower, upper = self.fixed(zone)
         if self.last is not None:
             lower = max(lower, clock.now - self.last // timedelta(milliseconds=1) + 1)
-        return _clamped(lower), _clamped(min(upper, clock.now + 1))
+        return _clamped(lower), _clamped(upper if ahead else min(upper, clock.now + 1))
 
 
 def _clamped(instant: int) -> datetime:
@@ -56,14 +66,15 @@ def _clamped(instant: int) -> datetime:
 class Facts:
     """All that a filter may look at.
 
-    `segments`: the ids of the segments the customer is in. `windows`: for each window of the filter the times of its
-    events, newest first; a window that is not there has none. Times after now may be in it: they do not count before
-    their time, but then `until` knows of them.
+    `segments`: the ids of the segments the customer is in. `windows`: for each window of the filter what is in it, as
+    (milliseconds since 1970, amount), newest first; a window that is not there has nothing. What lies after now may be
+    in it: it does not count before its time, but then `until` knows of it. `customer` may be the values of one event
+    or order instead, for the conditions of a `Where`.
     """
 
-    customer: Customer
+    customer: Any
     segments: AbstractSet[str]
-    windows: Mapping[Window, Sequence[datetime]]
+    windows: Mapping[Window, Sequence[tuple[int, int]]]
 
 
 Check = Callable[[Facts, Clock], bool]
@@ -73,7 +84,10 @@ Watch = Callable[[Facts, Clock], tuple[bool, int | None]]
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One operator with its operands on one field; `watch` is None where time alone changes nothing."""
+    """One operator with its operands on one field; `watch` is None where time alone changes nothing.
+
+    `written` are the operands as they came in, `scope` what narrows the window, as it came in.
+    """
 
     field: Field
     operator: Operator
@@ -81,6 +95,8 @@ class Leaf:
     window: Window | None
     check: Check = dataclasses.field(compare=False, repr=False)
     watch: Watch | None = dataclasses.field(compare=False, repr=False)
+    written: tuple[Any, ...] = dataclasses.field(compare=False, repr=False)
+    scope: Mapping[str, Any] = dataclasses.field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +107,22 @@ class Group:
     children: tuple["Leaf | Group", ...]
     check: Check = dataclasses.field(compare=False, repr=False)
     watch: Watch | None = dataclasses.field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Conditions on one event or order itself. Two are equal if they were written the same way, as `text`."""
+
+    text: str
+    root: Group = dataclasses.field(compare=False)
+
+    def check(self, values: Mapping[str, Any], zone: ZoneInfo) -> bool:
+        """Tell whether an event or order fits; `zone` is the project's.
+
+        `values` of an event: `metadata`; of an order: `metadata`, `amount`, `total_amount`, `discount_amount`, `items`
+        and `source_id`.
+        """
+        return self.root.check(Facts(values, frozenset(), {}), Clock(_ANY_TIME, zone))
 
 
 @dataclass(frozen=True)
@@ -114,4 +146,6 @@ class Filter:
 
 
 def _size(node: Leaf | Group) -> int:
-    return 1 if isinstance(node, Leaf) else sum(_size(child) for child in node.children)
+    if isinstance(node, Group):
+        return sum(_size(child) for child in node.children)
+    return 1 if node.window is None or node.window.where is None else 1 + _size(node.window.where.root)

@@ -1,0 +1,1 @@
+"""The self-audit: compares stored membership with what the filters say in SQL, all the time, a few at a time."""

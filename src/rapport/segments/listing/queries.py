@@ -1,0 +1,31 @@
+"""All SQL of the list of segments."""
+
+from rapport.core.db import Connection, columns
+from rapport.http.lists import Found, Page
+from rapport.http.queries import fetch_page
+from rapport.segments.listing.conditions import Conditions
+from rapport.segments.models import Segment
+from rapport.segments.queries import SEGMENTS, VISIBLE
+
+
+async def list_page(
+    conn: Connection, project_id: int, page: Page, filters: Conditions | None, ids: list[str]
+) -> Found[Segment]:
+    """Return one page of the segments that fit the filters and, where there are any `ids`, have one of these."""
+    conditions: list[tuple[str, tuple[object, ...]]] = [(VISIBLE, ())]
+    if filters is not None:
+        conditions.append((filters.text, filters.values))
+    if ids:
+        conditions.append(("id = ANY ({}::text[])", (ids,)))
+    return await fetch_page(conn, SEGMENTS, project_id, page, conditions=tuple(conditions))
+
+
+async def edits_of(conn: Connection, project_id: int, ids: list[str]) -> dict[str, Segment]:
+    """Return, by segment, the hidden rows that build members by a new filter; the index is segments_replacing."""
+    rows = await conn.fetch(
+        f"SELECT {columns(Segment)} FROM segments "
+        "WHERE project_id = $1 AND replaces = ANY ($2) AND replaces IS NOT NULL AND state <> 'deleted'",
+        project_id,
+        ids,
+    )
+    return {str(row["replaces"]): Segment(*row) for row in rows}

@@ -1,0 +1,1 @@
+"""Previews: who a filter would hold for, before there is a segment."""

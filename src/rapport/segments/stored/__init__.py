@@ -1,0 +1,1 @@
+"""What is stored of membership, as the write path reads and writes it."""
