@@ -7,13 +7,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help install run test test-embedded test-installed soak check bench clean lock
+.PHONY: help install run test test-embedded test-installed soak check bench bench-large clean lock
 
 help:
 	@echo "make run      a server with demo data on http://127.0.0.1:8000"
 	@echo "make test     all tests, on the embedded PostgreSQL and on PostgreSQL 15"
 	@echo "make check    ruff, mypy, import-linter: seconds"
-	@echo "make bench    ratios against pgbench in the same run"
+	@echo "make bench    ratios against what the database can do in the same run; bench-large with a million customers"
 	@echo "make soak     the long proofs"
 	@echo "make install  the virtual environment .venv with the locked versions"
 
@@ -48,6 +48,9 @@ soak: install
 
 bench: install postgresql-15
 	$(BIN)/python -m benchmarks
+
+bench-large: install postgresql-15
+	$(BIN)/python -m benchmarks --large
 
 # PostgreSQL 15 of the system's packages: the oldest that Rapport runs on, and the home of pgbench.
 .PHONY: postgresql-15

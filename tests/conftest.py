@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(skip)
     if config.getoption("--postgres") == "15":
         # What starts the embedded database itself, or none at all, is the same whatever the other tests run on.
-        same = [item for item in items if "serve" in item.fixturenames or "unit" in item.path.parts]
+        same = [item for item in items if "serve" in item.fixturenames or "postgres_url" not in item.fixturenames]
         config.hook.pytest_deselected(items=same)
         items[:] = [item for item in items if item not in same]
 

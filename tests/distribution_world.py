@@ -17,8 +17,8 @@ from rapport.distributions.messages.tasks import Lane
 from rapport.distributions.tasks import trigger
 from rapport.projects.actions import create_key
 from rapport.segments.membership import SegmentDecider
-from rapport.segments.tasks import SegmentTasks
 from rapport.settings import Settings, load
+from segment_steps import SegmentTasks
 
 GOLD = {"junction": "and", "metadata.tier": {"conditions": {"$is": ["gold"]}}}
 

@@ -8,8 +8,6 @@ from typing import Any
 import harness
 from rapport.core.db import Connection, Database
 from rapport.segments.filters import parse
-from rapport.segments.queries import members as matching
-from rapport.segments.queries import stored_members
 from rapport.segments.sql import compile_filter
 
 TABLES = ("customers", "orders", "events", "segments", "segment_members", "activity")
@@ -82,15 +80,26 @@ async def members_by_sql(db: Database, project_id: int, raw: dict[str, Any]) -> 
     async with db.read() as conn:
         zone = await conn.fetchval("SELECT time_zone FROM projects WHERE project_id = $1", project_id)
         condition = compile_filter(
-            parse(raw), now=await now_of(conn, db), zone_name=zone, project_id=project_id, first_parameter=4
+            parse(raw), now=await now_of(conn, db), zone_name=zone, project_id=project_id, first_parameter=2
         )
-        return await matching(conn, project_id, condition)
+        rows = await conn.fetch(
+            f"SELECT id FROM customers AS c WHERE project_id = $1 AND ({condition.text}) ORDER BY id",
+            project_id,
+            *condition.parameters,
+        )
+    return [row["id"] for row in rows]
 
 
 async def members(db: Database, project_id: int, segment_id: str) -> list[str]:
     """Return the ids of a segment's stored members, in order."""
     async with db.read() as conn:
-        return await stored_members(conn, project_id, segment_id)
+        rows = await conn.fetch(
+            "SELECT customer_id FROM segment_members WHERE project_id = $1 AND segment_id = $2 "
+            "AND entered_at IS NOT NULL ORDER BY customer_id",
+            project_id,
+            segment_id,
+        )
+    return [row["customer_id"] for row in rows]
 
 
 async def multiply(db: Database, project_id: int, template_id: str, number: int) -> None:

@@ -1,4 +1,4 @@
-"""Random customers, events, filters and moments, as nasty as the API lets in, and close enough to meet."""
+"""Random customers, events, orders, filters and moments, as nasty as the API lets in, and close enough to meet."""
 
 import string
 from dataclasses import dataclass
@@ -9,136 +9,15 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
+from filter_values import EVENT_FIELDS, EVENTS, KEYS, METADATA, NASTY, NUMBERS, ROW_FIELDS, SEGMENTS, TURNS, ZONES
 from rapport.customers.models import ADDRESS_FIELDS, Customer
+from rapport.orders.models import COUNTED
 from rapport.segments.fields import FIXED, Kind, find
+from rapport.segments.filters import SOURCES, InvalidFilter, parse
 from rapport.segments.operators import BY_NAME, Form, Narrowing, Presence, Recurring, TimeTest, ValueTest
-
-ZONES = (
-    "UTC",
-    "Europe/Warsaw",
-    "America/New_York",
-    "Asia/Kolkata",
-    "Pacific/Apia",
-    "America/Havana",
-    "America/Sao_Paulo",
-)
-# Moments at which a day is short, long, missing (Apia, 30 December 2011) or has no or two midnights.
-TURNS = (
-    datetime(2011, 12, 30, 9, 59, 59, 999_000, UTC),
-    datetime(2011, 12, 30, 10, tzinfo=UTC),
-    datetime(2018, 11, 4, 3, tzinfo=UTC),
-    datetime(2024, 2, 29, 12, tzinfo=UTC),
-    datetime(2025, 11, 2, 5, 30, tzinfo=UTC),
-    datetime(2026, 3, 29, 1, tzinfo=UTC),
-    datetime(2026, 10, 25, 0, 30, tzinfo=UTC),
-    datetime(2026, 11, 30, 23, 59, 59, 999_000, UTC),
-    datetime(2027, 1, 1, tzinfo=UTC),
-)
-NASTY = (
-    *("", " ", "a", "A", "ab", "aa", "aB", "b", "%", "_", "a_b", "\\", "\\%", "'", '"', "$1", "{}", "{value}", "null"),
-    *(
-        "true",
-        "false",
-        "NaN",
-        "Infinity",
-        "-Infinity",
-        "1e5",
-        "1E5",
-        "100000",
-        "0",
-        "-0",
-        "00",
-        "0.0",
-        "-0.0",
-        "5",
-        "5.0",
-    ),
-    *("5.", ".5", "+5", "05", " 5", "5 ", "5\n", "0x10", "1_000", "١٢", "5\u0301", "12", "12.50", "-3.25", "9" * 120),
-    *(
-        "0." + "0" * 99 + "1",
-        "é",
-        "e\u0301",
-        "ß",
-        "SS",
-        "İ",
-        "ǆ",
-        "\U0001f600",
-        "\ufeff",
-        "\u2028",
-        "\r\n",
-        "\x01",
-        "\x7f",
-    ),
-    *("2026-01-01", "2026-02-30", "2024-02-29", "2025-02-29", "1900-02-29", "2000-02-29", "0000-01-01", "0001-01-01"),
-    *(
-        "0099-05-05",
-        "9999-12-31",
-        "10000-01-01",
-        "2026-1-1",
-        "20260101",
-        "2026-01-01 ",
-        "\uff12\uff10\uff12\uff16-01-01",
-        "2026-04-31",
-    ),
-    *(
-        "2026-01-01T00:00:00Z",
-        "2026-01-01T24:00:00Z",
-        "2026-01-01T23:59:60Z",
-        "2026-01-01T12:00",
-        "2026-01-01 12:00:30",
-    ),
-    *("2026-01-01t12:00:00z", "2026-01-01T12:00:00+02", "2026-01-01T12:00:00+0230", "2026-01-01T12:00:00-15:59"),
-    *(
-        "2026-01-01T12:00:00+16:00",
-        "2026-01-01T12:00:00.1Z",
-        "2026-01-01T12:00:00.123999999Z",
-        "2026-01-01T12:00:00.9999999",
-    ),
-    *(
-        "9999-12-31T23:59:59.999Z",
-        "9999-12-31T23:59:59.9999999-15:59",
-        "0001-01-01T00:00:00+15:59",
-        "2026-01-01T12:00:00,5Z",
-    ),
-    *(
-        "2026-01-01T12:00:00 Z",
-        "2026-01-01T12Z",
-        "2026-W01-1",
-        "-2026-01-01",
-        "2026-01-01T12:00:00.1234567890Z",
-        "infinity",
-        "now",
-    ),
-)
-NUMBERS = (
-    *(0, 1, 2, 3, 5, 12, -1, 100_000, 2**63, 10**40, -(10**300)),
-    *(
-        Decimal(text)
-        for text in ("0.0", "-0.0", "5.0", "5.00", "1E+5", "12.5", "-3.25", "1E+1000", "1E-1000", "0.10", "1E-7")
-    ),
-)
-KEYS = ("a", "b", "first.name", 'q"uo\\te', "ключ", "$x", "", "0", "\n\x01")
-METADATA = (
-    "a",
-    "b",
-    "a",
-    "b",
-    "a",
-    "b",
-    "a.b",
-    "a.b.a",
-    '"first.name"',
-    r'"q\"uo\\te"',
-    "ключ",
-    '""',
-    "0",
-    '"a"."$x"',
-    '"\n\x01"',
-    "a.0",
-)
-EVENTS = ("review_written", "cart.abandoned", "cart.count", "a b'\"")
-EVENT_FIELDS = tuple(f'events."{name}"' if name == "cart.count" else f"events.{name}" for name in EVENTS[:3])
-SEGMENTS = ("seg_1", "seg_2", "seg_3")
+from rapport.segments.tree import EVENTS as EVENTS_SOURCE
+from rapport.segments.tree import ORDERS as ORDERS_SOURCE
+from rapport.segments.windows import fields as row_fields
 
 safe_letters = st.characters(codec="utf-8", exclude_characters="\x00")
 any_text = st.one_of(
@@ -253,6 +132,8 @@ FIELDS = (
         "loyalty.campaigns.a.points.points",
     ),
     *(f"{name}{suffix}" for name in EVENT_FIELDS for suffix in ("", ".count", ".first_at", ".last_at")),
+    # Windows more often than by chance: there is most to them.
+    *(*EVENT_FIELDS, *EVENT_FIELDS, "orders", "orders", "orders", "orders", "orders"),
 )
 
 
@@ -283,18 +164,63 @@ def _operands(  # noqa: PLR0911 (one per form)
     raise TypeError(meaning)
 
 
+def follows_time(meaning: object) -> bool:
+    """Tell whether time alone may change what a test says."""
+    return isinstance(meaning, Recurring) or (isinstance(meaning, TimeTest) and meaning.holds is not None)
+
+
+def is_possible(name: str, conditions: dict[str, Any], source: str | None = None) -> bool:
+    """Tell whether the conditions on a field are accepted together."""
+    raw = {name: {"conditions": conditions}}
+    try:
+        parse(raw if source is None else {"orders" if source == ORDERS_SOURCE else "events.x": {"where": raw}})
+    except InvalidFilter as error:
+        if error.details.endswith(("can never hold together", "nothing can be both after and before")):
+            return False
+        raise
+    return True
+
+
 @st.composite
-def conditions(draw: st.DrawFn, name: str, pool: Pool) -> dict[str, Any]:
-    """Draw the conditions on a field."""
-    kind = find(name).kind
-    fitting = [spelling for spelling, operator in BY_NAME.items() if kind in operator.meanings]
+def operators_on(draw: st.DrawFn, name: str, pool: Pool, source: str | None = None) -> dict[str, Any]:
+    """Draw operators on a field of a customer, or of an event or order; they may exclude each other."""
+    kind = (find(name) if source is None else row_fields.find(source, name)).kind
+    fitting = [
+        spelling
+        for spelling, operator in BY_NAME.items()
+        if kind in operator.meanings and (source is None or not follows_time(operator.meanings[kind]))
+    ]
     found: dict[str, Any] = {}
     for spelling in draw(st.lists(st.sampled_from(fitting), min_size=1, max_size=2, unique=True)):
         meaning = BY_NAME[spelling].meanings[kind]
         one = _operands(meaning, kind, pool)
         single = isinstance(meaning, Narrowing | Presence | Recurring)
         found[spelling] = draw(one if single else one | st.lists(one, min_size=1, max_size=3))
+    return found
+
+
+@st.composite
+def conditions(draw: st.DrawFn, name: str, pool: Pool, source: str | None = None) -> dict[str, Any]:
+    """Draw the conditions on a field."""
+    found = draw(operators_on(name, pool, source))
+    if not is_possible(name, found, source):
+        found = dict([next(iter(found.items()))])
+    kind = (find(name) if source is None else row_fields.find(source, name)).kind
+    if kind in SOURCES and draw(st.booleans()):
+        return {"conditions": found, "where": draw(wheres(pool, SOURCES[kind]))}
     return {"conditions": found}
+
+
+@st.composite
+def wheres(draw: st.DrawFn, pool: Pool, source: str, depth: int = 1) -> dict[str, Any]:
+    """Draw conditions on an event or order itself."""
+    names = draw(st.lists(st.sampled_from(ROW_FIELDS[source]), min_size=1, max_size=2, unique=True))
+    found: dict[str, Any] = {name: draw(conditions(name, pool, source)) for name in names}
+    if draw(st.booleans()):
+        found["junction"] = draw(st.sampled_from(("and", "or")))
+    if depth and draw(st.integers(0, 3)) == 0:
+        found["groups"] = draw(st.lists(wheres(pool, source, depth - 1), min_size=1, max_size=2))
+    return found
 
 
 @st.composite
@@ -310,15 +236,64 @@ def filters(draw: st.DrawFn, pool: Pool, depth: int = 2) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
+class Row:
+    """An event or order of the customer with number `who`; `values` are what conditions on it look at."""
+
+    who: int
+    source: str
+    name: str
+    at: datetime
+    values: dict[str, Any]
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts at all."""
+        return self.source == EVENTS_SOURCE or self.name in COUNTED
+
+    @property
+    def amount(self) -> int:
+        """What it adds to a sum."""
+        return int(self.values.get("total_amount", 0))
+
+
+def event(who: int, name: str, at: datetime, metadata: Any = None) -> Row:
+    """Return an event."""
+    return Row(who, EVENTS_SOURCE, name, at, {"metadata": metadata or {}})
+
+
+def order(who: int, at: datetime, total_amount: int, status: str = "PAID", **values: Any) -> Row:
+    """Return an order."""
+    known = {"source_id": None, "amount": total_amount, "discount_amount": 0, "items": [], "metadata": {}}
+    return Row(who, ORDERS_SOURCE, status, at, {**known, "total_amount": total_amount, **values})
+
+
+@dataclass(frozen=True)
 class World:
-    """Customers with their events and segments, filters, and a moment in a zone."""
+    """Customers with their events, orders and segments, filters, and a moment in a zone."""
 
     now: datetime
     zone: ZoneInfo
     customers: list[Customer]
-    events: list[tuple[int, str, datetime]]
+    rows: list[Row]
     members: frozenset[tuple[str, int]]
     filters: list[dict[str, Any]]
+
+
+def rows(pool: Pool, numbers: st.SearchStrategy[int]) -> st.SearchStrategy[Row]:
+    """Draw an event or order."""
+    metadata = st.dictionaries(st.sampled_from(KEYS), pool.values, max_size=3)
+    items = st.lists(
+        st.fixed_dictionaries(
+            {}, optional={"name": pool.texts, "quantity": pool.numbers, "product": metadata, "first.name": pool.values}
+        ),
+        max_size=3,
+    )
+    amounts = st.integers(0, 5) | st.integers(0, 2**53 - 1)
+    bought = st.builds(
+        order, numbers, pool.instants, amounts, st.sampled_from(("PAID", "FULFILLED", "PAID", "CREATED", "CANCELED")),
+        source_id=st.none() | pool.texts, amount=amounts, discount_amount=amounts, metadata=metadata, items=items,
+    )  # fmt: skip
+    return bought | st.builds(event, numbers, st.sampled_from(EVENTS), pool.instants, metadata)
 
 
 @st.composite
@@ -332,7 +307,7 @@ def worlds(draw: st.DrawFn) -> World:
         now=now,
         zone=draw(zones),
         customers=found,
-        events=draw(st.lists(st.tuples(numbers, st.sampled_from(EVENTS), pool.instants), max_size=15)),
+        rows=draw(st.lists(rows(pool, numbers), max_size=20)),
         members=frozenset(draw(st.lists(st.tuples(st.sampled_from(SEGMENTS), numbers), max_size=4))),
         filters=draw(st.lists(filters(pool), min_size=2, max_size=6)),
     )

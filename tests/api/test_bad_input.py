@@ -333,7 +333,7 @@ async def test_an_unknown_path_is_404(api: Any, db: Database, project_id: int, m
         ("PUT", "/v1/customers"),
         ("DELETE", "/v1/orders/x"),
         ("GET", "/v1/events"),
-        ("PUT", "/v1/segments/x"),
+        ("PATCH", "/v1/segments/x"),
         ("POST", "/health"),
     ],
 )
@@ -388,3 +388,10 @@ async def test_a_refused_part_undoes_the_whole(api: Any, db: Database, project_i
     event = {"event": "e", "customer": {"source_id": "c"}, "metadata": {"n": float("1e400")}}
     await refused(api, db, project_id, json.dumps(event), "POST", "/v1/events")
     assert await facts.counts(db, project_id) == {}
+
+
+@pytest.mark.parametrize("field", ["name", "email"])
+def test_a_text_that_is_too_long_for_an_index_is_refused(api: Any, field: str) -> None:
+    text = "".join(chr(0x4E00 + (number * 7919) % 20_000) for number in range(1_000))
+    api.fails("POST", "/v1/customers", {"source_id": "c", field: text}, status=400, key="invalid_payload")
+    api.fails("GET", "/v1/customers/c", status=404, key="not_found")

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+import facts
 import harness
 from conftest import Api
 from rapport.core.db import Database
@@ -145,13 +146,37 @@ def test_an_unknown_segment_and_an_unknown_campaign_are_not_found(api: Api) -> N
     assert (error["resource_type"], error["resource_id"]) == ("campaign", "nope")
 
 
-@pytest.mark.parametrize("kind", ["static", "passive"])
-def test_a_segment_that_records_no_entering_is_refused(api: Api, kind: str) -> None:
-    entered = {"type": "customer.segment.entered", "segment_id": make_segment(api, kind)}
+def test_a_segment_that_nobody_enters_by_what_they_do_is_refused(api: Api) -> None:
+    entered = {"type": "customer.segment.entered", "segment_id": make_segment(api, "static")}
     error = api.fails(
         "POST", "/v1/distributions", make_distribution(trigger=entered), status=400, key="invalid_payload"
     )
-    assert kind in error["details"]
+    assert "static" in error["details"]
+
+
+def test_a_passive_segment_turns_active_when_a_distribution_uses_it(api: Api) -> None:
+    api.call("POST", "/v1/customers", {"source_id": "before", "metadata": {"tier": "gold"}})
+    segment_id = make_segment(api, "passive")
+    facts.wait_until_filled(api, segment_id)
+    before = api.call("GET", f"/v1/segments/{segment_id}")
+    entered = {"type": "customer.segment.entered", "segment_id": segment_id}
+    api.call("POST", "/v1/distributions", make_distribution(trigger=entered))
+    facts.wait_until_filled(api, segment_id)
+    after = api.call("GET", f"/v1/segments/{segment_id}")
+    assert (before["type"], after["type"]) == ("passive", "auto-update")
+    api.call("POST", "/v1/customers", {"source_id": "after", "metadata": {"tier": "gold"}})
+    api.call("POST", "/v1/customers", {"source_id": "before", "metadata": {"tier": "none"}})
+
+    def logged(who: str) -> list[tuple[str, str | None]]:
+        found = api.call("GET", f"/v1/customers/{who}/activity?order=created_at")["data"]
+        return [
+            (one["type"].removeprefix("customer.segment."), one["data"]["event_source"].get("reason"))
+            for one in found
+            if one["type"].startswith("customer.segment.")
+        ]
+
+    assert logged("before") == [("entered", "back_fill"), ("left", None)]
+    assert logged("after") == [("entered", None)]
 
 
 def test_the_trigger_of_a_distribution_cannot_be_changed(api: Api) -> None:

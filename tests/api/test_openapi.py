@@ -40,6 +40,8 @@ OPERATION = {
                     "in": {"enum": ["path", "query"]},
                     "required": {"type": "boolean"},
                     "schema": SCHEMA,
+                    "style": {"const": "deepObject"},
+                    "explode": {"const": True},
                 },
                 "required": ["name", "in", "schema"],
                 "additionalProperties": False,

@@ -7,13 +7,15 @@ import itertools
 import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from filter_store import Store, facts, verdicts
-from filter_worlds import NASTY, NUMBERS, TURNS, ZONES, World
+from filter_values import NASTY, NUMBERS, TURNS, ZONES
+from filter_worlds import World, event, order
 from rapport.customers.models import Customer
 from rapport.segments.evaluate import Facts, evaluate, matches
 from rapport.segments.fields import Kind
@@ -31,6 +33,14 @@ MOMENT_OPERANDS = (
 OTHERS = (
     *(None, True, False, [], [None], [[]], [["a"]], {}, {"a": "a"}, ["a", None, 5], [{"a": 1}, "5"], 1.5, -0.0),
     *(["2026-01-01", "x"], [True, "true"], {"a": ["a"]}),
+    *(
+        ['"', "\\", "\n\x01"],
+        ["[a", "]"],
+        [Decimal("5.00"), "-"],
+        [["a"], [["a"]]],
+        {"a": [["a"]]},
+        [{"a": ["a", "b"]}],
+    ),
 )
 
 
@@ -60,6 +70,8 @@ def check(store: Store, world: World, project_id: int, step: int = 50) -> int:
     for raws in batches(world.filters, step):
         filters = [parse(raw) for raw in raws]
         found = store.run(store.members(project_id, filters, world.now, world.zone.key))
+        if any(one.windows for one in filters):
+            assert found == store.run(store.members(project_id, filters, world.now, world.zone.key, whole=True))
         expected = verdicts(world, world.customers, filters, world.now)
         for customer, got, wanted in zip(world.customers, found, expected, strict=True):
             for raw, one, other in zip(raws, got, wanted, strict=True):
@@ -97,6 +109,10 @@ def test_texts_and_numbers_agree(store: Store) -> None:
         for field, operand in itertools.product(("metadata.a", "system_metadata.b.a", "name"), operands)
         if allowed(on(field, operator.name, operand))
     ]
+    for field, operator, some in itertools.product(
+        ("metadata.a", "system_metadata.b.a", "name"), operators(Form.TEXT), batches(NASTY, 6)
+    ):
+        filters += [on(field, operator.name, list(some))] if allowed(on(field, operator.name, list(some))) else []
     for field in ("metadata.a", "system_metadata.b.a", "name", "metadata.a.a"):
         filters += [on(field, name, True) for name in ("$has_value", "$is_unknown")]
     filters += [on("metadata.a", operator.name, count) for operator in operators(Form.COUNT) for count in range(4)]
@@ -224,7 +240,7 @@ def test_counts_of_events_agree_and_hold_until_they_say(store: Store) -> None:
     ages = [timedelta(days=days) for days in (-1, 0, 0.5, 1, 2, 3)] + [timedelta(days=2) - MILLISECOND]
     histories = [one for size in range(5) for one in itertools.combinations_with_replacement(ages, size)]
     people = [customer(number, now, None) for number in range(len(histories))]
-    events = [(number, "x", now - age) for number, history in enumerate(histories) for age in history]
+    events = [event(number, "x", now - age) for number, history in enumerate(histories) for age in history]
     world = World(now, here, people, events, frozenset(), count_filters(now))
     project_id = store.run(store.fill(world))
     assert check(store, world, project_id) > len(world.filters)
@@ -239,6 +255,57 @@ def test_counts_of_events_agree_and_hold_until_they_say(store: Store) -> None:
             after = facts(world, who, someone, one, now + timedelta(days=9))
             final = matches(one, after, now + timedelta(days=9), here)
             assert final is verdict.matches or verdict.until is not None, (raw, histories[who])
+
+
+def sum_filters(now: datetime) -> list[dict[str, Any]]:
+    bounds: tuple[dict[str, Any], ...] = ({}, {"$less_than_ago": 2}, {"$before": now.isoformat()})
+    tests = [
+        {f"$sum_{operator}": wanted}
+        for operator in ("more_than", "less_than", "more_than_equal", "less_than_equal")
+        for wanted in (-1, 0, "0.5", 3, 5, [2, 8])
+    ]
+    tests += [{"$sum_more_than": 2, "$count_less": 2}, {"$count": 2, "$sum_less_than_equal": 3}, {"$is_unknown": True}]
+    wheres: tuple[dict[str, Any], ...] = (
+        {},
+        {"where": on("amount", "$more_than", 2)},
+        {"where": {"junction": "or", **on("items.name", "$is", "Mug"), **on("source_id", "$starts_with", "s")}},
+    )
+    return [
+        {"orders": {"conditions": {**test, **bound}, **where}} for test in tests for bound in bounds for where in wheres
+    ]
+
+
+def test_sums_of_orders_agree_and_hold_until_they_say(store: Store) -> None:
+    now, here = datetime(2026, 1, 5, 23, 30, tzinfo=UTC), ZoneInfo("Europe/Warsaw")
+    ages = [timedelta(days=days) for days in (-1, 0, 1, 2, 3)]
+    bought = [
+        {"age": age, "total_amount": amount, "amount": amount + number % 2, "status": status}
+        for number, (age, amount, status) in enumerate(itertools.product(ages, (0, 2, 3), ("PAID", "CREATED")))
+    ]
+    histories = [one for size in range(3) for one in itertools.combinations(bought, size)]
+    people = [customer(number, now, None) for number in range(len(histories))]
+    rows = [
+        order(
+            who,
+            now - one["age"],
+            one["total_amount"],
+            one["status"],
+            amount=one["amount"],
+            source_id=f"{'so'[place]}{who}",
+            items=[{"name": ("Mug", "Cup")[who % 2]}],
+        )
+        for who, history in enumerate(histories)
+        for place, one in enumerate(history)
+    ]
+    world = World(now, here, people, rows, frozenset(), sum_filters(now))
+    project_id = store.run(store.fill(world))
+    assert check(store, world, project_id) > len(world.filters)
+    for raw in world.filters:
+        one = parse(raw)
+        for who, someone in enumerate(people):
+            verdict = evaluate(one, facts(world, who, someone, one, now), now, here)
+            last = now + timedelta(days=9) if verdict.until is None else verdict.until - MILLISECOND
+            assert matches(one, facts(world, who, someone, one, last), last, here) is verdict.matches, (raw, who)
 
 
 PARSED: dict[str, Any] = {}

@@ -3,19 +3,24 @@
 # ruff: noqa: FBT003 (verdicts and operands are booleans)
 
 import dataclasses
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
-from rapport.customers.models import NO_REDEMPTIONS, Customer
+from rapport.core.clock import iso
+from rapport.customers.models import ADDRESS_FIELDS, NO_REDEMPTIONS, Customer
+from rapport.customers.schemas import view
 from rapport.segments.evaluate import Facts, Verdict, evaluate, matches
-from rapport.segments.fields import PATTERNS, find
+from rapport.segments.fields import PATTERNS, Kind, find
 from rapport.segments.filters import parse
 from rapport.segments.json_values import plain
 from rapport.segments.sql import compile_filter
+from rapport.segments.times import to_ms
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 DAY, MS = timedelta(days=1), timedelta(milliseconds=1)
@@ -29,7 +34,8 @@ def on(field: str, operator: str, operand: Any) -> dict[str, Any]:
 def judge(raw: dict[str, Any], times: list[datetime] | None = None, zone: ZoneInfo = UTC_ZONE, **has: Any) -> Verdict:
     filter_ = parse(raw)
     customer = Customer(**{"id": "cust_1", "created_at": NOW, "updated_at": NOW, **has})
-    return evaluate(filter_, Facts(customer, frozenset(), dict.fromkeys(filter_.windows, times or [])), NOW, zone)
+    events = [(to_ms(at), 0) for at in times or []]
+    return evaluate(filter_, Facts(customer, frozenset(), dict.fromkeys(filter_.windows, events)), NOW, zone)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +129,30 @@ def test_the_deciding_event_leaves_the_window() -> None:
     assert judge(exactly, [NOW - DAY, NOW - DAY, NOW - DAY]) == Verdict(False, None)
 
 
+def spent(conditions: dict[str, Any], *pairs: tuple[datetime, int]) -> Verdict:
+    filter_ = parse({"orders": {"conditions": conditions}})
+    customer = Customer(id="cust_1", created_at=NOW, updated_at=NOW)
+    rows = [(to_ms(at), amount) for at, amount in pairs]
+    return evaluate(filter_, Facts(customer, frozenset(), dict.fromkeys(filter_.windows, rows)), NOW, UTC_ZONE)
+
+
+def test_a_sum_changes_when_the_order_leaves_that_it_needs() -> None:
+    orders = (NOW - DAY, 10), (NOW - 5 * DAY, 0), (NOW - 10 * DAY, 30), (NOW - 20 * DAY, 5)
+    assert spent({"$sum_more_than_equal": 40, "$less_than_ago": 30}, *orders) == Verdict(True, NOW + 20 * DAY)
+    assert spent({"$sum_more_than_equal": 45, "$less_than_ago": 30}, *orders) == Verdict(True, NOW + 10 * DAY)
+    assert spent({"$sum_more_than_equal": 46, "$less_than_ago": 30}, *orders) == Verdict(False, None)
+    assert spent({"$sum_less_than": 15, "$less_than_ago": 30}, *orders) == Verdict(False, NOW + 20 * DAY)
+    assert spent({"$sum_less_than": 1, "$less_than_ago": 30}, *orders) == Verdict(False, NOW + 29 * DAY)
+    assert spent({"$sum_more_than": 40}, *orders) == Verdict(True, None)
+    assert spent({"$sum_more_than": 40}, (NOW + DAY, 41)) == Verdict(False, NOW + DAY)
+
+
+def test_the_sum_of_nothing_is_zero() -> None:
+    assert spent({"$sum_less_than": 1}) == Verdict(True, None)
+    assert spent({"$sum_more_than_equal": 0, "$less_than_ago": 3}) == Verdict(True, None)
+    assert spent({"$sum_more_than": 0}) == Verdict(False, None)
+
+
 def test_an_event_to_come_counts_when_its_time_comes() -> None:
     raw = on("events.x", "$has_value", True)
     assert judge(raw, [NOW + DAY]) == Verdict(False, NOW + DAY)
@@ -179,6 +209,38 @@ def test_a_field_is_the_path_of_the_value(field: str, value: Any) -> None:
     assert find(field).read(ADA) == value
 
 
+def paths(shown: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield where every value of a JSON object is, lists as a whole."""
+    for key, value in shown.items():
+        if isinstance(value, dict) and key not in ("metadata", "system_metadata"):
+            yield from paths(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", value
+
+
+def test_what_can_be_seen_can_be_filtered_on() -> None:
+    full = msgspec.structs.replace(
+        ADA, name="Ada", source_id="ada", description="D", email="a@b.c", phone="+48", birthdate=date(1990, 5, 1),
+        address=dict.fromkeys(ADDRESS_FIELDS, "x"), last_order_at=NOW, last_order_amount=5,
+        last_order_products=[{"name": "Mug"}], system_metadata={"k": "v"},
+    )  # fmt: skip
+    shown = dict(paths(view(full)))
+    assert shown.pop("object") == "customer"
+    wholes = shown.pop("metadata"), shown.pop("system_metadata")
+    assert wholes == (full.metadata, full.system_metadata)
+    for path, value in shown.items():
+        read = find(path).read(full)
+        if find(path).kind is Kind.INSTANT:
+            read = iso(datetime.fromtimestamp(read / 1000, UTC))
+        elif find(path).kind is Kind.DATE:
+            read = date.fromordinal(read.ordinal).isoformat()
+        assert read == value, path
+
+
+def test_the_reference_writes_points_of_campaigns_otherwise() -> None:
+    assert find("loyalty_points.campaigns.Gold. 2026.points").read(ADA) == 5
+
+
 def test_the_events_of_a_name_that_ends_like_a_field_are_quoted() -> None:
     assert find("events.cart.count").event is None
     assert find('events."cart.count"').event == "cart.count"
@@ -205,13 +267,19 @@ def test_nothing_from_outside_gets_into_the_sql() -> None:
         on(f"events.{evil}.count", "$is", 1),
         on(f"loyalty.campaigns.{evil}.points", "$is", 1),
         on("segments", "$is", evil),
+        {"events.x": {"where": on(f"metadata.{evil.replace('.', '')}", "$ends_with", evil)}},
+        {"orders": {"where": {**on("source_id", "$is", evil), **on("items.name", "$contains", evil)}}},
+        on("summary.orders.last_order_products", "$is", evil),
     ]
     for raw in raws:
-        condition = compile_filter(parse(raw), now=NOW, zone_name="UTC", project_id=1, first_parameter=2)
-        assert "DROP" not in condition.text
-        assert "DROP" in str(condition.parameters)
-        placeholders = {f"${number}" for number in range(2, 2 + len(condition.parameters))}
-        assert all(f"{one}::" in condition.text for one in placeholders)
+        for whole in (False, True):
+            condition = compile_filter(
+                parse(raw), now=NOW, zone_name="UTC", project_id=1, first_parameter=2, whole=whole
+            )
+            assert "DROP" not in condition.text
+            assert "DROP" in str(condition.parameters)
+            placeholders = {f"${number}" for number in range(2, 2 + len(condition.parameters))}
+            assert all(f"{one}::" in condition.text for one in placeholders)
 
 
 def test_every_pattern_of_a_field_leads_to_a_field() -> None:

@@ -31,6 +31,14 @@ def nested(depth: int) -> dict[str, Any]:
     return on("name", "$is", "x") if depth == 1 else {"groups": [nested(depth - 1)]}
 
 
+def of_events(where: dict[str, Any]) -> dict[str, Any]:
+    return {"events.x": {"conditions": {"$count": 1}, "where": where}}
+
+
+def of_orders(where: dict[str, Any]) -> dict[str, Any]:
+    return {"orders": {"where": where}}
+
+
 DAYS = "takes a number of days from 0 to 36500"
 WHOLE_DAYS = "takes a whole number of days from 0 to 36500"
 MOMENT = "takes a date (2026-01-31) or a date-time (2026-01-31T12:00:00Z)"
@@ -95,6 +103,23 @@ NOTHING = 'takes true, "", [] or [true]'
         (on("events.x", "$count", "many"), "filter.events.x.conditions.$count: takes a whole number from 0 to 1000"),
         (on("events.x", "$less_than_ago", [1, 2]), "filter.events.x.conditions.$less_than_ago: takes one operand"),
         (nested(11), "filter" + ".groups[0]" * 10 + ": groups are nested deeper than 10 levels"),
+        (on("name", "$sum_more_than", 5), "filter.name.conditions.$sum_more_than: does not apply to a field of type text"),
+        (on("events.x", "$sum_more_than", 5), "filter.events.x.conditions.$sum_more_than: does not apply to a field of type events"),
+        (on("orders", "$sum_more_than", "5 EUR"), "filter.orders.conditions.$sum_more_than: takes a number"),
+        (on("orders.total_amount", "$more_than", 5), "filter.orders.total_amount: unknown field"),
+        ({"name": {"conditions": {"$is": "x"}, "where": nested(1)}}, "filter.name.where: unknown property"),
+        (of_events({}), "filter.events.x.where: must not be empty"),
+        (of_events({"junction": "or"}), "filter.events.x.where: has no conditions"),
+        (of_events({"stars": {"conditions": {"$is": 5}}}), "filter.events.x.where.stars: unknown field"),
+        (of_events(on("amount", "$is", 5)), "filter.events.x.where.amount: unknown field"),
+        (of_events(on("metadata", "$is", 5)), "filter.events.x.where.metadata: unknown field"),
+        (of_events(on("events.y", "$count", 5)), "filter.events.x.where.events.y: unknown field"),
+        (of_events(on("metadata.a", "$foo", 5)), "filter.events.x.where.metadata.a.conditions.$foo: unknown operator"),
+        (of_events({"groups": [on("metadata.a", "$less_than_ago", 5)]}), "filter.events.x.where.groups[0].metadata.a.conditions.$less_than_ago: must not depend on the current time inside where"),
+        (of_events(on("metadata.a", "$next_month", True)), "filter.events.x.where.metadata.a.conditions.$next_month: must not depend on the current time inside where"),
+        (of_orders(on("source_id", "$more_than", 5)), "filter.orders.where.source_id.conditions.$more_than: does not apply to a field of type text"),
+        (of_orders(on("items", "$is", 5)), "filter.orders.where.items: unknown field"),
+        (of_orders(nested(10)), "filter.orders.where" + ".groups[0]" * 9 + ": groups are nested deeper than 10 levels"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_place(raw: object, details: str) -> None:
@@ -117,6 +142,7 @@ def test_a_mistake_is_named_with_its_place(raw: object, details: str) -> None:
         ),
         *(
             "events",
+            "orders.id",
             "events.",
             'events.""',
             "loyalty.campaigns.Gold",
@@ -144,6 +170,87 @@ def test_ten_levels_and_two_hundred_conditions_are_allowed() -> None:
     assert where({**many, **nested(1)}) == "filter.name.conditions: the filter has more than 200 conditions"
 
 
+def test_the_conditions_of_where_count_among_the_two_hundred() -> None:
+    def many(number: int) -> dict[str, Any]:
+        return of_events({f"metadata.a{one}": {"conditions": {"$is": "x"}} for one in range(number)})
+
+    assert parse(many(199)).size == 200
+    assert where(many(200)) == "filter.events.x.conditions: the filter has more than 200 conditions"
+    assert where({"groups": [many(100), many(100)]}) == (
+        "filter.groups[1].events.x.where.metadata.a99.conditions: the filter has more than 200 conditions"
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "conditions"),
+    [
+        ("name", {"$is": ["a"], "$is_not": ["a"]}),
+        ("name", {"$is": "a", "$in": ["b", "c"]}),
+        ("name", {"$is": ["ab", "ac"], "$starts_with": "b"}),
+        ("name", {"$contains": "ab", "$not_contain": ["x", "b"]}),
+        ("name", {"$has_value": True, "$is_unknown": True}),
+        ("name", {"$ends_with": "a", "$is_unknown": True}),
+        ("metadata.a", {"$is": ["a", 5], "$not_in": ["5", "a"]}),
+        ("metadata.a", {"$is": "a", "$count": 0}),
+        ("metadata.a", {"$count_more": 3, "$count_less": 4}),
+        ("metadata.a", {"$count_more": 0, "$is_unknown": True}),
+        ("metadata.a", {"$before": "2026-01-01", "$is_unknown": True}),
+        ("summary.orders.last_order_products", {"$starts_with": "Mac", "$not_contain": "a"}),
+        ("segments", {"$is": "seg_1", "$is_not": ["seg_1", "seg_2"]}),
+        ("loyalty.points", {"$more_than": 5, "$less_than": 3}),
+        ("loyalty.points", {"$more_than_equal": 5, "$less_than": 5}),
+        ("loyalty.points", {"$is": [5, 6], "$more_than": 6}),
+        ("created_at", {"$after": "2026-06-01", "$before": "2026-01-01"}),
+        ("created_at", {"$after": "2026-01-01", "$before": "2026-01-02"}),
+        ("created_at", {"$more_than_ago": 30, "$less_than_ago": 10}),
+        ("created_at", {"$less_than_ago": 5, "$more_than_future": 1}),
+        ("created_at", {"$is_days_ago": 30, "$less_than_ago": 10}),
+        ("birthdate", {"$is": "1990-05-01", "$before": "1990-05-01"}),
+        ("events.x", {"$count": 3, "$count_less": 3}),
+        ("events.x", {"$count_more": 0, "$is_unknown": True}),
+        ("orders", {"$count": 0, "$sum_more_than": 0}),
+        ("orders", {"$sum_more_than": 10, "$sum_less_than": 10, "$less_than_ago": 5}),
+    ],
+)
+def test_conditions_that_exclude_each_other_are_refused(field: str, conditions: dict[str, Any]) -> None:
+    assert where({field: {"conditions": conditions}}) == f"filter.{field}.conditions: can never hold together"
+
+
+def test_exclusion_inside_where_is_refused_too() -> None:
+    raw = of_orders({"amount": {"conditions": {"$more_than": 5, "$less_than": 3}}})
+    assert where(raw) == "filter.orders.where.amount.conditions: can never hold together"
+
+
+@pytest.mark.parametrize("field", ["events.x", "orders"])
+def test_nothing_is_both_after_and_before(field: str) -> None:
+    raw = {field: {"conditions": {"$count": 1, "$after": "2026-01-05", "$before": "2026-01-06"}}}
+    assert where(raw) == f"filter.{field}.conditions: nothing can be both after and before"
+
+
+@pytest.mark.parametrize(
+    ("field", "conditions"),
+    [
+        ("name", {"$is": ["a", "b"], "$is_not": ["a"]}),
+        ("name", {"$is_unknown": True, "$is_not": "a"}),
+        ("name", {"$starts_with": "a", "$not_contain": "b"}),
+        ("metadata.a", {"$is": "a", "$in": ["b"]}),  # a list
+        ("metadata.a", {"$more_than": 5, "$less_than": 3}),
+        ("metadata.a", {"$count": 0, "$is_not": "a"}),
+        ("segments", {"$is": ["seg_1", "seg_2"], "$is_not": "seg_1"}),
+        ("loyalty.points", {"$more_than_equal": 5, "$less_than_equal": 5}),
+        ("created_at", {"$after": "2026-01-01", "$before": "2026-01-03"}),
+        ("created_at", {"$after": "2026-01-01", "$before": "2026-01-02T00:00:00Z"}),  # where the day ends earlier
+        ("created_at", {"$more_than_ago": 10, "$less_than_ago": 30}),
+        ("created_at", {"$is_days_ago": 1, "$less_than_ago": 1}),
+        ("events.x", {"$count": 0, "$is_unknown": True}),
+        ("orders", {"$count": 0, "$sum_less_than": 1}),
+        ("orders", {"$count": 1, "$sum_more_than": 10**15}),
+    ],
+)
+def test_conditions_that_may_hold_together_are_not_refused(field: str, conditions: dict[str, Any]) -> None:
+    assert parse({field: {"conditions": conditions}}).size == 2
+
+
 def test_a_deep_filter_does_not_exhaust_the_stack() -> None:
     deep: dict[str, Any] = {}
     for _ in range(5000):
@@ -167,10 +274,37 @@ def test_a_filter_says_what_it_looks_at() -> None:
     assert found.time_dependent is True
     after = Day(datetime(2026, 1, 1, tzinfo=UTC).toordinal())
     assert set(found.windows) == {
-        Window("review_written", timedelta(days=90), None, None, 2),
-        Window("cart.abandoned", None, after, None, 4),
-        Window("cart.abandoned", None, after, None, 2),
+        Window("events", "review_written", timedelta(days=90), None, None, None, 2),
+        Window("events", "cart.abandoned", None, after, None, None, 4),
+        Window("events", "cart.abandoned", None, after, None, None, 2),
     }
+
+
+def test_a_window_knows_what_counts() -> None:
+    stars = on("metadata.stars", "$more_than_equal", [4])
+    two = {"events.x": {"conditions": {"$count_more": [1], "$less_than_ago": [90]}, "where": stars}}
+    (window,) = parse(two).windows
+    assert (window.source, window.name, window.limit) == ("events", "x", 2)
+    assert window.where is not None
+    assert window.where.check({"metadata": {"stars": "4.0"}}, ZoneInfo("UTC")) is True
+    assert window.where.check({"metadata": {"stars": 3}}, ZoneInfo("UTC")) is False
+    assert parse(two).windows == parse(two).windows
+    other = {"events.x": {**two["events.x"], "where": on("metadata.stars", "$more_than_equal", [5])}}
+    assert parse(other).windows != parse(two).windows
+
+    (spent,) = parse({"orders": {"conditions": {"$sum_more_than": 5}, "where": on("amount", "$more_than", 3)}}).windows
+    assert (spent.source, spent.name, spent.limit) == ("orders", "", None)
+    assert spent.where is not None
+    assert spent.where.check({"amount": 4, "total_amount": 1}, ZoneInfo("UTC")) is True
+    assert spent.where.check({"amount": 3, "total_amount": 9}, ZoneInfo("UTC")) is False
+
+
+def test_the_days_in_where_are_those_of_the_project() -> None:
+    (window,) = parse(of_events(on("metadata.day", "$after", "2026-03-14"))).windows
+    assert window.where is not None
+    late = {"metadata": {"day": "2026-03-14T23:30:00Z"}}
+    assert window.where.check(late, ZoneInfo("Europe/Warsaw")) is True
+    assert window.where.check(late, ZoneInfo("UTC")) is False
 
 
 def test_only_time_makes_a_filter_depend_on_time() -> None:

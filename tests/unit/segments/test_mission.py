@@ -10,6 +10,7 @@ import pytest
 from rapport.customers.models import Customer
 from rapport.segments.evaluate import Facts, matches
 from rapport.segments.filters import parse
+from rapport.segments.times import to_ms
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 WARSAW = ZoneInfo("Europe/Warsaw")
@@ -122,7 +123,7 @@ SENTENCES: dict[str, tuple[Attributes, Sequence[Attributes], Sequence[Attributes
 def is_in(raw: Attributes, attributes: Attributes) -> bool:
     filter_ = parse(raw)
     attributes = dict(attributes)
-    reviews = sorted(attributes.pop("reviews", ()), reverse=True)
+    reviews = [(to_ms(at), 0) for at in sorted(attributes.pop("reviews", ()), reverse=True)]
     customer = Customer(**{"id": "cust_1", "created_at": NOW, "updated_at": NOW, **attributes})
     return matches(filter_, Facts(customer, frozenset(), dict.fromkeys(filter_.windows, reviews)), NOW, WARSAW)
 

@@ -13,6 +13,7 @@ from rapport.segments.evaluate import Facts, matches
 from rapport.segments.fields import Kind, find
 from rapport.segments.filters import parse
 from rapport.segments.operators import BY_NAME, OPERATORS
+from rapport.segments.times import to_ms
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 WARSAW = ZoneInfo("Europe/Warsaw")
@@ -51,7 +52,12 @@ def amount(value: int | None) -> Has:
 
 
 def reviews(*ages: timedelta) -> Has:
-    return {"reviews": [NOW - age for age in ages]}
+    return {"reviews": [(to_ms(NOW - age), 0) for age in ages]}
+
+
+def paid(**amounts: timedelta) -> Has:
+    """Return orders of so much (`of_5` is 5), so long ago."""
+    return {"orders": [(to_ms(NOW - age), int(name.removeprefix("of_"))) for name, age in amounts.items()]}
 
 
 def member(*segments: str) -> Has:
@@ -67,11 +73,12 @@ MAC = {
     "name": "MacBookAir",
 }
 NAME, TIER, ORDERED, BIRTH = "name", "metadata.tier", "summary.orders.last_order_date", "birthdate"
-AMOUNT, PRODUCTS, SEGMENTS, REVIEWS = (
+AMOUNT, PRODUCTS, SEGMENTS, REVIEWS, ORDERS = (
     "summary.orders.last_order_amount",
     "summary.orders.last_order_products",
     "segments",
     "events.review_written",
+    "orders",
 )
 TODAY = NOW.date()
 NOON = "2026-03-15T12:00:00Z"
@@ -193,15 +200,27 @@ CASES: Sequence[tuple[str, str, Any, Has, Has]] = (
     (TIER, "$count_less", 1, tier([]), tier([1])),
     (PRODUCTS, "$count_less", 1, bought(), bought(MAC)),
     (REVIEWS, "$count_less", 2, reviews(DAY), reviews(DAY, DAY)),
+    (ORDERS, "$has_value", True, paid(of_0=DAY), paid(of_5=-DAY)),
+    (ORDERS, "$is_unknown", True, paid(), paid(of_0=DAY)),
+    (ORDERS, "$before", "2026-03-15", paid(of_5=DAY), paid(of_5=timedelta(0))),
+    (ORDERS, "$after", "2026-03-14", paid(of_5=timedelta(0)), paid(of_5=DAY)),
+    (ORDERS, "$less_than_ago", 30, paid(of_5=29 * DAY), paid(of_5=30 * DAY)),
+    (ORDERS, "$count", 2, paid(of_1=DAY, of_2=DAY), paid(of_1=DAY, of_2=DAY, of_3=DAY)),
+    (ORDERS, "$count_more", 1, paid(of_1=DAY, of_2=DAY), paid(of_1=DAY, of_2=-DAY)),
+    (ORDERS, "$count_less", 1, paid(), paid(of_1=DAY)),
+    (ORDERS, "$sum_more_than", 5, paid(of_2=DAY, of_4=DAY), paid(of_2=DAY, of_3=DAY, of_1=-DAY)),
+    (ORDERS, "$sum_less_than", "0.5", paid(), paid(of_1=DAY)),
+    (ORDERS, "$sum_more_than_equal", [5, 9], paid(of_2=DAY, of_3=2 * DAY), paid(of_4=DAY)),
+    (ORDERS, "$sum_less_than_equal", 0, paid(of_0=DAY), paid(of_1=DAY)),
 )
 
 
 def holds(field: str, operator: str, operand: Any, has: Has) -> bool:
     filter_ = parse({field: {"conditions": {operator: operand}}})
     has = dict(has)
-    segments, times = has.pop("segments", ()), has.pop("reviews", ())
+    segments, rows = has.pop("segments", ()), has.pop("reviews", ()) or has.pop("orders", ())
     customer = Customer(**{"id": "cust_1", "created_at": NOW, "updated_at": NOW, **has})
-    windows = {window: sorted(times, reverse=True) for window in filter_.windows}
+    windows = {window: sorted(rows, reverse=True) for window in filter_.windows}
     return matches(filter_, Facts(customer, frozenset(segments), windows), NOW, WARSAW)
 
 
