@@ -1,18 +1,23 @@
-"""A load generator that costs little itself: raw HTTP/1.1 over a fixed number of keep-alive connections."""
+"""A load generator that costs little itself: raw HTTP/1.1 over keep-alive connections, closed or open loop."""
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
 
 import uvloop
+
+Answer = TypeVar("Answer")
+Requests = Iterator[bytes]
 
 
 @dataclass
 class Result:
     """What a run of load came to. Latencies in milliseconds."""
 
-    seconds: float
+    seconds: float = 0.0
     statuses: dict[int, int] = field(default_factory=dict)
     latencies_ms: list[float] = field(default_factory=list)
 
@@ -26,6 +31,12 @@ class Result:
         ordered = sorted(self.latencies_ms)
         return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
+    def checked(self, *allowed: int) -> "Result":
+        """Return this result. Raises RuntimeError if there was any other answer, or none."""
+        if set(self.statuses) - set(allowed) or not self.statuses:
+            raise RuntimeError(f"unexpected answers: {self.statuses}")
+        return self
+
 
 def request(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
     """Return one HTTP/1.1 request as it goes over the wire."""
@@ -36,27 +47,27 @@ def request(method: str, path: str, headers: dict[str, str], body: bytes = b"") 
 
 
 class _Connection(asyncio.Protocol):
-    """Sends the next request when the answer to the last is complete."""
+    """Sends a request at a time; says when the answer is complete, so that it can be given the next."""
 
-    def __init__(self, requests: Iterator[bytes], result: Result, until: float) -> None:
-        self._requests, self._result, self._until = requests, result, until
+    def __init__(self, result: Result, free: Callable[["_Connection"], None]) -> None:
+        self._result, self._free = result, free
         self._buffer = b""
-        self._started = 0.0
+        self._since = 0.0
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._next()
+        self._transport = cast("asyncio.WriteTransport", transport)
 
-    def _next(self) -> None:
-        self._started = time.perf_counter()
-        following = next(self._requests, None) if self._started < self._until else None
-        if following is None:
-            self._transport.close()
-            if not self.done.done():
-                self.done.set_result(None)
-            return
-        self._transport.write(following)  # type: ignore[attr-defined]
+    def send(self, raw: bytes, since: float) -> None:
+        """Send a request; its latency counts from `since`."""
+        self._since = since
+        self._transport.write(raw)
+
+    def close(self) -> None:
+        """Close; nothing is awaited any more."""
+        self._transport.close()
+        if not self.done.done():
+            self.done.set_result(None)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -70,34 +81,92 @@ class _Connection(asyncio.Protocol):
             return
         status = int(head[9:12])
         self._result.statuses[status] = self._result.statuses.get(status, 0) + 1
-        self._result.latencies_ms.append((time.perf_counter() - self._started) * 1000)
+        self._result.latencies_ms.append((time.perf_counter() - self._since) * 1000)
         self._buffer = rest[length:]
-        self._next()
+        self._free(self)
 
     def connection_lost(self, _error: Exception | None) -> None:
         if not self.done.done():
             self.done.set_exception(ConnectionError("the server closed a connection"))
 
 
-def run(port: int, connections: int, seconds: float, make: Callable[[int], Iterator[bytes]]) -> Result:
-    """Send what `make(connection number)` yields over each connection for `seconds`; return what came back."""
+async def closed(port: int, connections: int, seconds: float, make: Callable[[int], Requests]) -> Result:
+    """Send what `make(connection number)` yields over each connection, each request after the answer to the last."""
+    loop = asyncio.get_running_loop()
+    result, started = Result(), time.perf_counter()
 
-    async def go() -> Result:
-        loop = asyncio.get_running_loop()
-        started = time.perf_counter()
-        result = Result(0.0)
-        protocols = []
-        for number in range(connections):
-            requests = make(number)
-            _, protocol = await loop.create_connection(
-                lambda requests=requests: _Connection(requests, result, started + seconds),  # type: ignore[misc]
-                "127.0.0.1",
-                port,
-            )
-            protocols.append(protocol)
-        await asyncio.gather(*(protocol.done for protocol in protocols))
-        result.seconds = time.perf_counter() - started
-        return result
+    def following(requests: Requests) -> Callable[[_Connection], None]:
+        def free(connection: _Connection) -> None:
+            now = time.perf_counter()
+            raw = next(requests, None) if now < started + seconds else None
+            connection.close() if raw is None else connection.send(raw, now)
 
+        return free
+
+    async def connect(number: int) -> _Connection:
+        free = following(make(number))
+        _, connection = await loop.create_connection(lambda: _Connection(result, free), "127.0.0.1", port)
+        free(connection)
+        return connection
+
+    opened = [await connect(number) for number in range(connections)]
+    await asyncio.gather(*(connection.done for connection in opened))
+    result.seconds = time.perf_counter() - started
+    return result
+
+
+async def paced(port: int, per_second: float, until: asyncio.Event, requests: Requests, *, connections: int) -> Result:
+    """Send requests at a fixed rate until told to stop, whether or not the server keeps up.
+
+    A latency counts from the moment the request was due: one that waits for a free connection waits for its answer.
+    """
+    loop = asyncio.get_running_loop()
+    result, waiting, idle = Result(), deque[float](), deque[_Connection]()
+    answered = asyncio.Event()
+
+    def free(connection: _Connection) -> None:
+        if waiting:
+            connection.send(next(requests), waiting.popleft())
+        else:
+            idle.append(connection)
+            if until.is_set() and len(idle) == connections:
+                answered.set()
+
+    opened = []
+    for _ in range(connections):
+        _, connection = await loop.create_connection(lambda: _Connection(result, free), "127.0.0.1", port)
+        opened.append(connection)
+        idle.append(connection)
+    started, sent = time.perf_counter(), 0
+    while not until.is_set():
+        due = started + sent / per_second
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        sent += 1
+        if idle:
+            idle.popleft().send(next(requests), due)
+        else:
+            waiting.append(due)
+    result.seconds = time.perf_counter() - started
+    if len(idle) < connections:
+        await answered.wait()
+    for connection in opened:
+        connection.close()
+    return result
+
+
+async def paced_for(port: int, per_second: float, seconds: float, requests: Requests, *, connections: int) -> Result:
+    """Send requests at a fixed rate for some seconds."""
+    until = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, until.set)
+    return await paced(port, per_second, until, requests, connections=connections)
+
+
+def run_loop(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Run asynchronous work on the fast event loop."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(go())
+        return runner.run(work)
+
+
+def run(port: int, connections: int, seconds: float, make: Callable[[int], Requests]) -> Result:
+    """Run `closed` by itself."""
+    return run_loop(closed(port, connections, seconds, make))

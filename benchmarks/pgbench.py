@@ -1,22 +1,26 @@
-"""pgbench with the very SQL of Rapport: statements are taken from its queries, parameters become pgbench variables."""
+"""pgbench with the very statements of Rapport: they are recorded, and parameters become pgbench variables."""
 
 import os
 import re
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from benchmarks.recording import Statement
 from rapport.core import jsons
 from rapport.core.clock import iso
 
 PROGRAM = Path("/usr/lib/postgresql/15/bin/pgbench")
 _PLACE = re.compile(r"\$(\d+)")
 _RATE = re.compile(r"tps = ([\d.]+)")
+# A moment so near is the time at which a statement was recorded.
+_RECENT = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,12 @@ class Expression:
     text: str
 
 
+_NEW_ENTRY = Expression("'ev_' || gen_random_uuid()")
+_NOW = Expression("clock_timestamp()")
+
+
 class Script:
-    """A pgbench script, built from the statements that Rapport sends and the parameters it sends with them."""
+    """A pgbench script, built from recorded statements."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -42,21 +50,48 @@ class Script:
         r"""Add a line of pgbench's own, such as `\\set k random(1, 10)`."""
         self._lines.append(line)
 
-    def add(self, sql: str, *parameters: Any, gset: str | None = None) -> None:
-        """Add a statement; with `gset` its single row is kept in variables of that prefix."""
+    def transaction(
+        self, statements: Sequence[Statement], instead: Mapping[str, Expression], *, keep: str | None = None
+    ) -> None:
+        """Add a transaction.
+
+        Parameters that are equal to a key of `instead` become its expression, also within lists. The ids of log entries
+        are made anew, the time is that of the run. With `keep`, the row that the first statement returns is kept in
+        variables of that prefix.
+        """
+        self.set("BEGIN;")
+        for number, statement in enumerate(statements):
+            self._add(statement, instead, keep if number == 0 else None)
+        self.set("COMMIT;")
+
+    def _add(self, statement: Statement, instead: Mapping[str, Expression], gset: str | None) -> None:
         number = len(self._lines)
-        places: dict[int, str] = {}
-        for index, parameter in enumerate(parameters, start=1):
-            if isinstance(parameter, Expression):
-                places[index] = parameter.text
-            elif parameter is None:
-                places[index] = "NULL"
-            else:
-                name = f"p{number}_{index}"
-                self.variables[name] = _text(parameter)
-                places[index] = f":{name}"
-        bound = " ".join(_PLACE.sub(lambda found: places[int(found[1])], sql).split())
+        places = {
+            index: self._place(f"p{number}_{index}", parameter, instead)
+            for index, parameter in enumerate(statement.parameters, start=1)
+        }
+        bound = " ".join(_PLACE.sub(lambda found: places[int(found[1])], statement.sql).split())
         self._lines.append(f"{bound} \\gset {gset}" if gset else f"{bound};")
+
+    def _place(self, name: str, parameter: Any, instead: Mapping[str, Expression]) -> str:
+        if parameter is None:
+            return "NULL"
+        if isinstance(parameter, list) and any(isinstance(_changed(item, instead), Expression) for item in parameter):
+            items = [self._place(f"{name}_{index}", item, instead) for index, item in enumerate(parameter)]
+            return f"ARRAY[{', '.join(items)}]"
+        changed = _changed(parameter, instead)
+        if isinstance(changed, Expression):
+            return changed.text
+        self.variables[name] = _text(parameter)
+        return f":{name}"
+
+
+def _changed(value: Any, instead: Mapping[str, Expression]) -> Any:
+    if isinstance(value, str):
+        return instead.get(value, _NEW_ENTRY if re.fullmatch(r"ev_\w{24}", value) else value)
+    if isinstance(value, datetime) and abs(datetime.now(UTC) - value) < _RECENT:
+        return _NOW
+    return value
 
 
 def _text(value: Any) -> str:
@@ -83,7 +118,8 @@ def _element(value: Any) -> str:
 def run(url: str, script: Script, *, clients: int, seconds: int, owner: str | None = None) -> float:
     """Run a script on a database for some seconds; return the transactions per second that succeeded.
 
-    `owner` is the system user who may open the socket directory of the embedded database where root runs the benchmark.
+    A transaction here is one run of the script. `owner` is the system user who may open the socket directory of the
+    embedded database where root runs the benchmark.
     """
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
         file.write(script.text)

@@ -3,22 +3,17 @@
 import json
 import random
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from benchmarks import load
 from benchmarks.pgbench import Expression, Script
-from rapport.activity.log import Entry, Source
-from rapport.activity.queries import append_parameters, append_text
+from benchmarks.recording import record
+from rapport.activity.log import Internal
 from rapport.core import jsons
-from rapport.customers import queries
-from rapport.customers.models import Customer
-from rapport.customers.schemas import CustomerInput, apply, view
-from rapport.segments import queries as segments
+from rapport.customers.schemas import CustomerInput
+from rapport.customers.writes import Writer
 
 CUSTOMERS = 5_000
-AT = datetime(2026, 1, 1, tzinfo=UTC)
-SOURCE = Source("API", {"name": "benchmark", "app_id": "00000000-0000-0000-0000-000000000000"})
 
 
 def body(key: str, draw: random.Random) -> dict[str, Any]:
@@ -48,32 +43,27 @@ def fill(headers: dict[str, str]) -> Iterator[bytes]:
         yield load.request("POST", "/v1/customers", headers, raw)
 
 
-def example() -> Customer:
-    """Return a stored customer of the size that the load sends."""
-    change = jsons.decoder(CustomerInput).decode(jsons.encode(body("bench-1", random.Random(1))))
-    blank = Customer(id="cust_000000000000000000000000", created_at=AT, updated_at=AT)
-    return apply(change, blank)
+def as_input(raw: dict[str, Any]) -> CustomerInput:
+    """Return the body of a request as a handler reads it."""
+    read: CustomerInput = jsons.decoder(CustomerInput).decode(jsons.encode(raw))
+    return read
 
 
-def script(project_id: int, *, new: bool) -> Script:
-    """Return one upsert as pgbench runs it: the same statements, the same parameters."""
+async def script(url: str, project_id: int, *, new: bool) -> Script:
+    """Return one upsert as pgbench runs it."""
+    draw = random.Random(1)
+    ids, bodies = [], []
+
+    async def upsert(writer: Writer, signature: Internal) -> None:
+        bodies.append(body(f"recorded-{draw.random()}" if new else "bench-1", draw))
+        done = await writer.commit(signature, lambda unit: unit.upsert(as_input(bodies[-1])))
+        ids.append(done[0].id)
+
+    (statements,) = await record(url, project_id, upsert)
     made = Script()
-    customer = example()
     made.set(r"\set k random(1, 1000000000000000)" if new else rf"\set k random(0, {CUSTOMERS - 1})")
     key = Expression("'pgbench-' || :k" if new else "'bench-' || :k")
-    values = {name: getattr(customer, name) for name in queries._INSERT_TYPES}
-    made.add("BEGIN")
-    inserted = [*({**values, "id": Expression("'cust_' || :k"), "source_id": key}).values()]
-    made.add(queries._LOCK_OR_INSERT, project_id, key, timedelta(0), *inserted, gset="c_")
-    made.add(segments._OPEN, project_id, timedelta(0), Expression("ARRAY[:c_id]"))
-    entry = Entry("customer.created" if new else "customer.updated", customer.id, {"customer": view(customer)})
-    log = append_parameters(AT, "v-000000000000000000", SOURCE, [entry])
-    log[3] = Expression("ARRAY['ev_' || gen_random_uuid()]")
-    if new:
-        made.add(append_text(2), project_id, *log)
-    else:
-        updated = {name: getattr(customer, name) for name in queries._UPDATE_TYPES}
-        updated |= {"source_id": key, "name": Expression("'Name ' || random()"), "updated_at": Expression("now()")}
-        made.add(queries._UPDATE_AND_LOG, project_id, Expression(":c_id"), *updated.values(), *log)
-    made.add("COMMIT")
+    customer = Expression("'cust_' || :k" if new else ":c_id")
+    instead = {bodies[-1]["source_id"]: key, bodies[-1]["name"]: Expression("'Name ' || random()"), ids[-1]: customer}
+    made.transaction(statements, instead, keep="c_")
     return made
