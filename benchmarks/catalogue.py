@@ -10,7 +10,7 @@ from rapport.core.db import Connection, Database
 from rapport.core.ids import new_id
 from rapport.segments.filters import parse
 from rapport.segments.models import Segment
-from rapport.segments.queries import begin_time
+from rapport.segments.queries import begin_time, bump_version
 from rapport.segments.sql import compile_filter
 
 FLIPPING = 3
@@ -77,7 +77,7 @@ async def add(db: Database, population: Population, count: int) -> None:
     """Give a project `count` live segments with their members, straight by SQL."""
 
     async def work(conn: Connection) -> None:
-        version = await queries.next_version(conn, population.project_id)
+        version = await bump_version(conn, population.project_id)
         for filter_ in filters(count):
             await insert(conn, population, filter_, version)
 
@@ -90,7 +90,7 @@ async def add_one(db: Database, population: Population, filter_: Filter) -> Segm
     """Give a project one live segment with its members; return it."""
 
     async def work(conn: Connection) -> Segment:
-        version = await queries.next_version(conn, population.project_id)
+        version = await bump_version(conn, population.project_id)
         return await insert(conn, population, filter_, version)
 
     return await db.transaction(work)

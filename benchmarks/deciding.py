@@ -63,8 +63,9 @@ async def measure(db: Database, people: Population, count: int) -> Cost:
 
     def own(old: Customer, new: Customer) -> int:
         change = Change(old, new)
-        membership._moments(matcher, change, at.now)
-        found = membership.wanted(matcher, change, at, ahead=False)
+        fields = membership.touched(matcher, change)
+        membership.dates_of(matcher, change, fields, at.now)
+        found = membership.wanted(matcher, change, fields, at, ahead=False)
         return len(membership.decide(matcher, change, found, _NOWHERE, moment).entered) if found else 0
 
     pairs = {flip: [(old, _changed(old, now, flip=flip)) for old in found] for flip in (False, True)}

@@ -131,17 +131,6 @@ async def settle_tables(conn: Connection) -> None:
     await conn.execute("CHECKPOINT")
 
 
-async def next_version(conn: Connection, project_id: int) -> int:
-    """Make every writer read the project's segments again; return the version that new ones carry."""
-    return int(
-        await conn.fetchval(
-            "UPDATE projects SET segments_version = segments_version + 1 WHERE project_id = $1 "
-            "RETURNING segments_version",
-            project_id,
-        )
-    )
-
-
 async def insert_live(conn: Connection, project_id: int, segment: Segment, conditions: int, version: int) -> None:
     """Insert a segment that is complete once its members are in."""
     await conn.execute(

@@ -19,12 +19,12 @@ from rapport.segments.filters import Filter, parse
 from rapport.segments.indexes import Clocks
 from rapport.segments.json_values import moment_of
 from rapport.segments.matcher import BLANK, Matcher
-from rapport.segments.membership import counted_at, undone, wanted, window_field
+from rapport.segments.membership import counted_at, touched, undone, wanted, window_field
 from rapport.segments.models import Definition, StoredMoment
 from rapport.segments.ticks import queries
 from rapport.segments.ticks.crossings import crossings
 from rapport.segments.times import Clock, from_ms, start, to_ms
-from rapport.segments.tree import EVENTS, Group, Leaf
+from rapport.segments.tree import EVENTS, Leaf, leaves
 
 EXAMPLES = 5_000 if os.environ.get("RAPPORT_SOAK") else 40
 thorough = settings(
@@ -35,14 +35,6 @@ thorough = settings(
 )
 SPANS = st.sampled_from((1, 200, 5_000, 86_400_000, 40 * 86_400_000)) | st.integers(1, 10**9)
 ATTRIBUTES = tuple(name for name in Customer.__struct_fields__ if name != "id")
-
-
-def leaves(node: Leaf | Group) -> Iterator[Leaf]:
-    if isinstance(node, Leaf):
-        yield node
-    else:
-        for child in node.children:
-            yield from leaves(child)
 
 
 def alone(leaf: Leaf) -> Filter:
@@ -65,6 +57,10 @@ def changes(draw: st.DrawFn, world: World) -> tuple[Customer | None, Customer]:
     return old, msgspec.structs.replace(old, **{name: getattr(other, name) for name in names})
 
 
+def candidates_of(matcher: Matcher, change: Change, at: Clocks, *, ahead: bool) -> set[int]:
+    return wanted(matcher, change, touched(matcher, change), at, ahead=ahead)
+
+
 def clock(world: World, moment: datetime) -> Clock:
     return Clock(moment, world.zone)
 
@@ -77,7 +73,7 @@ def test_whoever_a_change_turns_is_a_candidate(world: World, data: st.DataObject
     matcher = Matcher(found)
     old, new = data.draw(changes(world))
     at = Clocks(clock(world, world.now), clock(world, world.now))
-    candidates = wanted(matcher, Change(old, new), at, ahead=data.draw(st.booleans()))
+    candidates = candidates_of(matcher, Change(old, new), at, ahead=data.draw(st.booleans()))
     for number, one in enumerate(found):
         before = matches(one.filter, Facts(BLANK if old is None else old, frozenset(), {}), world.now, world.zone)
         after = matches(one.filter, Facts(new, frozenset(), {}), world.now, world.zone)
@@ -102,11 +98,11 @@ def test_a_change_also_answers_for_what_time_turned_since_the_last_tick(
     ahead = data.draw(st.booleans())
     assume(ahead or latest(old or BLANK, found, world) <= to_ms(written))
     at = Clocks(clock(world, world.now), clock(world, ticked))
-    candidates = wanted(matcher, Change(old, new), at, ahead=ahead)
-    touched = {tests.field.path for tests in matcher.touched(old or BLANK, new)}
+    candidates = candidates_of(matcher, Change(old, new), at, ahead=ahead)
+    paths = {tests.field.path for tests in matcher.touched(old or BLANK, new)}
     moments = sorted({ticked if ahead else written, world.now, *data.draw(st.lists(within, max_size=4))})
     for number, one in enumerate(found):
-        if not one.filter.fields & touched:
+        if not one.filter.fields & paths:
             continue
         verdicts = {matches(one.filter, Facts(new, frozenset(), {}), world.now, world.zone)} | {
             matches(one.filter, Facts(old, frozenset(), {}), moment, world.zone)

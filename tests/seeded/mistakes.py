@@ -77,8 +77,8 @@ MISTAKES = (
     _mistake(
         "the rest of a flood is forgotten",
         "segments/ticks/tasks.py",
-        "if count == FOUND_AT_ONCE",
-        "if count > FOUND_AT_ONCE",
+        "if count == most",
+        "if count > most",
         _TIME + "test_a_flood_of_crossings_at_one_moment_is_dealt_with_to_the_last[False]",
     ),
     _mistake(

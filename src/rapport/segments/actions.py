@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from rapport.core.clock import LATEST
 from rapport.core.db import Connection
@@ -14,7 +14,7 @@ from rapport.core.jsons import alike
 from rapport.http.caller import Caller
 from rapport.segments import queries
 from rapport.segments.filters import Filter, InvalidFilter, parse, place_of_segments
-from rapport.segments.models import AUTO_UPDATE, BUILDING, LIVE, PASSIVE, STATIC, SWITCHING, Segment
+from rapport.segments.models import AUTO_UPDATE, BUILDING, LIVE, PASSIVE, STATIC, SWITCHING, Segment, SegmentType
 from rapport.segments.schemas import SegmentInput, SegmentUpdate
 
 MAX_SEGMENTS = 10_000
@@ -45,7 +45,7 @@ async def create(caller: Caller, data: SegmentInput) -> Segment:
     `initial_sync_status` is DONE. Raises InvalidPayload, InvalidFilter, TooManySegments, and NotFound for a segment
     that the filter names.
     """
-    kind = str(data.type)
+    kind = STATIC if isinstance(data.type, UnsetType) else data.type
     if data.customers is not UNSET and data.customers:
         raise InvalidPayload("Property .customers belongs to segments of type static")
     if data.filter is UNSET or data.filter is None:
@@ -59,7 +59,7 @@ async def create(caller: Caller, data: SegmentInput) -> Segment:
     return await caller.db.transaction(work)
 
 
-def blank(name: str, kind: str, raw: dict[str, Any] | None, names: Collection[str]) -> Segment:
+def blank(name: str, kind: SegmentType, raw: dict[str, Any] | None, names: Collection[str]) -> Segment:
     """Return a segment to be inserted."""
     state = LIVE if raw is None else BUILDING
     return Segment(
@@ -172,7 +172,7 @@ async def _build_beside(
     await queries.touch(conn, caller.project_id, segment.id, caller.db.clock_offset)
 
 
-async def set_type(conn: Connection, caller: Caller, segment: Segment, kind: str) -> None:
+async def set_type(conn: Connection, caller: Caller, segment: Segment, kind: SegmentType) -> None:
     """Begin or cease to log who enters and leaves a segment with a filter; the definitions are locked.
 
     Members whom the log does not have yet are entered into it by the worker, as by a back-fill.

@@ -136,14 +136,6 @@ class Thresholds:
             self._ordered = sorted(self._found)
         return self._ordered
 
-    def below(self, place: int) -> Slice:
-        """Return all before a place in the order."""
-        return 0, place
-
-    def above(self, place: int) -> Slice:
-        """Return all from a place in the order on."""
-        return place, len(self.ordered)
-
     def differing(self, one: Slice, other: Slice) -> Iterator[Owners]:
         """Yield the owners of what only one of two slices has."""
         if one == other:
@@ -159,9 +151,18 @@ class Thresholds:
         for threshold in self.ordered[part[0] : part[1]]:
             yield self._found[threshold]
 
-    def between(self, least: int, most: int) -> Iterator[Owners]:
-        """Yield the owners of the thresholds from one up to and with another."""
-        return self.inside((bisect_left(self.ordered, least), bisect_right(self.ordered, most)))
+    def crossed(self, moment: int, at: Clocks, *, ahead: bool, looks_ahead: bool = False) -> Iterator[Owners]:
+        """Yield the owners of the spans, to the past or (`looks_ahead`) to the future, whose end has passed a moment.
+
+        That is since the last tick. All of them begin or end at the moment itself: where it was still to come when it
+        was written (`ahead`) and has come since, each has turned.
+        """
+        if ahead and at.ticked.now < moment <= at.now.now:
+            return self.inside((0, len(self.ordered)))
+        nearest, furthest = at.ticked.now - moment, at.now.now - moment
+        if looks_ahead:
+            nearest, furthest = -furthest, -nearest
+        return self.inside((bisect_left(self.ordered, nearest - 1), bisect_right(self.ordered, furthest + 1)))
 
 
 class Sorted:
@@ -182,8 +183,9 @@ class Sorted:
         compared = self._read(values, clock)
         if not compared:
             return 0, 0
-        place = self._bisect(self._thresholds.ordered, self._decide(compared))
-        return self._thresholds.below(place) if self._below else self._thresholds.above(place)
+        ordered = self._thresholds.ordered
+        place = self._bisect(ordered, self._decide(compared))
+        return (0, place) if self._below else (place, len(ordered))
 
     def differing(self, one: Slice, other: Slice) -> Iterator[Owners]:
         """Yield the owners of the thresholds between."""
@@ -192,12 +194,7 @@ class Sorted:
     def crossed(self, values: Sequence[Any], at: Clocks, *, ahead: bool) -> Iterator[Owners]:
         """Yield the owners of the leaves that time has turned, for a while at least."""
         for value in values:
-            if at.ticked.now < value <= at.now.now and ahead:
-                yield from self._thresholds.inside((0, len(self._thresholds.ordered)))
-            elif self._looks_ahead:
-                yield from self._thresholds.between(value - at.now.now - 1, value - at.ticked.now + 1)
-            else:
-                yield from self._thresholds.between(at.ticked.now - value - 1, at.now.now - value + 1)
+            yield from self._thresholds.crossed(value, at, ahead=ahead, looks_ahead=self._looks_ahead)
 
 
 class Each:

@@ -8,7 +8,8 @@ The cost of a change follows the fields that changed and the leaves that flip, n
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,14 +17,14 @@ from zoneinfo import ZoneInfo
 from rapport.core.clock import LATEST
 from rapport.core.jsons import alike
 from rapport.customers.models import Customer
-from rapport.segments.evaluate import matches, values_as
+from rapport.segments.evaluate import values_as
 from rapport.segments.fields import Field, Kind
 from rapport.segments.indexes import Clocks, Each, Equal, LeafIndex, Sorted
 from rapport.segments.json_values import moment_of, number_of, text_of
 from rapport.segments.models import Definition, StoredMoment
 from rapport.segments.operators import Form, Index, Recurring, TimeTest, ValueTest
 from rapport.segments.times import Clock, Day, Moment, day_ms, start
-from rapport.segments.tree import Facts, Group, Leaf, Window
+from rapport.segments.tree import Facts, Leaf, leaves
 from rapport.segments.window_index import WindowIndex
 
 # Nobody: what a new customer is compared with. Its times lie beyond every span that a filter can name.
@@ -133,10 +134,10 @@ class Matcher:
         self._naming: dict[str, Positions] = defaultdict(set)
         self._tests: dict[str, FieldTests] = {}
         for number, one in enumerate(self.ordered):
-            for leaf in _leaves(one.filter.root):
+            for leaf in leaves(one.filter.root):
                 self._add(leaf, number)
         # What time is watched in for segments that are being filled: whoever is decided about has to have it stored.
-        filling = [leaf for number in sorted(self.always) for leaf in _leaves(self.ordered[number].filter.root)]
+        filling = [leaf for number in sorted(self.always) for leaf in leaves(self.ordered[number].filter.root)]
         paths = {leaf.field.path for leaf in filling if leaf.watch is not None and leaf.window is None}
         self.watched_while_filling = [tests for path, tests in self._tests.items() if path in paths]
         self.windows_while_filling = list(dict.fromkeys(leaf.window for leaf in filling if leaf.window is not None))
@@ -183,31 +184,11 @@ class Matcher:
         """Return the segments that name this one in their filters, or name one that does, and so on."""
         known = self._followers.get(segment_id)
         if known is None:
-            direct = self._naming.get(segment_id, set())
+            direct = self.naming(segment_id)
             further = (self.followers(self.ordered[number].id) for number in direct)
             known = self._followers[segment_id] = frozenset(direct).union(*further)
         return known
 
-    def naming(self, segment_id: str) -> frozenset[int]:
+    def naming(self, segment_id: str) -> AbstractSet[int]:
         """Return the segments whose filters name this one."""
-        return frozenset(self._naming.get(segment_id, ()))
-
-
-def _leaves(node: Leaf | Group) -> Iterator[Leaf]:
-    if isinstance(node, Leaf):
-        yield node
-    else:
-        for child in node.children:
-            yield from _leaves(child)
-
-
-def verdict(
-    definition: Definition,
-    customer: Customer,
-    segments: frozenset[str] | set[str],
-    windows: Mapping[Window, Sequence[tuple[int, int]]],
-    now: datetime,
-    zone: ZoneInfo,
-) -> bool:
-    """Tell whether the customer belongs to the segment by its filter."""
-    return matches(definition.filter, Facts(customer, segments, windows), now, zone)
+        return self._naming.get(segment_id, frozenset())

@@ -13,12 +13,13 @@ from rapport.core.db import Connection, Database
 from rapport.customers.models import Customer
 from rapport.customers.writes import Change, Decision, Happening, Moment, Turn
 from rapport.segments.definitions import Definitions
+from rapport.segments.evaluate import matches
 from rapport.segments.indexes import Clocks
-from rapport.segments.matcher import BLANK, Matcher, clocks, verdict
+from rapport.segments.matcher import BLANK, FieldTests, Matcher, clocks
 from rapport.segments.models import Definition, Stored, StoredMoment
 from rapport.segments.stored import queries
 from rapport.segments.times import Clock, to_ms
-from rapport.segments.tree import Window
+from rapport.segments.tree import Facts, Window
 from rapport.segments.window_index import Pairs, WindowIndex
 from rapport.segments.windows.queries import load_windows
 
@@ -127,8 +128,8 @@ class _Deciding:
         return True
 
     def _holds(self, one: Definition, customer: Customer) -> bool:
-        moment = self._moment
-        return verdict(one, customer, self._current, self._at.windows, moment.now, moment.zone)
+        facts = Facts(customer, self._current, self._at.windows)
+        return matches(one.filter, facts, self._moment.now, self._moment.zone)
 
     def _was_in(self, one: Definition) -> bool:
         """Tell whether the customer would have been in a segment under construction before this change."""
@@ -162,8 +163,12 @@ class SegmentDecider:
         """
         known: Known = moment.known
         matcher = known.matcher
-        reached = [wanted(matcher, change, known.at, ahead=change.new.id in known.ahead) for change in changes]
-        moments = [_moments(matcher, change, known.at.now) for change in changes]
+        reached: list[set[int]] = []
+        moments: list[Writes] = []
+        for change in changes:
+            fields = touched(matcher, change)
+            reached.append(wanted(matcher, change, fields, known.at, ahead=change.new.id in known.ahead))
+            moments.append(dates_of(matcher, change, fields, known.at.now))
         for change, positions in zip(changes, reached, strict=True):
             if change.added or change.removed:
                 positions.update(await self._counting(conn, project_id, moment, change))
@@ -186,12 +191,9 @@ class SegmentDecider:
         probes: list[tuple[WindowIndex, list[Happening], list[Happening]]] = []
         for kind in {(one.source, one.name) for one in (*change.added, *change.removed)}:
             for index in known.matcher.windows.get(kind, {}).values():
+                window = index.probe
                 added, removed = (
-                    [
-                        one
-                        for one in some
-                        if (one.source, one.name) == kind and counted_at(index.probe, one, moment.zone)
-                    ]
+                    [one for one in some if (one.source, one.name) == kind and counted_at(window, one, moment.zone)]
                     for some in (change.added, change.removed)
                 )
                 if added or removed:
@@ -299,8 +301,9 @@ class SegmentDecider:
         windows = list(dict.fromkeys(window for one in definitions for window in one.filter.windows))
         loaded = await load_windows(conn, project_id, moment.now, moment.zone, [customer.id], windows)
         pairs = {windows[number]: found for number, _, found in loaded}
+        facts = Facts(customer, current, pairs)
         for one in definitions:
-            if verdict(one, customer, current, pairs, moment.now, moment.zone):
+            if matches(one.filter, facts, moment.now, moment.zone):
                 current.add(one.id)
         return frozenset(current.intersection(segment_ids))
 
@@ -311,28 +314,31 @@ class SegmentDecider:
         await queries.leave_all(conn, project_id, moment.now, customer_id, building)
 
 
-def wanted(matcher: Matcher, change: Change, at: Clocks, *, ahead: bool) -> set[int]:
+def touched(matcher: Matcher, change: Change) -> list[FieldTests]:
+    """Return the tests of the fields that a change touches. Pure."""
+    before = BLANK if change.old is None else change.old
+    return [] if before is change.new else list(matcher.touched(before, change.new))
+
+
+def wanted(matcher: Matcher, change: Change, fields: Sequence[FieldTests], at: Clocks, *, ahead: bool) -> set[int]:
     """Return the segments that the change of a customer's own data may turn, and those that are asked for. Pure.
 
-    `ahead`: a date of the customer may have been still to come when it was written.
+    `fields` are those that it touches. `ahead`: a date of the customer may have been still to come when it was written.
     """
     found = {matcher.position[one] for one in change.look_at if one in matcher.position}
     found |= matcher.always
     if change.old is None:
         found |= matcher.baseline
     before = BLANK if change.old is None else change.old
-    if before is not change.new:
-        for tests in matcher.touched(before, change.new):
-            tests.flips(before, change.new, at, found, ahead=ahead)
+    for tests in fields:
+        tests.flips(before, change.new, at, found, ahead=ahead)
     return found
 
 
-def _moments(matcher: Matcher, change: Change, now: Clock) -> Writes:
-    """Return which dates the customer has now and had not before, in the fields that time is watched in."""
+def dates_of(matcher: Matcher, change: Change, fields: Sequence[FieldTests], now: Clock) -> Writes:
+    """Return which dates the customer has now and had not before, in the fields that time is watched in. Pure."""
     writes = Writes()
-    if not matcher.timed:
-        return writes
-    for tests in matcher.touched(BLANK if change.old is None else change.old, change.new):
+    for tests in fields:
         if tests.is_timed:
             old = set() if change.old is None else tests.moments(change.old, now)
             new = tests.moments(change.new, now)

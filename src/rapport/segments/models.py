@@ -1,16 +1,18 @@
 """A segment as a value."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from graphlib import TopologicalSorter
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
 from rapport.segments.filters import Filter, parse
 
-STATIC = "static"
-AUTO_UPDATE = "auto-update"
-PASSIVE = "passive"
+SegmentType = Literal["static", "auto-update", "passive"]
+STATIC: Final = "static"
+AUTO_UPDATE: Final = "auto-update"
+PASSIVE: Final = "passive"
 
 BUILDING = "building"
 SWEEPING = "sweeping"
@@ -30,7 +32,7 @@ class Segment(msgspec.Struct, frozen=True):
 
     id: str
     name: str
-    type: str
+    type: SegmentType
     filter: dict[str, Any] | None
     state: str
     created_at: datetime
@@ -50,9 +52,10 @@ class Unsettled(msgspec.Struct, frozen=True):
 
     id: str
     name: str
-    type: str
+    type: SegmentType
     state: str
     filter: dict[str, Any] | None
+    names: list[str]
     replaces: str | None
     settled_after: int | None
     built_to: str | None
@@ -98,19 +101,12 @@ def define(segment: Segment) -> Definition:
     return Definition(segment.id, segment.name, recorded, parse(segment.filter), segment.state == BUILDING)
 
 
+def naming_order(names: Mapping[str, Collection[str]]) -> list[str]:
+    """Return the segments, given with those that each names, so that each stands after those of them that it names."""
+    return [*TopologicalSorter({one: sorted(names.keys() & named) for one, named in names.items()}).static_order()]
+
+
 def in_order(found: Iterable[Definition]) -> list[Definition]:
     """Return the definitions, each after those that its filter names."""
     by_id = {definition.id: definition for definition in found}
-    done: dict[str, Definition] = {}
-
-    def visit(definition: Definition) -> None:
-        if definition.id in done:
-            return
-        for named in sorted(definition.filter.segment_ids):
-            if named in by_id:
-                visit(by_id[named])
-        done[definition.id] = definition
-
-    for definition in by_id.values():
-        visit(definition)
-    return list(done.values())
+    return [by_id[one] for one in naming_order({one.id: one.filter.segment_ids for one in by_id.values()})]

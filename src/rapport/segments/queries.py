@@ -123,14 +123,15 @@ async def naming(conn: Connection, project_id: int, segment_id: str) -> list[str
     return [row["id"] for row in rows]
 
 
-async def find_replacing(conn: Connection, project_id: int, segment_id: str) -> Segment | None:
-    """Return the hidden row that builds a new filter of this segment, or None."""
-    row = await conn.fetchrow(
-        f"SELECT {_COLUMNS} FROM segments WHERE project_id = $1 AND replaces = $2 AND state <> 'deleted'",
+async def replacing(conn: Connection, project_id: int, segment_ids: Collection[str]) -> dict[str, Segment]:
+    """Return, by segment, the hidden rows that build members by a new filter; the index is segments_replacing."""
+    rows = await conn.fetch(
+        f"SELECT {_COLUMNS} FROM segments "
+        "WHERE project_id = $1 AND replaces = ANY ($2) AND replaces IS NOT NULL AND state <> 'deleted'",
         project_id,
-        segment_id,
+        list(segment_ids),
     )
-    return None if row is None else Segment(*row)
+    return {row["replaces"]: Segment(*row) for row in rows}
 
 
 async def set_type(
@@ -165,8 +166,7 @@ async def touch(conn: Connection, project_id: int, segment_id: str, offset: time
 
 async def drop_replacing(conn: Connection, project_id: int, segment_id: str) -> None:
     """Give up what is built beside a segment."""
-    beside = await find_replacing(conn, project_id, segment_id)
-    if beside is not None:
+    for beside in (await replacing(conn, project_id, [segment_id])).values():
         await mark_deleted(conn, project_id, beside.id)
 
 

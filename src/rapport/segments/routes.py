@@ -45,7 +45,7 @@ async def list_segments(request: Request[Any, Any, Any], caller: Caller) -> Resp
     async with caller.db.snapshot() as conn:
         filters = read_conditions(given, await read_now(conn, caller.db.clock_offset))
         found = await listing.list_page(conn, caller.project_id, page, filters, ids)
-        edits = await listing.edits_of(conn, caller.project_id, [segment.id for segment in found.items])
+        edits = await queries.replacing(conn, caller.project_id, [segment.id for segment in found.items])
     shown = [view(segment, edits.get(segment.id)) for segment in found.items]
     return answer(SegmentList(data=shown, total=found.total, has_more=found.has_more))
 
@@ -55,7 +55,7 @@ async def _read(caller: Caller, segment_id: str) -> SegmentView:
         segment = await queries.find(conn, caller.project_id, segment_id)
         if segment is None:
             raise NotFound("segment", segment_id)
-        edits = await listing.edits_of(conn, caller.project_id, [segment_id])
+        edits = await queries.replacing(conn, caller.project_id, [segment_id])
     return view(segment, edits.get(segment_id))
 
 

@@ -6,12 +6,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from rapport.core.clock import iso
-from rapport.segments.models import LIVE, READY, SWEEPING, Segment
+from rapport.segments.models import LIVE, READY, SWEEPING, Segment, SegmentType
 
 MAX_STATIC_CUSTOMERS = 10_000
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
-Kind = Literal["static", "auto-update", "passive"]
 
 
 class SegmentInput(msgspec.Struct, kw_only=True):
@@ -21,7 +20,7 @@ class SegmentInput(msgspec.Struct, kw_only=True):
     """
 
     name: Name
-    type: Kind | UnsetType = UNSET
+    type: SegmentType | UnsetType = UNSET
     filter: dict[str, Any] | None | UnsetType = UNSET
     customers: Annotated[list[str], Meta(max_length=MAX_STATIC_CUSTOMERS)] | None | UnsetType = UNSET
 
@@ -30,7 +29,7 @@ class SegmentUpdate(msgspec.Struct, kw_only=True):
     """What of a segment is to be another; what is absent or null stays."""
 
     name: Name | None = None
-    type: Kind | None = None
+    type: SegmentType | None = None
     filter: dict[str, Any] | None = None
 
 
@@ -45,7 +44,7 @@ class SegmentView(msgspec.Struct, kw_only=True):
     name: str
     created_at: str
     updated_at: str | UnsetType = UNSET
-    type: Kind
+    type: SegmentType
     filter: dict[str, Any] | None
     next_filter: dict[str, Any] | UnsetType = UNSET
     initial_sync_status: Literal["IN_PROGRESS", "DONE"]
@@ -82,7 +81,7 @@ def view(segment: Segment, edit: Segment | None = None) -> SegmentView:
         name=segment.name,
         created_at=iso(segment.created_at),
         updated_at=UNSET if segment.updated_at is None else iso(segment.updated_at),
-        type=segment.type,  # type: ignore[arg-type]
+        type=segment.type,
         filter=segment.filter,
         next_filter=UNSET if edit is None or edit.filter is None or edit.state == LIVE else edit.filter,
         initial_sync_status="DONE" if percentage == 100 else "IN_PROGRESS",

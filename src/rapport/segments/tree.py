@@ -1,7 +1,7 @@
 """A filter as a value: groups of leaves, and the windows of events and orders that it looks through."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -143,6 +143,15 @@ class Filter:
     def time_dependent(self) -> bool:
         """Whether the verdict may change by the mere passing of time."""
         return self.root.watch is not None
+
+
+def leaves(node: Leaf | Group) -> Iterator[Leaf]:
+    """Yield the leaves of a filter, in the order in which they were written."""
+    if isinstance(node, Leaf):
+        yield node
+    else:
+        for child in node.children:
+            yield from leaves(child)
 
 
 def _size(node: Leaf | Group) -> int:

@@ -77,12 +77,8 @@ class WindowIndex:
         Without `ahead`, none of the events was later than the clock when it was written.
         """
         for moment, _ in pairs:
-            came = ahead and at.ticked.now < moment <= at.now.now
             for found in self._counts.values():
-                if came:
-                    yield from found.inside((0, len(found.ordered)))
-                else:
-                    yield from found.between(at.ticked.now - moment - 1, at.now.now - moment + 1)
+                yield from found.crossed(moment, at, ahead=ahead)
         yield from self._each.crossed(pairs, at)
 
 

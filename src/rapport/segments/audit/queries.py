@@ -1,7 +1,7 @@
 """All SQL of the self-audit."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -40,14 +40,6 @@ ON CONFLICT (project_id) DO UPDATE SET
 """
 
 
-class Moment(NamedTuple):
-    """The time, the project's zone, and up to when the passing of time has been dealt with."""
-
-    now: datetime
-    zone_name: str
-    ticked_to: datetime | None
-
-
 class Compared(NamedTuple):
     """One customer: in which segments they are, and in which they should be, both in the order asked for."""
 
@@ -73,17 +65,6 @@ async def projects_to_audit(conn: Connection, limit: int) -> list[int]:
         limit,
     )
     return [row["project_id"] for row in rows]
-
-
-async def read_moment(conn: Connection, project_id: int, offset: timedelta) -> Moment:
-    """Return the moment at which a comparison is made."""
-    row = await conn.fetchrow(
-        "SELECT date_trunc('milliseconds', clock_timestamp() + $2::interval), time_zone, "
-        "(SELECT ticked_to FROM segment_ticks WHERE project_id = $1) FROM projects WHERE project_id = $1",
-        project_id,
-        offset,
-    )
-    return Moment(*row)
 
 
 async def pick_segments(conn: Connection, project_id: int, most: int) -> list[tuple[str, Any]]:

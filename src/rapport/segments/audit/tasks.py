@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from graphlib import TopologicalSorter
 from typing import Any, NamedTuple
 
 import structlog
@@ -14,7 +13,9 @@ from rapport.core.db import Connection, Database
 from rapport.customers.writes import Unit, Writer
 from rapport.segments.audit import queries
 from rapport.segments.filters import Filter, parse
+from rapport.segments.models import naming_order
 from rapport.segments.sql import Condition, compile_filter
+from rapport.segments.stored.queries import Opened, open_moment
 from rapport.work.turns import Turns
 
 EVERY_S = 10.0
@@ -72,7 +73,7 @@ class SegmentAudit:
     async def sample(self, db: Database, project_id: int) -> list[Suspect]:
         """Compare some memberships of a project, all in one snapshot; return those that differ, and count all."""
         async with db.snapshot() as conn:
-            moment = await queries.read_moment(conn, project_id, db.clock_offset)
+            moment = await open_moment(conn, project_id, db.clock_offset, [])
             ids, conditions = _compiled(
                 await queries.pick_segments(conn, project_id, SEGMENTS_AT_ONCE), moment, project_id
             )
@@ -97,7 +98,7 @@ class SegmentAudit:
 
 
 def _compiled(
-    segments: Sequence[tuple[str, Any]], moment: queries.Moment, project_id: int
+    segments: Sequence[tuple[str, Any]], moment: Opened, project_id: int
 ) -> tuple[list[str], list[Condition]]:
     """Return the segments, each after those that it names, and their filters in SQL.
 
@@ -111,8 +112,7 @@ def _compiled(
         if filters and size > CONDITIONS_AT_ONCE:
             break
         filters[segment_id] = filter_
-    named = {segment_id: filter_.segment_ids & filters.keys() for segment_id, filter_ in filters.items()}
-    ids = [*TopologicalSorter(named).static_order()]
+    ids = naming_order({segment_id: filter_.segment_ids for segment_id, filter_ in filters.items()})
     conditions: list[Condition] = []
     first_parameter = queries.FIRST_PARAMETER
     for segment_id in ids:
@@ -131,7 +131,7 @@ def _compiled(
 async def _settle(db: Database, suspect: Suspect, unit: Unit) -> None:
     """Look again, under the customer's lock; count, log and mend what is wrong now."""
     known = await unit.lock_all([suspect.customer_id])
-    moment = await queries.read_moment(unit.conn, unit.project_id, db.clock_offset)
+    moment = await open_moment(unit.conn, unit.project_id, db.clock_offset, [])
     raw = await queries.find_filter(unit.conn, unit.project_id, suspect.segment_id)
     if raw is None:
         return
@@ -154,7 +154,7 @@ async def _settle(db: Database, suspect: Suspect, unit: Unit) -> None:
         await queries.remove_nobody(unit.conn, unit.project_id, suspect.segment_id, suspect.customer_id)
 
 
-async def _compare(unit: Unit, suspect: Suspect, raw: Any, moment: queries.Moment) -> tuple[bool, bool]:
+async def _compare(unit: Unit, suspect: Suspect, raw: Any, moment: Opened) -> tuple[bool, bool]:
     ids, conditions = _compiled([(suspect.segment_id, raw)], moment, unit.project_id)
     (one,) = await queries.compare(unit.conn, unit.project_id, [suspect.customer_id], ids, conditions)
     return one.stored[0], one.wanted[0]

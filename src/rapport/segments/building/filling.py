@@ -18,7 +18,7 @@ from rapport.segments.models import AUTO_UPDATE, READY, SWEEPING, Unsettled
 from rapport.segments.sql import compile_filter
 from rapport.segments.stored.queries import open_moment
 from rapport.segments.ticks import queries as dates
-from rapport.segments.tree import Group, Leaf
+from rapport.segments.tree import leaves
 from rapport.work.batches import Batches
 from rapport.work.turns import Resting
 
@@ -70,8 +70,7 @@ class Filling:
         if not self._resting.may_try(one.id):
             return False
         try:
-            filter_ = parse(one.filter)
-            filled_up = not filter_.segment_ids & unfinished and await self._fill_one(one, filter_)
+            filled_up = unfinished.isdisjoint(one.names) and await self._fill_one(one, parse(one.filter))
         except DatabaseUnavailable:
             raise
         except Exception:
@@ -119,7 +118,7 @@ class Filling:
 
     async def _write_dates(self, filter_: Filter) -> None:
         """Write the dates that time is watched in for this filter, of all customers."""
-        timed = _timed(filter_.root)
+        timed = [leaf for leaf in leaves(filter_.root) if leaf.watch is not None]
         async with self._db.read() as conn:
             moment = await open_moment(conn, self._project_id, self._db.clock_offset, [])
             now = moment.now
@@ -150,9 +149,3 @@ async def filled(conn: Connection, project_id: int, some: Sequence[Unsettled]) -
         if ids:
             await queries.set_state(conn, project_id, ids, some[0].state, state, version)
     log.info("segments filled", project_id=project_id, segments=len(some))
-
-
-def _timed(node: Leaf | Group) -> list[Leaf]:
-    if isinstance(node, Leaf):
-        return [node] if node.watch is not None else []
-    return [leaf for child in node.children for leaf in _timed(child)]

@@ -11,7 +11,8 @@ from rapport.segments.models import Unsettled
 from rapport.segments.sql import Condition
 
 _UNSETTLED = (
-    "id, name, type, state, filter, replaces, settled_after::text::bigint AS settled_after, built_to, build_total"
+    "id, name, type, state, filter, names, replaces, settled_after::text::bigint AS settled_after, built_to, "
+    "build_total"
 )
 
 # Ids of log entries are made here: 24 letters and digits of 256 random bits.

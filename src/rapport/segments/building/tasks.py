@@ -22,6 +22,7 @@ from rapport.segments.models import (
     SWEEPING,
     SWITCHING,
     Unsettled,
+    naming_order,
 )
 from rapport.segments.sql import compile_filter
 from rapport.work.batches import Batches
@@ -39,7 +40,7 @@ log = structlog.get_logger(__name__)
 
 
 class Building:
-    """Fills, switches and removes segments; each step is one transaction, safe to run again and by several workers."""
+    """Fills, switches and removes segments, step by step; each is safe to run again and by several workers."""
 
     def __init__(self, writer: Writer) -> None:
         """Write through `writer`."""
@@ -69,8 +70,10 @@ class Building:
         """Return the segments that can be filled, each after those that it names."""
         building = await queries.unsettled(conn, project_id, BUILDING)
         ready = [one for one in building if one.settled_after is not None and one.settled_after <= running]
-        waiting = {one.id for one in building} - {one.id for one in ready}
-        return [one for one in in_naming_order(ready) if not parse(one.filter).segment_ids & waiting]
+        by_id = {one.id: one for one in ready}
+        waiting = {one.id for one in building} - by_id.keys()
+        ordered = (by_id[one] for one in naming_order({one.id: one.names for one in ready}))
+        return [one for one in ordered if waiting.isdisjoint(one.names)]
 
     async def _step(self, unit: Unit, running: int) -> bool:
         conn, project_id = unit.conn, unit.project_id
@@ -90,13 +93,13 @@ class Building:
         sweeping = [one for one in ready if one.state == SWEEPING]
         return await self._sweep(conn, project_id, sweeping[0]) if sweeping else False
 
-    async def _range(self, unit: Unit, some: Sequence[Unsettled], batches: Batches) -> tuple[Range, int]:
+    async def _range(self, unit: Unit, some: Sequence[Unsettled]) -> tuple[Range, int]:
         """Return the next customers, and how many there are in all."""
         total = some[0].build_total
         if total is None:
             total = await queries.count_customers(unit.conn, unit.project_id)
         first = some[0].built_to or ""
-        return await queries.next_range(unit.conn, unit.project_id, first, batches.size(unit.project_id)), total
+        return await queries.next_range(unit.conn, unit.project_id, first, self._switches.size(unit.project_id)), total
 
     async def _take_over(self, conn: Connection, project_id: int, some: Sequence[Unsettled]) -> bool:
         """Begin to change segments over to the filters whose members have been found beside them."""
@@ -110,12 +113,13 @@ class Building:
     async def _switch(self, unit: Unit, some: list[Unsettled]) -> bool:
         """Decide anew about the next customers for whom something else is stored than what holds now."""
         conn, project_id = unit.conn, unit.project_id
+        replacing = await segments.replacing(conn, project_id, [one.id for one in some])
         for one in some:
-            beside = await segments.find_replacing(conn, project_id, one.id)
+            beside = replacing.get(one.id)
             if beside is not None and beside.state == LIVE:
                 return await self._switch_to(unit, one, beside.id)
         with self._switches.measured(project_id):
-            span, total = await self._range(unit, some, self._switches)
+            span, total = await self._range(unit, some)
             await unit.open()
             differing: dict[str, list[str]] = {}
             for one in some if span.last is not None else ():
@@ -183,19 +187,3 @@ def together(some: list[Unsettled]) -> list[Unsettled]:
     """Return the segments gone through in one pass: those of the pass under way, or else all that wait. Pure."""
     begun = [one for one in some if one.built_to is not None]
     return [one for one in begun if one.built_to == begun[0].built_to] if begun else some
-
-
-def in_naming_order(some: Sequence[Unsettled]) -> list[Unsettled]:
-    """Return the segments, each after those that its filter names. Pure."""
-    by_id = {one.id: one for one in some}
-    done: dict[str, Unsettled] = {}
-
-    def visit(one: Unsettled) -> None:
-        if one.id not in done:
-            for named in sorted(parse(one.filter).segment_ids & by_id.keys()):
-                visit(by_id[named])
-            done[one.id] = one
-
-    for one in some:
-        visit(one)
-    return list(done.values())

@@ -14,7 +14,8 @@ from rapport.segments import queries as segments
 from rapport.segments.evaluate import Facts
 from rapport.segments.evidence import queries
 from rapport.segments.filters import Filter, Window, parse
-from rapport.segments.models import Segment
+from rapport.segments.models import Segment, naming_order
+from rapport.segments.stored import queries as stored
 from rapport.segments.windows.queries import load_windows
 
 
@@ -45,13 +46,15 @@ async def gather(caller: Caller, segment_id: str, reference: str) -> Gathered:
     """Read what is known about a segment and the customer with this id or source id. Raises NotFound."""
     project_id = caller.project_id
     async with caller.db.snapshot() as conn:
-        now, zone_name = await queries.open_moment(conn, project_id, caller.db.clock_offset)
-        zone = ZoneInfo(zone_name)
+        opened = await stored.open_moment(conn, project_id, caller.db.clock_offset, [])
+        now, zone = opened.now, ZoneInfo(opened.zone_name)
         customer = await customers.get(conn, project_id, reference)
         segment = await segments.find(conn, project_id, segment_id)
         if segment is None:
             raise NotFound("segment", segment_id)
         filters, named = await _filters(conn, project_id, segment)
+        rows = await stored.stored_rows(conn, project_id, [customer.id], [segment_id, *named])
+        entered = {one: row.entered_at for one, row in rows.get(customer.id, {}).items()}
         windows = tuple(dict.fromkeys(window for _, filter_ in filters for window in filter_.windows))
         loaded = await load_windows(conn, project_id, now, zone, [customer.id], windows, ahead=True)
         return Gathered(
@@ -60,7 +63,7 @@ async def gather(caller: Caller, segment_id: str, reference: str) -> Gathered:
             now=now,
             zone=zone,
             filters=filters,
-            since=await queries.memberships(conn, project_id, customer.id, [segment_id, *named]),
+            since={one: at for one, at in entered.items() if at is not None},
             windows={windows[number]: pairs for number, _, pairs in loaded},
             ended=await queries.ended_stays(conn, project_id, customer.id, segment_id),
         )
@@ -74,21 +77,7 @@ async def _filters(conn: Connection, project_id: int, segment: Segment) -> tuple
     named: set[str] = set()
     while fresh := {one for filter_ in known.values() for one in filter_.segment_ids} - named:
         named |= fresh
-        found = await queries.filters_of(conn, project_id, sorted(fresh))
-        known |= {one: parse(raw) for one, raw in found.items() if raw is not None}
-    return _ordered(known, segment.id), sorted(named)
-
-
-def _ordered(filters: Mapping[str, Filter], last: str) -> list[tuple[str, Filter]]:
-    """Return the filters, each after those that it names; `last` names all the others, directly or not."""
-    done: dict[str, Filter] = {}
-
-    def visit(segment_id: str) -> None:
-        if segment_id in done or segment_id not in filters:
-            return
-        for named in sorted(filters[segment_id].segment_ids):
-            visit(named)
-        done[segment_id] = filters[segment_id]
-
-    visit(last)
-    return list(done.items())
+        found = await segments.existing(conn, project_id, fresh)
+        known |= {one: parse(other.filter) for one, other in found.items() if other.filter is not None}
+    ordered = naming_order({one: filter_.segment_ids for one, filter_ in known.items()})
+    return [(one, known[one]) for one in ordered], sorted(named)

@@ -1,7 +1,7 @@
 """Evidence on the wire."""
 
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -11,7 +11,6 @@ from rapport.customers.schemas import simple_view
 from rapport.segments.evaluate import ExplainedGroup, ExplainedLeaf, explain
 from rapport.segments.evidence.gathering import Gathered
 from rapport.segments.evidence.outlook import next_change
-from rapport.segments.history.models import SegmentType
 from rapport.segments.history.schemas import SimpleSegment, simple_segment
 
 
@@ -72,7 +71,7 @@ def view(gathered: Gathered) -> Evidence:
     left_at = gathered.ended[0][1] if gathered.ended else None
     since = entered_at or left_at
     return Evidence(
-        segment=simple_segment(segment.id, segment.name, cast("SegmentType", segment.type)),
+        segment=simple_segment(segment.id, segment.name, segment.type),
         customer=simple_view(gathered.customer),
         member=member,
         matches=matches,

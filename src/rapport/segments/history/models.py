@@ -5,7 +5,8 @@ from typing import Literal
 
 import msgspec
 
-SegmentType = Literal["static", "auto-update", "passive"]
+from rapport.segments.models import SegmentType
+
 MoveType = Literal["entered", "left"]
 
 

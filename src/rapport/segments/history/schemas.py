@@ -11,7 +11,8 @@ from rapport.core.errors import InvalidQueryParams
 from rapport.customers.models import Customer
 from rapport.customers.schemas import simple_view
 from rapport.http.lists import Found
-from rapport.segments.history.models import Member, Move, MoveType, SegmentType, Stay
+from rapport.segments.history.models import Member, Move, MoveType, Stay
+from rapport.segments.models import SegmentType
 
 
 class SimpleSegment(msgspec.Struct, kw_only=True):

@@ -1,6 +1,6 @@
 """All SQL of the list of segments."""
 
-from rapport.core.db import Connection, columns
+from rapport.core.db import Connection
 from rapport.http.lists import Found, Page
 from rapport.http.queries import fetch_page
 from rapport.segments.listing.conditions import Conditions
@@ -18,14 +18,3 @@ async def list_page(
     if ids:
         conditions.append(("id = ANY ({}::text[])", (ids,)))
     return await fetch_page(conn, SEGMENTS, project_id, page, conditions=tuple(conditions))
-
-
-async def edits_of(conn: Connection, project_id: int, ids: list[str]) -> dict[str, Segment]:
-    """Return, by segment, the hidden rows that build members by a new filter; the index is segments_replacing."""
-    rows = await conn.fetch(
-        f"SELECT {columns(Segment)} FROM segments "
-        "WHERE project_id = $1 AND replaces = ANY ($2) AND replaces IS NOT NULL AND state <> 'deleted'",
-        project_id,
-        ids,
-    )
-    return {str(row["replaces"]): Segment(*row) for row in rows}

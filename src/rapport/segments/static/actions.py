@@ -84,10 +84,11 @@ def _filter(data: SegmentInput) -> Filter | None:
 
 
 async def _fill(conn: Connection, caller: Caller, segment: Segment, filter_: Filter) -> None:
+    opened = await stored.open_moment(conn, caller.project_id, caller.db.clock_offset, [])
     condition = compile_filter(
         filter_,
         now=segment.created_at,
-        zone_name=await queries.zone_name(conn, caller.project_id),
+        zone_name=opened.zone_name,
         project_id=caller.project_id,
         first_parameter=queries.FIRST_PARAMETER,
         whole=True,
@@ -149,7 +150,8 @@ async def _static(conn: Connection, project_id: int, segment_id: str) -> Segment
 
 async def _place(unit: Unit, segment_id: str, customer_ids: Sequence[str], *, member: bool) -> int:
     """Put locked customers in or out, where they are not; return how many."""
-    inside = await queries.inside(unit.conn, unit.project_id, segment_id, customer_ids)
+    rows = await stored.stored_rows(unit.conn, unit.project_id, customer_ids, [segment_id])
+    inside = {who for who, found in rows.items() if found[segment_id].is_in}
     changing = [one for one in customer_ids if (one in inside) is not member]
     unit.set_members(segment_id, changing, member=member)
     return len(changing)

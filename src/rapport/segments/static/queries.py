@@ -10,11 +10,6 @@ from rapport.segments.sql import Condition
 FIRST_PARAMETER = 4
 
 
-async def zone_name(conn: Connection, project_id: int) -> str:
-    """Return the project's time zone."""
-    return str(await conn.fetchval("SELECT time_zone FROM projects WHERE project_id = $1", project_id))
-
-
 async def fill(conn: Connection, project_id: int, segment_id: str, at: datetime, condition: Condition) -> None:
     """Put all customers that a compiled filter holds for into a new segment; none of them is deleted meanwhile."""
     await conn.execute(
@@ -26,18 +21,6 @@ async def fill(conn: Connection, project_id: int, segment_id: str, at: datetime,
         at,
         *condition.parameters,
     )
-
-
-async def inside(conn: Connection, project_id: int, segment_id: str, customer_ids: Sequence[str]) -> set[str]:
-    """Return which of these customers are in a segment."""
-    rows = await conn.fetch(
-        "SELECT customer_id FROM segment_members "
-        "WHERE project_id = $1 AND segment_id = $2 AND customer_id = ANY ($3) AND entered_at IS NOT NULL",
-        project_id,
-        segment_id,
-        customer_ids,
-    )
-    return {row["customer_id"] for row in rows}
 
 
 async def ids_of(

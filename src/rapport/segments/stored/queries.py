@@ -1,5 +1,6 @@
 """All SQL of membership inside the write path: what is stored of it, and the definitions it goes by."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -129,7 +130,7 @@ async def claim(conn: Connection, project_id: int, pairs: list[tuple[str, str]])
 
 
 async def stored_rows(
-    conn: Connection, project_id: int, customer_ids: list[str], segment_ids: list[str]
+    conn: Connection, project_id: int, customer_ids: Sequence[str], segment_ids: Sequence[str]
 ) -> dict[str, dict[str, Stored]]:
     """Return, by customer, what is stored of their being in these segments."""
     rows = await conn.fetch(

@@ -26,6 +26,8 @@ from rapport.work.turns import Turns
 
 # So many customers of one scan are looked at in the tick that finds them; the rest of a flood by and by.
 FOUND_AT_ONCE = 5_000
+# And of all scans of a tick together.
+FOUND_IN_ALL = 100_000
 FLOOD_PAGE = 1_000
 BATCH_S = 0.05
 # The clocks of several database servers may differ by so much.
@@ -107,14 +109,15 @@ class Ticks:
         for since, until in progress.due(tick.now, tick.running) if matcher.timed else ():
             found = crossings(matcher, Clock(since, zone), Clock(until, zone))
             scans = list(found)
+            most = max(1, min(FOUND_AT_ONCE, FOUND_IN_ALL // max(1, len(scans))))
             last: dict[int, tuple[int, tuple[str, str]]] = {}
-            for number, at, customer_id in await queries.scan(conn, tick.project_id, scans, FOUND_AT_ONCE):
+            for number, at, customer_id in await queries.scan(conn, tick.project_id, scans, most):
                 due[customer_id] |= found[scans[number]]
                 last[number] = last.get(number, (0, ("", "")))[0] + 1, (at, customer_id)
             floods += [
                 Flood(scans[number], frozenset(found[scans[number]]), after, since)
                 for number, (count, after) in last.items()
-                if count == FOUND_AT_ONCE
+                if count == most
             ]
         return due, floods
 
