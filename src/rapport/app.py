@@ -12,6 +12,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from rapport import __version__
+from rapport.async_actions import routes as async_actions
 from rapport.campaigns import routes as campaigns
 from rapport.core import preflight
 from rapport.core import queries as server
@@ -54,6 +55,7 @@ ROUTERS = (
     redemptions.router,
     publications.router,
     distributions.router,
+    async_actions.router,
 )
 
 
@@ -113,6 +115,7 @@ def create_app(settings: Settings) -> ASGIApp:
             name="rapport-api",
         )
         app.state.db = db
+        app.state.public_url = settings.public_url
         app.state.key_ring = KeyRing(db, projects.find_key)
         app.state.writer = Writer(db, SegmentDecider())
         app.state.segment_users = (using_segment, of_segment)

@@ -127,6 +127,15 @@ def _database_url(value: object) -> object:
     return value or None
 
 
+def _public_url(value: object) -> object:
+    if not isinstance(value, str) or not value:
+        return value or None
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("is not a URL such as https://rapport.example.com")
+    return value.rstrip("/")
+
+
 def _default_workers() -> int:
     return max(1, min(4, os.cpu_count() or 1))
 
@@ -144,6 +153,8 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65_535)
     workers: int = Field(default_factory=_default_workers, ge=1, le=64)
     clock_offset: Annotated[timedelta, BeforeValidator(_span)] = timedelta(0)
+    # Where the API is reached from outside, for links in mails and answers.
+    public_url: Annotated[str | None, BeforeValidator(_public_url)] = None
 
     bootstrap_app_id: str | None = None
     bootstrap_app_token: str | None = Field(default=None, repr=False)

@@ -1,6 +1,6 @@
 """What is logged: one entry a fact, named and shaped as the reference's events are."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -22,6 +22,22 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True):
 INTERNAL = Source("INTERNAL")
 BACK_FILL = Source("INTERNAL", reason="back_fill")
 ADJUSTMENT = Source("INTERNAL", reason="adjustment")
+
+
+class Signature(Protocol):
+    """In whose name something is done."""
+
+    @property
+    def project_id(self) -> int:
+        """The project."""
+
+    @property
+    def request_id(self) -> str:
+        """The request, or the run of background work."""
+
+    @property
+    def source(self) -> Source:
+        """Who caused it."""
 
 
 class Internal(msgspec.Struct, frozen=True):

@@ -1,8 +1,9 @@
 """Writes of customers: one function a use case."""
 
+from rapport.activity.log import Signature
 from rapport.customers.models import Customer
 from rapport.customers.schemas import CustomerInput
-from rapport.customers.writes import Signature, Unit, Writer
+from rapport.customers.writes import Unit, Writer
 
 
 async def upsert(writer: Writer, signature: Signature, data: CustomerInput) -> Customer:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from rapport.activity import queries as activity
-from rapport.activity.log import BACK_FILL, Entry, Source
+from rapport.activity.log import BACK_FILL, Entry, Signature, Source
 from rapport.core import jsons
 from rapport.core.clock import LATEST
 from rapport.core.db import Connection, Database
@@ -118,22 +118,6 @@ class Decider(Protocol):
 
     async def forget(self, conn: Connection, project_id: int, moment: Moment, customer_id: str) -> None:
         """Remove a deleted customer from every segment."""
-
-
-class Signature(Protocol):
-    """In whose name a unit acts."""
-
-    @property
-    def project_id(self) -> int:
-        """The project."""
-
-    @property
-    def request_id(self) -> str:
-        """The request, or the run of background work."""
-
-    @property
-    def source(self) -> Source:
-        """Who caused it."""
 
 
 class Unit:

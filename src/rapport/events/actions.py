@@ -4,13 +4,14 @@ from typing import Any
 
 import msgspec
 
+from rapport.activity.log import Signature
 from rapport.core.clock import iso
 from rapport.core.errors import InvalidPayload
 from rapport.core.ids import new_id
 from rapport.core.jsons import check_limits
 from rapport.customers.models import Customer
 from rapport.customers.schemas import simple_view
-from rapport.customers.writes import Happening, Signature, Unit, Writer
+from rapport.customers.writes import Happening, Unit, Writer
 from rapport.events import queries
 from rapport.events.schemas import EventInput, EventView
 

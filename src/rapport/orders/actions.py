@@ -5,13 +5,14 @@ from typing import Any
 
 import msgspec
 
+from rapport.activity.log import Signature
 from rapport.core import jsons
 from rapport.core.db import Restart, UniqueViolation
 from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound
 from rapport.core.ids import new_id
 from rapport.customers.models import Customer
 from rapport.customers.schemas import CustomerInput, simple_view
-from rapport.customers.writes import Happening, Signature, Unit, Writer
+from rapport.customers.writes import Happening, Unit, Writer
 from rapport.orders import queries
 from rapport.orders.models import Order, products
 from rapport.orders.schemas import OrderInput, apply, view

@@ -32,6 +32,22 @@ async def get_project(conn: Connection, project_id: int) -> Project:
     return Project(**dict(row))
 
 
+async def find_link_secret(conn: Connection, public_id: str) -> tuple[int, bytes] | None:
+    """Return the number of the project with this public id, and what signs its links."""
+    row = await conn.fetchrow(
+        "SELECT project_id, link_secret FROM projects WHERE id = $1 ORDER BY project_id LIMIT 1", public_id
+    )
+    return None if row is None else (row["project_id"], row["link_secret"])
+
+
+async def get_link_secret(conn: Connection, project_id: int) -> tuple[str, bytes]:
+    """Return the public id of a project that is known to exist, and what signs its links."""
+    row = await conn.fetchrow("SELECT id, link_secret FROM projects WHERE project_id = $1", project_id)
+    if row is None:
+        raise LookupError(project_id)
+    return row["id"], row["link_secret"]
+
+
 async def insert_project(conn: Connection, public_id: str, name: str, time_zone: str, offset: timedelta) -> Project:
     """Add a project and return it. The caller holds `lock_projects`."""
     row = await conn.fetchrow(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from rapport.activity.log import Signature
 from rapport.campaigns import durations, generation
 from rapport.campaigns import queries as campaigns
 from rapport.campaigns.models import AUTO_UPDATE, Campaign
@@ -15,7 +16,7 @@ from rapport.core.jsons import check_limits
 from rapport.customers.models import Customer
 from rapport.customers.schemas import simple_view
 from rapport.customers.schemas import view as customer_view
-from rapport.customers.writes import Signature, Unit, Writer
+from rapport.customers.writes import Unit, Writer
 from rapport.publications import queries
 from rapport.publications.errors import (
     DuplicateSourceId,

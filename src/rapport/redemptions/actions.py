@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from rapport.activity.log import Signature
 from rapport.core.clock import iso
 from rapport.core.db import Restart, UniqueViolation
 from rapport.core.errors import DuplicateFound, NotFound
@@ -13,7 +14,7 @@ from rapport.core.ids import new_id
 from rapport.core.jsons import check_limits
 from rapport.customers.models import Customer
 from rapport.customers.schemas import simple_view
-from rapport.customers.writes import Signature, Unit, Writer
+from rapport.customers.writes import Unit, Writer
 from rapport.orders.actions import Placed, open_order, place
 from rapport.orders.models import Order
 from rapport.orders.schemas import OrderInput

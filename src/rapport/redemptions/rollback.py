@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from rapport.activity.log import Signature
 from rapport.core.clock import iso
 from rapport.core.db import Restart
 from rapport.core.errors import NotFound, RapportError
@@ -12,7 +13,7 @@ from rapport.core.ids import new_id
 from rapport.core.jsons import check_limits
 from rapport.customers.queries import find as find_customer
 from rapport.customers.schemas import CustomerInput, simple_view
-from rapport.customers.writes import Signature, Unit, Writer
+from rapport.customers.writes import Unit, Writer
 from rapport.orders import queries as orders
 from rapport.orders.actions import Placed, place
 from rapport.orders.models import Order

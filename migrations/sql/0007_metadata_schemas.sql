@@ -1,0 +1,2 @@
+-- Metadata schemas and event schemas.
+SELECT;

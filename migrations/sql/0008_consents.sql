@@ -1,0 +1,2 @@
+-- Consents, devices, marketing interaction and in-store activity of a customer.
+SELECT;

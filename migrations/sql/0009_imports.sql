@@ -1,0 +1,2 @@
+-- Imports of files.
+SELECT;

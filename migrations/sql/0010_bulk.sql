@@ -1,0 +1,2 @@
+-- Bulk updates; orders and events from files.
+SELECT;

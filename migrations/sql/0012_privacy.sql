@@ -1,0 +1,2 @@
+-- Permanent deletion, access requests, merges of customers.
+SELECT;

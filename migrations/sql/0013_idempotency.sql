@@ -1,0 +1,2 @@
+-- Idempotency keys and the trash bin.
+SELECT;

@@ -1,0 +1,2 @@
+-- What the activity lists and the profile rely on.
+SELECT;

@@ -1,0 +1,11 @@
+"""Bulk updates; orders and events from files."""
+
+from rapport.core.migrations import run_sql
+
+revision = "0010"
+down_revision = "0009"
+
+
+def upgrade() -> None:
+    """Run `sql/0010_bulk.sql`."""
+    run_sql("0010_bulk")

@@ -1,0 +1,1 @@
+"""Bulk updates of customers, as asynchronous actions."""

@@ -1,0 +1,1 @@
+"""Devices: where a customer can be reached or was seen."""

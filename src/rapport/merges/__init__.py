@@ -1,0 +1,1 @@
+"""Customers who are one person: finding them, merging two, undoing it."""

@@ -1,0 +1,1 @@
+"""Metadata schemas: what metadata may hold, checked on every way in."""

@@ -1,0 +1,1 @@
+"""A person's rights: everything held on them as one file, and its permanent deletion."""

@@ -1,0 +1,1 @@
+"""The 360° profile: all that is known of a customer, in one answer."""
