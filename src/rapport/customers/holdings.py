@@ -1,10 +1,11 @@
 """What a feature holds on a person: how it is gathered, moved to another customer, and erased.
 
-Each feature with rows about customers declares a `Holding` beside its queries; `app.py` hands all of them to the features
-that act on a whole person (access requests, permanent deletion, merges).
+Each feature with rows about customers declares a `Holding` beside its queries; `app.py` hands all of them to the
+features that act on a whole person (access requests, permanent deletion, merges).
 """
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rapport.core.db import Connection
@@ -42,7 +43,8 @@ class Move(Protocol):
         """Run inside the transaction that merges the two."""
 
 
-class Holding(Protocol):
+@dataclass(frozen=True, slots=True)
+class Holding:
     """What one feature holds on a person; `name` is its key in the file of an access request and in receipts."""
 
     name: str
