@@ -10,7 +10,7 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
 from rapport.http.errors import ErrorBody
-from rapport.http.lists import InstantFilter, ListSpec
+from rapport.http.lists import InstantFilter, ListFilter, ListSpec, OneOf
 
 _TEMPLATE: Final = "#/components/schemas/{name}"
 _PARAMETER: Final = re.compile(r"{(\w+)(?::\w+)?}")
@@ -72,15 +72,22 @@ def _query_parameters(spec: ListSpec) -> list[dict[str, Any]]:
     orders = [sign + name for name in spec.orders for sign in ("", "-")]
     parameters: list[tuple[str, dict[str, Any]]] = [
         ("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 10}),
-        ("page", {"type": "integer", "minimum": 1, "maximum": spec.max_page, "default": 1}),
         ("order", {"type": "string", "enum": orders, "default": spec.default_order}),
     ]
+    if spec.by_id:
+        parameters.append(("starting_after_id", {"type": "string"}))
+    else:
+        parameters.insert(1, ("page", {"type": "integer", "minimum": 1, "maximum": spec.max_page, "default": 1}))
     if spec.cursor:
         parameters.append(("starting_after", {"type": "string", "format": "date-time"}))
-    for name, item in spec.filters.items():
-        kind = {"type": "string", "format": "date-time"} if isinstance(item, InstantFilter) else {"type": "string"}
-        parameters.append((name, kind))
+    parameters += [(name, _filter_schema(item)) for name, item in spec.filters.items()]
     return [{"name": name, "in": "query", "required": False, "schema": schema} for name, schema in parameters]
+
+
+def _filter_schema(item: ListFilter) -> dict[str, Any]:
+    if isinstance(item, OneOf):
+        return {"type": "string", "enum": [*item.choices]}
+    return {"type": "string", "format": "date-time"} if isinstance(item, InstantFilter) else {"type": "string"}
 
 
 def _further_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
