@@ -11,5 +11,11 @@ CREATE INDEX events_of_customer ON events (project_id, customer_id, created_at, 
 DROP INDEX vouchers_of_holder;
 CREATE INDEX vouchers_of_holder ON vouchers (project_id, holder_id, created_at, id) WHERE holder_id IS NOT NULL;
 
+DROP INDEX redemptions_of_customer;
+CREATE INDEX redemptions_of_customer ON redemptions (project_id, customer_id, created_at, id)
+    WHERE customer_id IS NOT NULL;
+DROP INDEX publications_of_customer;
+CREATE INDEX publications_of_customer ON publications (project_id, customer_id, created_at, id);
+
 -- Most customers come in through the API: they need no entry, and their updates do not pay for one.
 CREATE INDEX customers_by_source ON customers (project_id, source, created_at, id) WHERE source <> 'API';

@@ -8,6 +8,7 @@ from litestar import Request, Response, Router, delete, get, post, put
 from rapport.activity import queries as activity
 from rapport.activity.schemas import CustomerActivitiesPage, CustomerActivityPage, activities_page, activity_page
 from rapport.customers import actions, queries
+from rapport.customers.answers import CustomerAnswer
 from rapport.customers.schemas import CustomerInput, view
 from rapport.customers.writes import Writer
 from rapport.http.bodies import answer, no_content, read_body
@@ -19,13 +20,13 @@ from rapport.http.openapi import operation
 _ADDITIONS: Final = {"additions": {"type": "boolean", "default": False}}
 
 
-@post("/v1/customers", status_code=200, opt=operation("create-customer", body=CustomerInput))
+@post("/v1/customers", status_code=200, opt=operation("create-customer", answer=CustomerAnswer, body=CustomerInput))
 async def create_customer(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
     """Create a customer, or update the one with the same id or source id."""
     return answer(view(await actions.upsert(writer, caller, await read_body(request, CustomerInput))))
 
 
-@get("/v1/customers", opt=operation("list-customers", spec=queries.CUSTOMERS))
+@get("/v1/customers", opt=operation("list-customers", item=CustomerAnswer, spec=queries.CUSTOMERS))
 async def list_customers(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """List customers, newest first; `segment_id` narrows to the members of a segment."""
     page = read_page(queries.CUSTOMERS, request.query_params)
@@ -34,14 +35,14 @@ async def list_customers(request: Request[Any, Any, Any], caller: Caller) -> Res
     return answer(envelope(queries.CUSTOMERS, found, [view(customer) for customer in found.items]))
 
 
-@get("/v1/customers/{customer_id:str}", opt=operation("get-customer"))
+@get("/v1/customers/{customer_id:str}", opt=operation("get-customer", answer=CustomerAnswer))
 async def get_customer(customer_id: str, caller: Caller) -> Response[bytes]:
     """Get a customer by id or source id."""
     async with caller.db.read() as conn:
         return answer(view(await queries.get(conn, caller.project_id, customer_id)))
 
 
-@put("/v1/customers/{customer_id:str}", opt=operation("update-customer", body=CustomerInput))
+@put("/v1/customers/{customer_id:str}", opt=operation("update-customer", answer=CustomerAnswer, body=CustomerInput))
 async def update_customer(
     request: Request[Any, Any, Any], customer_id: str, caller: Caller, writer: Writer
 ) -> Response[bytes]:

@@ -146,7 +146,8 @@ class Part(Generic[Item]):
     has_more: bool
 
 
-def _integer(query: Mapping[str, str], name: str, default: int, maximum: int) -> int:
+def read_number(query: Mapping[str, str], name: str, default: int, maximum: int) -> int:
+    """Read a parameter that is a number from 1 on, `default` where it is absent. Raises InvalidQueryParams."""
     value = query.get(name)
     if value is None or value == "":
         return default
@@ -171,8 +172,8 @@ def read_page(spec: ListSpec, query: Mapping[str, str]) -> Page:
     filters = tuple((item, item.read(key, query[key])) for key, item in spec.filters.items() if query.get(key))
     after = query.get("starting_after")
     return Page(
-        limit=_integer(query, "limit", DEFAULT_LIMIT, MAX_LIMIT),
-        page=1 if spec.by_id else _integer(query, "page", 1, spec.max_page),
+        limit=read_number(query, "limit", DEFAULT_LIMIT, MAX_LIMIT),
+        page=1 if spec.by_id else read_number(query, "page", 1, spec.max_page),
         order=name,
         descending=order.startswith("-"),
         filters=filters,

@@ -42,11 +42,13 @@ _ANSWERS: Final = {
 }
 
 
-def operation(
+def operation(  # noqa: PLR0913 (what may be said of an operation)
     operation_id: str,
     *,
     body: Any = None,
     answer: Any = None,
+    item: Any = None,
+    later: Any = None,
     spec: ListSpec | None = None,
     query: Mapping[str, dict[str, Any]] | None = None,
     upload: str | None = None,
@@ -54,13 +56,16 @@ def operation(
 ) -> dict[str, Any]:
     """Declare a handler's operation: its id in the reference, the struct of its body and answer, the list it pages.
 
-    `query`: schemas of further query parameters; an object is written `name[key]=…`. `upload`: the media type of the
-    one file that the body is, as the part `file` of a form.
+    `item`: the struct of what the list holds, where the page is made by `lists.envelope`. `later`: the struct of the
+    answer 202 to a request whose work goes on. `query`: schemas of further query parameters; an object is written
+    `name[key]=…`. `upload`: the media type of the one file that the body is, as the part `file` of a form.
     """
     return {
         "operation_id": operation_id,
         "body": body,
         "answer": answer,
+        "item": item,
+        "later": later,
         "spec": spec,
         "query": query or {},
         "upload": upload,
@@ -135,12 +140,12 @@ def _operation_id(handler: HTTPRouteHandler, path: str) -> str:
     return declared.removesuffix(own) + path.rsplit("/", 1)[-1]
 
 
-def _list_schema(spec: ListSpec) -> dict[str, Any]:
+def _list_schema(spec: ListSpec, item: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a page, as `lists.envelope` makes it."""
     properties = {
         "object": {"const": "list"},
         "data_ref": {"const": spec.data_ref},
-        spec.items_key or spec.data_ref: {"type": "array", "items": {"type": "object"}},
+        spec.items_key or spec.data_ref: {"type": "array", "items": item},
         "total": {"type": "integer", "minimum": 0},
         "has_more": {"type": "boolean"},
     }
@@ -155,7 +160,8 @@ def _success(handler: HTTPRouteHandler, operation_id: str, tag: str, schemas: di
     if declared["answer"] is not None:
         shape = schemas[declared["answer"]]
     elif declared["spec"] is not None:
-        shape = _list_schema(declared["spec"])
+        item = {"type": "object"} if declared["item"] is None else schemas[declared["item"]]
+        shape = _list_schema(declared["spec"], item)
     otherwise = "A page of the list" if declared["spec"] else f"The {tag.removesuffix('s').replace('-', ' ')}"
     return {
         "description": _ANSWERS.get(operation_id, otherwise),
@@ -189,6 +195,10 @@ def _describe(handler: HTTPRouteHandler, path: str, schemas: dict[Any, dict[str,
             "5XX": error,
         },
     }
+    if declared["later"] is not None:
+        schema = schemas[declared["later"]]
+        content = {"application/json": {"schema": schema}}
+        described["responses"]["202"] = {"description": "The work goes on", "content": content}
     if declared["secured"]:
         described["security"] = [{"X-App-Id": [], "X-App-Token": []}]
     if declared["body"] is not None or declared["upload"] is not None:
@@ -206,7 +216,7 @@ def document(app: Litestar, version: str) -> dict[str, Any]:
     ]
     kinds = [ErrorBody]
     for _, handler in handlers:
-        kinds += [kind for kind in (handler.opt["body"], handler.opt["answer"]) if kind is not None]
+        kinds += [handler.opt[part] for part in ("body", "answer", "item", "later") if handler.opt[part] is not None]
     schemas, components = _references(kinds)
     paths: dict[str, dict[str, Any]] = {}
     for raw_path, handler in sorted(handlers, key=lambda pair: pair[0]):
