@@ -12,6 +12,7 @@ from benchmarks import (
     pgbench,
     population,
     previews,
+    profiles,
     queries,
     redemption,
     scale,
@@ -87,10 +88,17 @@ async def customers(world: World) -> AsyncIterator[Line]:
     yield sizes.memory_line(world, f"memory with {large.size:,} customers")
 
 
+async def profile(world: World) -> AsyncIterator[Line]:
+    """Measure the profile of a customer with little and with much history against reading the customer alone."""
+    people = await population.fill(world.db, "profiles", world.customers // 10)
+    async for line in profiles.measure(world, people):
+        yield line
+
+
 async def _populated(world: World, name: str, size: int) -> Population:
     people = await population.fill(world.db, name, size)
     await catalogue.add(world.db, people, scale.SEGMENTS)
     return people
 
 
-STAGES: dict[str, Stage] = {"writes": writes, "segments": segments, "customers": customers}
+STAGES: dict[str, Stage] = {"writes": writes, "segments": segments, "customers": customers, "profile": profile}
