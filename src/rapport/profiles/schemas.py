@@ -10,7 +10,6 @@ from rapport.activity.schemas import view as activity_view
 from rapport.campaigns.answers import DiscountAnswer
 from rapport.core.clock import iso
 from rapport.customers.answers import CustomerAnswer
-from rapport.customers.models import Customer
 from rapport.customers.schemas import view as customer_view
 from rapport.distributions.answers import MessageAnswer
 from rapport.distributions.messages.schemas import view as message_view
@@ -182,10 +181,6 @@ def _publication(row: PublicationRow) -> dict[str, Any]:
     }
 
 
-def _events_total(customer: Customer) -> int:
-    return sum(one["count"] for one in customer.events.values())
-
-
 def view(known: Known) -> dict[str, Any]:
     """Return the profile as the API shows it (`Profile`)."""
     customer = customer_view(known.customer)
@@ -196,7 +191,6 @@ def view(known: Known) -> dict[str, Any]:
         return {"items": items, "total": part.total, "total_is_exact": part.exact, "url": url}
 
     codes = f"/v1/vouchers{query}"
-    events = section(parts["events"], [event_view(one) for one in parts["events"].items], f"{own}/events")
     return {
         "customer": customer,
         "consents": customer.get("consents", {}),
@@ -205,7 +199,7 @@ def view(known: Known) -> dict[str, Any]:
             parts["activity"], [*map(activity_view, parts["activity"].items)], f"{own}/activity?additions=true"
         ),
         "orders": section(parts["orders"], [*map(order_view, parts["orders"].items)], f"/v1/orders{query}"),
-        "events": events | {"total": _events_total(known.customer), "total_is_exact": True},
+        "events": section(parts["events"], [*map(event_view, parts["events"].items)], f"{own}/events"),
         "messages": section(parts["messages"], [*map(message_view, parts["messages"].items)], f"{own}/messages"),
         "codes": section(parts["codes"], [_code(one, known) for one in parts["codes"].items], codes),
         "redemptions": section(
