@@ -7,14 +7,14 @@ from litestar import Request, Response, Router, get, post
 from rapport.customers import queries as customers
 from rapport.customers.writes import Writer
 from rapport.events import actions, queries
-from rapport.events.schemas import CustomerEvents, EventInput, EventView, events_view
+from rapport.events.schemas import CustomerEvents, EventAnswer, EventInput, events_view
 from rapport.http.bodies import answer, read_body
 from rapport.http.caller import Caller
 from rapport.http.lists import read_page
 from rapport.http.openapi import operation
 
 
-@post("/v1/events", status_code=200, opt=operation("track-custom-event", body=EventInput, answer=EventView))
+@post("/v1/events", status_code=200, opt=operation("track-custom-event", body=EventInput, answer=EventAnswer))
 async def track_event(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
     """Track a custom event of a customer; an unknown customer is created."""
     return answer(await actions.track(writer, caller, await read_body(request, EventInput)))

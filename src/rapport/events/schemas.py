@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from rapport.core.clock import iso
+from rapport.customers.answers import SimpleCustomer
 from rapport.customers.schemas import CustomerInput, Metadata
 from rapport.events.queries import Tracked
 from rapport.http.answers import Instant
@@ -35,6 +36,19 @@ class EventView(msgspec.Struct, kw_only=True):
     referral: None = None
     loyalty: None = None
     object: str = "event"
+
+
+class EventAnswer(msgspec.Struct, kw_only=True):
+    """`EventView` as the OpenAPI document declares it."""
+
+    type: str
+    customer: SimpleCustomer
+    metadata: dict[str, Any]
+    id: str
+    created_at: Instant
+    referral: None
+    loyalty: None
+    object: Literal["event"]
 
 
 class CustomerEvent(msgspec.Struct, kw_only=True):
