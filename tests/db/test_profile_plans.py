@@ -10,7 +10,7 @@ import pytest
 from db.test_plans import Explained
 from rapport.activity import queries as activity
 from rapport.activity.queries import ACTIVITIES, ACTIVITY
-from rapport.core.db import Database
+from rapport.core.db import Connection, Database
 from rapport.core.errors import NotFound
 from rapport.distributions.messages import queries as messages
 from rapport.events import queries as events
@@ -19,16 +19,36 @@ from rapport.orders import queries as orders
 from rapport.profiles import queries
 
 OF_PROFILE = {
-    "segment_members_of_customer", "segments_pkey",
+    "segment_members_of_customer",
     "activity_of_customer", "orders_of_customer", "events_of_customer", "messages_of_customer", "vouchers_of_holder",
     "redemptions_of_customer", "publications_of_customer",
 }  # fmt: skip
-_MANY = """
-INSERT INTO activity (project_id, id, created_at, type, customer_id, payload, source, group_id)
-SELECT 1, 'ev_' || n, '2026-01-01'::timestamptz + n * interval '1 second',
-    CASE WHEN n % 300 < 30 THEN 'customer.updated' ELSE 'customer.custom_event' END, 'cust_' || n % 30, '{}', '{}', 'v'
-FROM generate_series(1, 30000) AS n
-"""
+_AT = "'2026-01-01'::timestamptz + n * interval '1 second'"
+_MANY = {
+    "activity": f"""(project_id, id, created_at, type, customer_id, payload, source, group_id)
+        SELECT 1, 'ev_' || n, {_AT}, CASE WHEN n % 300 < 30 THEN 'customer.updated' ELSE 'customer.custom_event' END,
+            'cust_' || n % 30, '{{}}', '{{}}', 'v' FROM generate_series(1, 30000) AS n""",
+    "orders": f"""(project_id, id, status, customer_id, amount, discount_amount, total_amount,
+        applied_discount_amount, items, metadata, redemptions, created_at)
+        SELECT 1, 'ord_' || n, 'PAID', 'cust_' || n % 300, 1, 0, 1, 0, '[]', '{{}}', '{{}}', {_AT}
+        FROM generate_series(1, 9000) AS n""",
+    "events": f"""(project_id, customer_id, name, created_at, id, metadata)
+        SELECT 1, 'cust_' || n % 300, 'seen', {_AT}, 'ev_' || n, '{{}}' FROM generate_series(1, 9000) AS n""",
+    "messages": f"""(project_id, id, distribution_id, trigger_id, trigger_type, customer_id, channel, state,
+        created_at) SELECT 1, 'msg_' || n, 'dist_' || n % 10, 'ev_' || n, 'customer.custom_event',
+        'cust_' || n % 300, 'email', 'SENT', {_AT} FROM generate_series(1, 9000) AS n""",
+    "vouchers": f"""(project_id, id, code, discount, active, metadata, holder_id, created_at)
+        SELECT 1, 'v_' || n, 'CODE' || n, '{{}}', true, '{{}}', 'cust_' || n % 300, {_AT}
+        FROM generate_series(1, 9000) AS n""",
+    "redemptions": f"""(project_id, id, object, result, voucher_id, customer_id, channel, created_at)
+        SELECT 1, 'r_' || n, 'redemption', 'SUCCESS', 'v_' || n, 'cust_' || n % 300, '{{}}', {_AT}
+        FROM generate_series(1, 9000) AS n""",
+    "publications": f"""(project_id, id, customer_id, voucher_ids, voucher_codes, channel, metadata, result,
+        created_at) SELECT 1, 'pub_' || n, 'cust_' || n % 300, '{{}}', '{{}}', 'API', '{{}}', 'SUCCESS', {_AT}
+        FROM generate_series(1, 9000) AS n""",
+    "segment_members": f"""(project_id, segment_id, customer_id, entered_at, logged)
+        SELECT 1, 'seg_' || n % 30, 'cust_' || n, {_AT}, false FROM generate_series(1, 9000) AS n""",
+}
 
 
 class Row(Explained):
@@ -39,20 +59,27 @@ class Row(Explained):
         await self.fetch(query, *parameters)
 
 
-@pytest.fixture
-async def explained(db: Database) -> AsyncIterator[Row]:
-    """A connection that explains, on a log of some size that is gone again afterwards."""
+@pytest.fixture(scope="module")
+async def filled(db: Database) -> AsyncIterator[Connection]:
+    """A connection that explains, on tables of some size that are as before afterwards."""
     async with db.read() as conn:
         transaction = conn.transaction()
         await transaction.start()
-        await conn.execute("DELETE FROM activity WHERE project_id = 1")
-        await conn.execute(_MANY)
-        await conn.execute("ANALYZE activity")
-        # The other tables have few rows, and are read whole whatever their indexes.
+        for table, rows in _MANY.items():
+            await conn.execute(f"DELETE FROM {table} WHERE project_id = 1")
+            await conn.execute(f"INSERT INTO {table} {rows}")
+            await conn.execute(f"ANALYZE {table}")
+        # The others have few rows, and are read whole whatever their indexes.
         for setting in ("enable_seqscan = off", "enable_bitmapscan = off", "plan_cache_mode = force_generic_plan"):
             await conn.execute(f"SET LOCAL {setting}")
-        yield Row(conn)
+        yield conn
         await transaction.rollback()
+
+
+@pytest.fixture
+def explained(filled: Connection) -> Row:
+    """A connection of these tables that explains and remembers."""
+    return Row(filled)
 
 
 def indexes(plan: str) -> set[str]:
