@@ -1,9 +1,7 @@
 """Every type of activity that a customer's list may show: the reference's, and what is an addition to them."""
 
 from collections.abc import Iterator
-from typing import Final, Literal
-
-Category = Literal["ACTION", "EFFECT"]
+from typing import Final
 
 # What customers do, or what is done to their record.
 _ACTIONS: Final = {
@@ -41,10 +39,21 @@ def _names(families: dict[str, tuple[str, ...]]) -> Iterator[str]:
 CATEGORIES: Final[dict[str, list[str]]] = {"ACTION": [*_names(_ACTIONS)], "EFFECT": [*_names(_EFFECTS)]}
 # `CustomerActivity.type` of the reference; its SDK refuses a page with any other.
 REFERENCE: Final = frozenset(name for names in CATEGORIES.values() for name in names)
-# What Rapport logs besides, with its category: shown in a customer's list to who asks for additions or for the type.
-ADDITIONS: Final[dict[str, Category]] = {}
-for _name, _category in ADDITIONS.items():
-    CATEGORIES[_category].append(_name)
+# What Rapport logs besides: shown in a customer's list to who asks for additions or for the type.
+_CHANNELS: Final = (
+    "email", "sms", "push", "web_push", "app", "whatsapp", "messenger", "phone", "post", "webhook",
+)  # fmt: skip
+_ADDED: Final[dict[str, list[str]]] = {
+    "ACTION": [
+        *_names({"": ("merged", "merge.undone"), "consents.": ("given", "revoked")}),
+        *_names({"device.": ("added", "updated", "removed")}),
+        *_names({f"{channel}.": ("opened", "clicked", "complained", "unsubscribed") for channel in _CHANNELS}),
+    ],
+    "EFFECT": [*_names({f"{channel}.": ("sent", "delivered", "bounced") for channel in _CHANNELS})],
+}
+ADDITIONS: Final = frozenset(name for names in _ADDED.values() for name in names) - REFERENCE
+for _category, _added in _ADDED.items():
+    CATEGORIES[_category] += [name for name in _added if name in ADDITIONS]
 # The types whose payload has an order with the items bought.
 _BOUGHT = ("customer.order.", "customer.redemption.")
 WITH_ORDER: Final = tuple(name for name in sorted(REFERENCE) if name.startswith(_BOUGHT))
