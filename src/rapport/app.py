@@ -27,6 +27,7 @@ from rapport.http import docs_page, openapi
 from rapport.http.bodies import answer
 from rapport.http.caller import Caller, Health, KeyRing, server_caller
 from rapport.http.errors import exception_handlers
+from rapport.http.idempotency.layer import Idempotency
 from rapport.http.metrics import metrics
 from rapport.http.openapi import operation
 from rapport.http.paths import keep_slashes, restored
@@ -140,4 +141,4 @@ def create_app(settings: Settings) -> ASGIApp:
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
     )
-    return keep_slashes(app)
+    return Idempotency(keep_slashes(app), app, max_body_bytes=settings.max_body_bytes)
