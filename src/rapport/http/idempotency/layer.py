@@ -183,7 +183,9 @@ class Idempotency:
         async with self._turns.take(name):
             for attempt in range(ATTEMPTS):
                 claim = _Claim(name, fingerprint, db.clock_offset)
-                answer, again = await self._attempt(db, claim, dict(scope), requests.replayed(body, receive))
+                # The framework keeps in `state` what it has done with a request: each attempt is a new request to it.
+                fresh = {**scope, "state": dict(scope.get("state") or {})}
+                answer, again = await self._attempt(db, claim, fresh, requests.replayed(body, receive))
                 if not again:
                     break
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 (jitter, not a secret)
