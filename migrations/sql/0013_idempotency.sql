@@ -39,3 +39,14 @@ CREATE INDEX trash_bin_entries_by_parent ON trash_bin_entries (project_id, resou
 ALTER TABLE vouchers ADD COLUMN binned boolean NOT NULL DEFAULT false;
 ALTER TABLE campaigns DROP CONSTRAINT campaigns_state_check;
 ALTER TABLE campaigns ADD CONSTRAINT campaigns_state_check CHECK (state IN ('live', 'binned', 'deleted'));
+
+-- Codes are made and removed by asynchronous actions from now on; what was in the making goes on as one.
+INSERT INTO async_actions (project_id, id, type, status, parameters, cursor, total, request_id, source, created_at,
+    updated_at, next_step_at)
+SELECT project_id, 'aa_' || substr(md5('action of ' || id), 1, 24),
+    CASE state WHEN 'deleted' THEN 'CAMPAIGN.VOUCHERS_DELETE' ELSE 'CAMPAIGN.VOUCHERS_GENERATE' END, 'ENQUEUED',
+    jsonb_build_object('campaign_id', id), '{}', CASE state WHEN 'deleted' THEN NULL ELSE codes_wanted - codes_made END,
+    'v-' || substr(md5('request of ' || id), 1, 18), '{"channel": "INTERNAL"}', date_trunc('milliseconds', now()),
+    date_trunc('milliseconds', now()), now()
+FROM campaigns WHERE state = 'deleted' OR (codes_made < codes_wanted AND NOT codes_failed);
+DROP INDEX campaigns_with_work;
