@@ -50,3 +50,5 @@ SELECT project_id, 'aa_' || substr(md5('action of ' || id), 1, 24),
     date_trunc('milliseconds', now()), now()
 FROM campaigns WHERE state = 'deleted' OR (codes_made < codes_wanted AND NOT codes_failed);
 DROP INDEX campaigns_with_work;
+-- What failed is waited for no more.
+UPDATE campaigns SET codes_wanted = codes_made WHERE codes_failed;

@@ -26,10 +26,11 @@ async def _generate(unit: Unit, action: Action) -> Action:
     made = len(await generation.make(unit.conn, unit.project_id, campaign, unit.now, batch))
     done = action.done_count + made
     if made == 0 < batch:
-        await queries.give_up(unit.conn, unit.project_id, campaign_id, batch := wanted - done)
-        message = f"Generated {done} vouchers, {batch} failed: no free codes are left for the pattern."
-        result: dict[str, Any] = {"message": message, "done_count": done, "failed_count": batch}
-        return msgspec.structs.replace(action, status="FAILED", failed_count=batch, result=result)
+        missing = wanted - done
+        await queries.give_up(unit.conn, unit.project_id, campaign_id, missing)
+        message = f"Generated {done} vouchers, {missing} failed: no free codes are left for the pattern."
+        result: dict[str, Any] = {"message": message, "done_count": done, "failed_count": missing}
+        return msgspec.structs.replace(action, status="FAILED", failed_count=missing, result=result)
     await queries.add_wanted(unit.conn, unit.project_id, campaign_id, 0, made)
     return _after(action, done, "Generated", over=done == wanted)
 
