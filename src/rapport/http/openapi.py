@@ -15,6 +15,14 @@ from rapport.http.lists import InstantFilter, ListSpec
 _TEMPLATE: Final = "#/components/schemas/{name}"
 _PARAMETER: Final = re.compile(r"{(\w+)(?::\w+)?}")
 
+_IDEMPOTENCY_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A request sent again with its key has its effect once, and is answered as the first time",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+}
+
 # What an operation answers, where it is neither a list nor the object that its path is named for.
 _ANSWERS: Final = {
     "health": "The server's version",
@@ -24,7 +32,7 @@ _ANSWERS: Final = {
     "add-customers-to-segment": "How many customers entered",
     "remove-customers-from-segment": "How many customers left",
     "import-customers-to-segment-using-csv": "How many customers entered",
-    "delete-campaign": "The deletion has begun",
+    "delete-campaign": "The deletion has begun, or is done",
     "add-vouchers-to-campaign": "The campaign",
     "add-voucher-with-specific-code-to-campaign": "The voucher",
     "create-publication": "The publication, with its voucher",
@@ -156,7 +164,7 @@ def _success(handler: HTTPRouteHandler, operation_id: str, tag: str, schemas: di
     }
 
 
-def _describe(handler: HTTPRouteHandler, path: str, schemas: dict[Any, dict[str, Any]]) -> dict[str, Any]:
+def _describe(handler: HTTPRouteHandler, method: str, path: str, schemas: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     declared = handler.opt
     lines = inspect.getdoc(handler.fn) or ""
     summary, _, description = lines.partition("\n")
@@ -164,6 +172,8 @@ def _describe(handler: HTTPRouteHandler, path: str, schemas: dict[Any, dict[str,
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in _PARAMETER.findall(path)
     ]
+    if declared["secured"] and method in {"POST", "PUT"}:
+        parameters.append(_IDEMPOTENCY_KEY)
     if declared["spec"] is not None:
         parameters += _query_parameters(declared["spec"])
     parameters += [_further_parameter(name, schema) for name, schema in declared["query"].items()]
@@ -205,7 +215,7 @@ def document(app: Litestar, version: str) -> dict[str, Any]:
     for raw_path, handler in sorted(handlers, key=lambda pair: pair[0]):
         path = _PARAMETER.sub(r"{\1}", raw_path)
         for method in sorted(handler.http_methods - {"OPTIONS", "HEAD"}):
-            paths.setdefault(path, {})[method.lower()] = _describe(handler, path, schemas)
+            paths.setdefault(path, {})[method.lower()] = _describe(handler, method, path, schemas)
     keys = {name: {"type": "apiKey", "in": "header", "name": name} for name in ("X-App-Id", "X-App-Token")}
     return {
         "openapi": "3.1.0",
