@@ -20,7 +20,7 @@ from rapport.work.turns import Turns
 
 # Files are written side by side by so many lanes of a worker, each of another project.
 LANES: Final = 2
-LOOK_EVERY_S: Final = 0.5
+LOOK_EVERY_S: Final = 0.25
 EXPIRE_EVERY_S: Final = 30.0
 # A worker that is not heard of for so long is gone: its export begins anew.
 LEASE: Final = timedelta(seconds=30)
