@@ -8,21 +8,71 @@ import facts
 from exports_world import conditions, create, download, file_of, finished, table, table_of
 from promotions import amount, make_campaign, make_voucher, percent, publish, redeem
 
-CUSTOMER_FIELDS = (
-    "name id description email source_id created_at address_city address_state address_line_1 address_line_2 "
-    "address_country address_postal_code redemptions_total_redeemed redemptions_total_failed "
-    "redemptions_total_succeeded redemptions_total_rolled_back redemptions_total_rollback_failed "
-    "redemptions_total_rollback_succeeded orders_total_amount orders_total_count orders_average_amount "
-    "orders_last_order_amount orders_last_order_date loyalty_points loyalty_referred_customers updated_at phone "
-    "birthday birthdate"
-).split()
-VOUCHER_FIELDS = (
-    "code voucher_type value formula discount_type campaign category start_date expiration_date gift_balance "
-    "loyalty_balance redemption_quantity redemption_count active qr_code bar_code id is_referral_code created_at "
-    "updated_at validity_timeframe_interval validity_timeframe_duration validity_day_of_week discount_amount_limit "
-    "campaign_id additional_info customer_id discount_effect discount_unit_type discount_unit_effect "
-    "validation_rules_id customer_source_id"
-).split()
+CUSTOMER_FIELDS = [
+    "name",
+    "id",
+    "description",
+    "email",
+    "source_id",
+    "created_at",
+    "address_city",
+    "address_state",
+    "address_line_1",
+    "address_line_2",
+    "address_country",
+    "address_postal_code",
+    "redemptions_total_redeemed",
+    "redemptions_total_failed",
+    "redemptions_total_succeeded",
+    "redemptions_total_rolled_back",
+    "redemptions_total_rollback_failed",
+    "redemptions_total_rollback_succeeded",
+    "orders_total_amount",
+    "orders_total_count",
+    "orders_average_amount",
+    "orders_last_order_amount",
+    "orders_last_order_date",
+    "loyalty_points",
+    "loyalty_referred_customers",
+    "updated_at",
+    "phone",
+    "birthday",
+    "birthdate",
+]
+VOUCHER_FIELDS = [
+    "code",
+    "voucher_type",
+    "value",
+    "formula",
+    "discount_type",
+    "campaign",
+    "category",
+    "start_date",
+    "expiration_date",
+    "gift_balance",
+    "loyalty_balance",
+    "redemption_quantity",
+    "redemption_count",
+    "active",
+    "qr_code",
+    "bar_code",
+    "id",
+    "is_referral_code",
+    "created_at",
+    "updated_at",
+    "validity_timeframe_interval",
+    "validity_timeframe_duration",
+    "validity_day_of_week",
+    "discount_amount_limit",
+    "campaign_id",
+    "additional_info",
+    "customer_id",
+    "discount_effect",
+    "discount_unit_type",
+    "discount_unit_effect",
+    "validation_rules_id",
+    "customer_source_id",
+]
 
 
 def save(api: Any, source_id: str, **more: Any) -> dict[str, Any]:
@@ -194,8 +244,17 @@ def test_orders_have_the_fields_orders_and_filters_of_the_reference(api: Any) ->
         },
     )
     api.call("POST", "/v1/orders", {"source_id": "o2", "amount": 500})
-    names = "id source_id created_at updated_at status amount discount_amount items_discount_amount".split()
-    names += "total_discount_amount total_amount customer_id referrer_id metadata".split()
+    names = [
+        "id",
+        "source_id",
+        "created_at",
+        "updated_at",
+        "status",
+        "amount",
+        "discount_amount",
+        "items_discount_amount",
+    ]
+    names += ["total_discount_amount", "total_amount", "customer_id", "referrer_id", "metadata"]
     header, row = table_of(api, "order", fields=names, filters={"status": conditions(**{"is": ["PAID"]})})
     assert header == [*names[:-1], "metadata.shop"]
     assert row == [
@@ -282,10 +341,27 @@ def test_redemptions_have_every_field_of_the_reference(api: Any) -> None:
     api.fails(
         "POST", "/v1/redemptions", {"redeemables": [{"object": "voucher", "id": "NONE"}]}, status=404, key="not_found"
     )
-    fields = (
-        "id object date voucher_code campaign promotion_tier_id customer_id customer_source_id customer_name".split()
-    )
-    fields += "tracking_id order_id order_amount gift_amount loyalty_points result failure_code failure_message".split()
+    fields = [
+        "id",
+        "object",
+        "date",
+        "voucher_code",
+        "campaign",
+        "promotion_tier_id",
+        "customer_id",
+        "customer_source_id",
+        "customer_name",
+    ]
+    fields += [
+        "tracking_id",
+        "order_id",
+        "order_amount",
+        "gift_amount",
+        "loyalty_points",
+        "result",
+        "failure_code",
+        "failure_message",
+    ]
     header, row = table_of(api, "redemption", fields=[*fields, "metadata"])
     assert header == [*fields, "metadata.shop"]
     assert row == [

@@ -1,4 +1,4 @@
-"""Exports beside writers, deletions, erasures and dying workers: a file is whole and as of one moment, or there is none."""
+"""Exports beside writers, deletions, erasures and dying workers: a file is whole and of one moment, or not there."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from rapport.customers import queries as customers
 from rapport.exports import queries
 from rapport.exports.holding import holding
 from rapport.exports.models import MAX_FAILURES, MAX_UNFINISHED, Claimed
-from rapport.exports.tasks import Exporting, Expiry
+from rapport.exports.tasks import Expiry, Exporting
 
 WEEK = timedelta(days=7)
 MANY = 50_000
@@ -59,17 +59,21 @@ async def world(
         yield made
 
 
-async def write(world: World, db: Database | None = None) -> None:
-    """Write all files that wait."""
-    exporting = Exporting(WEEK)
-    while await exporting.run(db or world.db):
+async def write_one(world: World) -> bool:
+    """Write the project's next file; return whether there was one."""
+    return await Exporting(WEEK).write_next(world.db, world.project_id)
+
+
+async def write(world: World) -> None:
+    """Write all files of the project that wait."""
+    while await write_one(world):
         pass
 
 
 async def paused(world: World) -> tuple[Paused, asyncio.Task[bool]]:
     """Begin to write a file and stop in the middle."""
     exporting = Paused()
-    task = asyncio.create_task(exporting.run(world.db))
+    task = asyncio.create_task(exporting.write_next(world.db, world.project_id))
     await asyncio.wait_for(exporting.reached.wait(), 20)
     return exporting, task
 
@@ -190,7 +194,7 @@ async def test_a_worker_that_was_thought_dead_adds_nothing_to_the_file_of_anothe
     world.customer("a", name="a" * 200)
     made = create(world.api, "customer", fields=["name"])
     exporting, task = await paused(world)
-    assert not await Exporting(WEEK).run(world.db)  # its worker is believed
+    assert not await write_one(world)  # its worker is believed
     await change(world, "lease_until = clock_timestamp() - interval '1 second'")
     world.customer("b", name="b")
     await write(world)
@@ -204,7 +208,7 @@ async def test_one_export_of_a_project_is_written_at_a_time_and_the_others_wait(
     world.customer("a", name="a" * 200)
     made = [create(world.api, "customer")["id"] for _ in range(3)]
     exporting, task = await paused(world)
-    assert not await Exporting(WEEK).run(world.db)
+    assert not await write_one(world)
     assert [get(world, one)["status"] for one in made] == ["IN_PROGRESS", "SCHEDULED", "SCHEDULED"]
     exporting.go_on.set()
     await task
@@ -233,7 +237,7 @@ async def test_what_fails_is_tried_again_and_then_given_up(world: World, monkeyp
         found = get(world, made["id"])
         assert found["status"] == "SCHEDULED", number
         await change(world, "next_attempt_at = clock_timestamp()")
-        assert await Exporting(WEEK).run(world.db)
+        assert await write_one(world)
     found = get(world, made["id"])
     assert (found["status"], found["result"]) == ("ERROR", None)
     assert found["error"] == "Something went wrong on our side"
@@ -247,7 +251,7 @@ async def test_an_export_whose_workers_die_again_and_again_is_given_up(world: Wo
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await change(world, "lease_until = clock_timestamp()")
-    assert not await Exporting(WEEK).run(world.db)
+    assert not await write_one(world)
     found = get(world, made["id"])
     assert (found["status"], found["result"]) == ("ERROR", None)
     assert "worker ended" in found["error"]
@@ -323,8 +327,8 @@ async def test_an_export_that_is_claimed_beside_an_erasure_waits_for_its_end(wor
         await commit.wait()
 
     erasing = asyncio.create_task(world.db.transaction(slowly))
-    await erased.wait()
-    writing = asyncio.create_task(Exporting(WEEK).run(world.db))
+    await asyncio.wait_for(erased.wait(), 20)
+    writing = asyncio.create_task(write_one(world))
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%export_gates%'"
     async with world.db.read() as conn, asyncio.timeout(20):
         while not await conn.fetchval(waiting):

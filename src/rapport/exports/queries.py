@@ -301,7 +301,8 @@ async def naming(conn: Connection, project_id: int, values: Sequence[str]) -> li
     """Return the exports whose filters have one of these texts somewhere (no index: a project has few exports)."""
     rows = await conn.fetch(
         "SELECT id FROM exports WHERE project_id = $1 AND EXISTS ("
-        "SELECT FROM jsonb_path_query(parameters, 'strict $.filters.** ? (@.type() == \"string\")') AS found (value) "
+        "SELECT FROM jsonb_path_query(parameters -> 'filters', 'strict $.** ? (@.type() == \"string\")') "
+        "AS found (value) "
         "WHERE found.value #>> '{}' = ANY ($2::text[]))",
         project_id,
         values,

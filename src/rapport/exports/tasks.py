@@ -56,11 +56,16 @@ class Exporting:
             projects = await queries.projects_with_work(conn)
         random.shuffle(projects)
         for project_id in projects:
-            claimed = await self._claim(db, project_id)
-            if claimed is not None:
-                await self._write(db, project_id, claimed)
+            if await self.write_next(db, project_id):
                 return True
         return False
+
+    async def write_next(self, db: Database, project_id: int) -> bool:
+        """Write the file of a project's oldest export that waits; return False where none can be written now."""
+        claimed = await self._claim(db, project_id)
+        if claimed is not None:
+            await self._write(db, project_id, claimed)
+        return claimed is not None
 
     async def _claim(self, db: Database, project_id: int) -> Claimed | None:
         async def work(conn: Connection) -> Claimed | None:

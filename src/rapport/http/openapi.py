@@ -29,6 +29,8 @@ _ANSWERS: Final = {
     "add-voucher-with-specific-code-to-campaign": "The voucher",
     "create-publication": "The publication, with its voucher",
     "create-publication-1": "The publication, with its voucher",
+    "get-export": "The export; to a request with its token, the file",
+    "create-order-export": "The export",
     "track-custom-event": "The event",
     "get-distribution-message": "The message, with its bodies",
     "resend-distribution-message": "The message",
