@@ -25,7 +25,7 @@ FIELDS = (
 )
 """`queries.copy_customers` has the same columns."""
 _ROUNDS = 3
-_LOOK_EVERY_S = 0.01
+_LOOK_EVERY_S = 0.05
 _LONGEST_S = 600
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import random
+from collections.abc import Coroutine
 from datetime import timedelta
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
 import structlog
 
@@ -40,6 +41,35 @@ class FileTooLong(RapportError):
 
 class Taken(Exception):
     """The export was deleted, restarted, or given to another worker."""
+
+
+class _InTurn:
+    """Runs one thing beside whoever uses it: a piece is kept while the next is read. At the end nothing runs on."""
+
+    def __init__(self) -> None:
+        self._running: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+
+    async def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start something once what runs has ended; raises what that raised."""
+        try:
+            await self.wait()
+        except BaseException:
+            work.close()
+            raise
+        self._running = asyncio.create_task(work)
+
+    async def wait(self) -> None:
+        """Wait for what runs; raises what it raised."""
+        if self._running is not None:
+            await self._running
 
 
 class Exporting:
@@ -114,14 +144,15 @@ class Exporting:
             await queries.remove_other_attempts(conn, project_id, claimed)
         wanted = read_stored(claimed.exported_object, claimed.parameters)
         number = count = written = 0
-        async with db.snapshot() as conn:
+        async with db.snapshot() as conn, _InTurn() as keeping:
             opened = await open_rows(conn, project_id, wanted, db.clock_offset, piece_bytes=self._piece_bytes)
             async for data, count in opened.pieces:
                 written += len(data)
                 if written > MAX_BYTES:
                     raise FileTooLong
-                await self._keep(db, project_id, claimed, number, data, count)
+                await keeping.start(self._keep(db, project_id, claimed, number, data, count))
                 number += 1
+            await keeping.wait()
         async with db.read() as conn:
             if not await queries.finish(conn, project_id, claimed, count, self._kept, db.clock_offset):
                 raise Taken

@@ -25,7 +25,9 @@ def json_cell(value: Any) -> str:
     """Return a JSON value as a cell: a text as it is, anything else as compact JSON; null is empty."""
     if value is None:
         return ""
-    return neutralise(value) if isinstance(value, str) else jsons.encode(value).decode()
+    if isinstance(value, str):
+        return neutralise(value) if value[:1] in LOOK_AT else value
+    return jsons.encode(value).decode()
 
 
 def at(root: Any, keys: Iterable[str]) -> Any:
