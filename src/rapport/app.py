@@ -24,6 +24,7 @@ from rapport.customers.writes import Writer
 from rapport.distributions import routes as distributions
 from rapport.distributions.queries import of_segment
 from rapport.events import routes as events
+from rapport.exports import routes as exports
 from rapport.http import docs_page, openapi
 from rapport.http.bodies import answer
 from rapport.http.caller import Caller, Health, KeyRing, server_caller
@@ -61,6 +62,7 @@ ROUTERS = (
     distributions.router,
     async_actions.router,
     trash_bin.router,
+    exports.router,
 )
 
 

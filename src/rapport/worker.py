@@ -12,6 +12,7 @@ from rapport.core import migrations, preflight
 from rapport.core.db import Database
 from rapport.customers.writes import Writer
 from rapport.distributions import tasks as distributions
+from rapport.exports import tasks as exports
 from rapport.http.idempotency import tasks as idempotency
 from rapport.segments.audit import tasks as audit
 from rapport.segments.building.tasks import Building
@@ -38,6 +39,7 @@ def periodics(db: Database, settings: Settings) -> list[Periodic]:
         Periodic("campaigns: codes", 0.5, ActionSteps("campaigns: codes", writer, campaigns.STEPS).run),
         Periodic("idempotency: remove expired keys", idempotency.EVERY_S, idempotency.ExpiredKeys().remove),
         *distributions.periodics(writer, settings),
+        *exports.periodics(settings),
     ]
 
 

@@ -37,6 +37,8 @@ _ANSWERS: Final = {
     "add-voucher-with-specific-code-to-campaign": "The voucher",
     "create-publication": "The publication, with its voucher",
     "create-publication-1": "The publication, with its voucher",
+    "get-export": "The export; to a request with its token, the file",
+    "create-order-export": "The export",
     "track-custom-event": "The event",
     "get-distribution-message": "The message, with its bodies",
     "resend-distribution-message": "The message",
@@ -58,12 +60,14 @@ def operation(
     spec: ListSpec | None = None,
     query: Mapping[str, dict[str, Any]] | None = None,
     upload: str | None = None,
+    download: str | None = None,
     secured: bool = True,
 ) -> dict[str, Any]:
     """Declare a handler's operation: its id in the reference, the struct of its body and answer, the list it pages.
 
     `query`: schemas of further query parameters; an object is written `name[key]=…`. `upload`: the media type of the
-    one file that the body is, as the part `file` of a form.
+    one file that the body is, as the part `file` of a form. `download`: the media type of a file that is answered in
+    place of `answer` to a request that shows a token, which then needs no key.
     """
     return {
         "operation_id": operation_id,
@@ -72,6 +76,7 @@ def operation(
         "spec": spec,
         "query": query or {},
         "upload": upload,
+        "download": download,
         "secured": secured,
     }
 
@@ -158,10 +163,10 @@ def _success(handler: HTTPRouteHandler, operation_id: str, tag: str, schemas: di
     elif declared["spec"] is not None:
         shape = _list_schema(declared["spec"])
     otherwise = "A page of the list" if declared["spec"] else f"The {tag.removesuffix('s').replace('-', ' ')}"
-    return {
-        "description": _ANSWERS.get(operation_id, otherwise),
-        "content": {"application/json": {"schema": shape}},
-    }
+    content: dict[str, Any] = {"application/json": {"schema": shape}}
+    if declared["download"] is not None:
+        content[declared["download"]] = {"schema": {"type": "string"}}
+    return {"description": _ANSWERS.get(operation_id, otherwise), "content": content}
 
 
 def _describe(handler: HTTPRouteHandler, method: str, path: str, schemas: dict[Any, dict[str, Any]]) -> dict[str, Any]:
@@ -193,7 +198,7 @@ def _describe(handler: HTTPRouteHandler, method: str, path: str, schemas: dict[A
         },
     }
     if declared["secured"]:
-        described["security"] = [{"X-App-Id": [], "X-App-Token": []}]
+        described["security"] = [{"X-App-Id": [], "X-App-Token": []}, *([{}] if declared["download"] else [])]
     if declared["body"] is not None or declared["upload"] is not None:
         described["requestBody"] = _body(declared, schemas)
     return described
