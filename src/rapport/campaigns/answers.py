@@ -78,11 +78,5 @@ class CampaignAnswer(msgspec.Struct, kw_only=True):
     validation_rules_assignments: AssignmentsAnswer | UnsetType = UNSET
 
 
-class Begun(msgspec.Struct, kw_only=True):
-    """Something that goes on after the answer."""
-
-    async_action_id: str
-
-
 class Done(msgspec.Struct, kw_only=True):
     """Nothing more to say."""

@@ -13,6 +13,8 @@ DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
 MAX_TEXT = 1000
 _INSTANTS = frozenset({"created_at", "updated_at"})
+# The schema of what `read_flag` reads.
+BOOLEAN = {"type": "boolean", "default": False}
 
 
 def _text(name: str, value: str) -> str:
@@ -156,6 +158,14 @@ def read_number(query: Mapping[str, str], name: str, default: int, maximum: int)
     return int(value)
 
 
+def read_flag(query: Mapping[str, str], name: str) -> bool:
+    """Read a parameter that is true or false, and false if it is not given. Raises InvalidQueryParams."""
+    value = query.get(name, "").lower()
+    if value not in ("", "true", "false"):
+        raise InvalidQueryParams(f"Query param {name} should be true or false")
+    return value == "true"
+
+
 def read_page(spec: ListSpec, query: Mapping[str, str]) -> Page:
     """Read paging, order and filters from a query string; parameters the list does not know are ignored.
 
@@ -182,14 +192,6 @@ def read_page(spec: ListSpec, query: Mapping[str, str]) -> Page:
         if query.get("starting_after_id")
         else None,
     )
-
-
-def read_flag(query: Mapping[str, str], name: str) -> bool:
-    """Read a parameter that is true or false, false where it is absent. Raises InvalidQueryParams."""
-    value = query.get(name) or "false"
-    if value not in ("true", "false"):
-        raise InvalidQueryParams(f"Query param {name} should be true or false")
-    return value == "true"
 
 
 def envelope(spec: ListSpec, found: Found[Any], items: list[Any]) -> dict[str, Any]:
