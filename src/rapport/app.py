@@ -34,6 +34,7 @@ from rapport.http.metrics import metrics
 from rapport.http.openapi import operation
 from rapport.http.paths import keep_slashes, restored
 from rapport.orders import routes as orders
+from rapport.profiles import routes as profiles
 from rapport.projects import queries as projects
 from rapport.publications import routes as publications
 from rapport.redemptions import routes as redemptions
@@ -60,6 +61,7 @@ ROUTERS = (
     redemptions.router,
     publications.router,
     distributions.router,
+    profiles.router,
     async_actions.router,
     trash_bin.router,
     exports.router,

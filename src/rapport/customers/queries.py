@@ -22,6 +22,11 @@ _IS_MEMBER = """id IN (
             AND state <> 'deleted' AND replaces IS NULL
     )
 )"""
+# Of lists about customers: the rows of the one with this id or source id; of one who is deleted, by the id they had.
+OF_CUSTOMER = ListFilter(
+    "customer_id = coalesce((SELECT customers.id FROM customers WHERE customers.project_id = $1 "
+    "AND (customers.id = {0} OR customers.source_id = {0}) ORDER BY customers.id = {0} DESC LIMIT 1), {0})"
+)
 CUSTOMERS = ListSpec(
     data_ref="customers",
     table="customers",
@@ -32,6 +37,7 @@ CUSTOMERS = ListSpec(
         "email": Equals("email"),
         "city": Equals("address ->> 'city'"),
         "name": Equals("name"),
+        "source": Equals("source"),
         "segment_id": ListFilter(_IS_MEMBER),
         "created_at[before]": Before("created_at"),
         "created_at[after]": After("created_at"),

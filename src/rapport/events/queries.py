@@ -3,7 +3,31 @@
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from rapport.core.db import Connection
+from rapport.http.lists import Equals, From, ListSpec, Page, Part, Until
+from rapport.http.queries import fetch_part
+
+
+class Tracked(msgspec.Struct, frozen=True):
+    """One custom event of a customer, as it is stored."""
+
+    id: str
+    name: str
+    created_at: datetime
+    metadata: dict[str, Any]
+
+
+EVENTS = ListSpec(
+    data_ref="data",
+    table="events",
+    row=Tracked,
+    orders={"created_at": "created_at"},
+    default_order="-created_at",
+    filters={"type": Equals("name"), "start_date": From("created_at"), "end_date": Until("created_at")},
+    by_id=True,
+)
 
 
 async def insert(
@@ -25,3 +49,8 @@ async def insert(
         event_id,
         metadata,
     )
+
+
+async def list_of_customer(conn: Connection, project_id: int, customer_id: str, page: Page) -> Part[Tracked]:
+    """Return one part of a customer's events, uncounted; the index is events_of_customer."""
+    return await fetch_part(conn, EVENTS, project_id, page, where={"customer_id": customer_id})

@@ -1,11 +1,16 @@
 """Custom events on the wire."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
+from rapport.core.clock import iso
+from rapport.customers.answers import SimpleCustomer
 from rapport.customers.schemas import CustomerInput, Metadata
+from rapport.events.queries import Tracked
+from rapport.http.answers import Instant
+from rapport.http.lists import Part
 
 EventName = Annotated[str, Meta(min_length=1, max_length=300)]
 
@@ -31,3 +36,49 @@ class EventView(msgspec.Struct, kw_only=True):
     referral: None = None
     loyalty: None = None
     object: str = "event"
+
+
+class EventAnswer(msgspec.Struct, kw_only=True):
+    """`EventView` as the OpenAPI document declares it."""
+
+    type: str
+    customer: SimpleCustomer
+    metadata: dict[str, Any]
+    id: str
+    created_at: Instant
+    referral: None
+    loyalty: None
+    object: Literal["event"]
+
+
+class CustomerEvent(msgspec.Struct, kw_only=True):
+    """A custom event in the list of its customer."""
+
+    id: str
+    type: str
+    metadata: dict[str, Any]
+    created_at: Instant
+    object: Literal["event"] = "event"
+
+
+class CustomerEvents(msgspec.Struct, kw_only=True):
+    """A part of a customer's events; `more_starting_after` is what to ask for the next one with."""
+
+    data: list[CustomerEvent]
+    has_more: bool
+    more_starting_after: str | UnsetType = UNSET
+    object: Literal["list"] = "list"
+    data_ref: Literal["data"] = "data"
+
+
+def event_view(event: Tracked) -> CustomerEvent:
+    """Return a stored event as the list of its customer shows it."""
+    return CustomerEvent(id=event.id, type=event.name, metadata=event.metadata, created_at=iso(event.created_at))
+
+
+def events_view(found: Part[Tracked]) -> CustomerEvents:
+    """Return a part of a customer's events."""
+    shown = [event_view(event) for event in found.items]
+    return CustomerEvents(
+        data=shown, has_more=found.has_more, more_starting_after=shown[-1].id if found.has_more else UNSET
+    )

@@ -10,7 +10,7 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
 from rapport.http.errors import ErrorBody
-from rapport.http.lists import InstantFilter, ListSpec
+from rapport.http.lists import InstantFilter, ListFilter, ListSpec, OneOf
 
 _TEMPLATE: Final = "#/components/schemas/{name}"
 _PARAMETER: Final = re.compile(r"{(\w+)(?::\w+)?}")
@@ -52,11 +52,13 @@ _ANSWERS: Final = {
 }
 
 
-def operation(
+def operation(  # noqa: PLR0913 (what may be said of an operation)
     operation_id: str,
     *,
     body: Any = None,
     answer: Any = None,
+    item: Any = None,
+    later: Any = None,
     spec: ListSpec | None = None,
     query: Mapping[str, dict[str, Any]] | None = None,
     upload: str | None = None,
@@ -65,14 +67,18 @@ def operation(
 ) -> dict[str, Any]:
     """Declare a handler's operation: its id in the reference, the struct of its body and answer, the list it pages.
 
-    `query`: schemas of further query parameters; an object is written `name[key]=…`. `upload`: the media type of the
-    one file that the body is, as the part `file` of a form. `download`: the media type of a file that is answered in
-    place of `answer` to a request that shows a token, which then needs no key.
+    `item`: the struct of what the list holds, where the page is made by `lists.envelope`. `later`: the struct of the
+    answer 202 to a request whose work goes on. `query`: schemas of further query parameters; an object is written
+    `name[key]=…`. `upload`: the media type of the one file that the body is, as the part `file` of a form. `download`:
+    the media type of a file that is answered in place of `answer` to a request that shows a token, which then needs no
+    key.
     """
     return {
         "operation_id": operation_id,
         "body": body,
         "answer": answer,
+        "item": item,
+        "later": later,
         "spec": spec,
         "query": query or {},
         "upload": upload,
@@ -85,15 +91,22 @@ def _query_parameters(spec: ListSpec) -> list[dict[str, Any]]:
     orders = [sign + name for name in spec.orders for sign in ("", "-")]
     parameters: list[tuple[str, dict[str, Any]]] = [
         ("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 10}),
-        ("page", {"type": "integer", "minimum": 1, "maximum": spec.max_page, "default": 1}),
         ("order", {"type": "string", "enum": orders, "default": spec.default_order}),
     ]
+    if spec.by_id:
+        parameters.append(("starting_after_id", {"type": "string"}))
+    else:
+        parameters.insert(1, ("page", {"type": "integer", "minimum": 1, "maximum": spec.max_page, "default": 1}))
     if spec.cursor:
         parameters.append(("starting_after", {"type": "string", "format": "date-time"}))
-    for name, item in spec.filters.items():
-        kind = {"type": "string", "format": "date-time"} if isinstance(item, InstantFilter) else {"type": "string"}
-        parameters.append((name, kind))
+    parameters += [(name, _filter_schema(item)) for name, item in spec.filters.items()]
     return [{"name": name, "in": "query", "required": False, "schema": schema} for name, schema in parameters]
+
+
+def _filter_schema(item: ListFilter) -> dict[str, Any]:
+    if isinstance(item, OneOf):
+        return {"type": "string", "enum": [*item.choices]}
+    return {"type": "string", "format": "date-time"} if isinstance(item, InstantFilter) else {"type": "string"}
 
 
 def _further_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -141,12 +154,12 @@ def _operation_id(handler: HTTPRouteHandler, path: str) -> str:
     return declared.removesuffix(own) + path.rsplit("/", 1)[-1]
 
 
-def _list_schema(spec: ListSpec) -> dict[str, Any]:
+def _list_schema(spec: ListSpec, item: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a page, as `lists.envelope` makes it."""
     properties = {
         "object": {"const": "list"},
         "data_ref": {"const": spec.data_ref},
-        spec.items_key or spec.data_ref: {"type": "array", "items": {"type": "object"}},
+        spec.items_key or spec.data_ref: {"type": "array", "items": item},
         "total": {"type": "integer", "minimum": 0},
         "has_more": {"type": "boolean"},
     }
@@ -161,7 +174,8 @@ def _success(handler: HTTPRouteHandler, operation_id: str, tag: str, schemas: di
     if declared["answer"] is not None:
         shape = schemas[declared["answer"]]
     elif declared["spec"] is not None:
-        shape = _list_schema(declared["spec"])
+        item = {"type": "object"} if declared["item"] is None else schemas[declared["item"]]
+        shape = _list_schema(declared["spec"], item)
     otherwise = "A page of the list" if declared["spec"] else f"The {tag.removesuffix('s').replace('-', ' ')}"
     content: dict[str, Any] = {"application/json": {"schema": shape}}
     if declared["download"] is not None:
@@ -197,6 +211,10 @@ def _describe(handler: HTTPRouteHandler, method: str, path: str, schemas: dict[A
             "5XX": error,
         },
     }
+    if declared["later"] is not None:
+        schema = schemas[declared["later"]]
+        content = {"application/json": {"schema": schema}}
+        described["responses"]["202"] = {"description": "The work goes on", "content": content}
     if declared["secured"]:
         described["security"] = [{"X-App-Id": [], "X-App-Token": []}, *([{}] if declared["download"] else [])]
     if declared["body"] is not None or declared["upload"] is not None:
@@ -214,7 +232,7 @@ def document(app: Litestar, version: str) -> dict[str, Any]:
     ]
     kinds = [ErrorBody]
     for _, handler in handlers:
-        kinds += [kind for kind in (handler.opt["body"], handler.opt["answer"]) if kind is not None]
+        kinds += [handler.opt[part] for part in ("body", "answer", "item", "later") if handler.opt[part] is not None]
     schemas, components = _references(kinds)
     paths: dict[str, dict[str, Any]] = {}
     for raw_path, handler in sorted(handlers, key=lambda pair: pair[0]):

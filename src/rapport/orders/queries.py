@@ -1,6 +1,7 @@
 """All SQL of orders."""
 
 from rapport.core.db import Connection, columns
+from rapport.customers.queries import OF_CUSTOMER
 from rapport.http.lists import Found, ListSpec, Page
 from rapport.http.queries import fetch_page
 from rapport.orders.models import Order
@@ -11,6 +12,7 @@ ORDERS = ListSpec(
     row=Order,
     orders={"created_at": "created_at", "updated_at": "coalesce(updated_at, created_at)"},
     default_order="-created_at",
+    filters={"customer": OF_CUSTOMER},
     max_page=100,
 )
 _COLUMNS = columns(Order)

@@ -16,6 +16,14 @@ MESSAGES = ListSpec(
     default_order="-created_at",
     filters={"state": Equals("state"), "customer_id": Equals("customer_id")},
 )
+OF_CUSTOMER = ListSpec(
+    data_ref="data",
+    table="messages",
+    row=Message,
+    orders={"created_at": "created_at"},
+    default_order="-created_at",
+    filters={"state": Equals("state"), "distribution_id": Equals("distribution_id")},
+)
 _MESSAGE = columns(Message)
 _PREPARED = Prepared.__struct_fields__
 _NOW = "date_trunc('milliseconds', clock_timestamp() + {}::interval)"
@@ -68,6 +76,11 @@ RETURNING id, state
 async def list_messages(conn: Connection, project_id: int, distribution_id: str, page: Page) -> Found[Message]:
     """Return one page of a distribution's messages; the index is messages_of_distribution."""
     return await fetch_page(conn, MESSAGES, project_id, page, where={"distribution_id": distribution_id})
+
+
+async def list_of_customer(conn: Connection, project_id: int, customer_id: str, page: Page) -> Found[Message]:
+    """Return one page of the messages to a customer; the index is messages_of_customer."""
+    return await fetch_page(conn, OF_CUSTOMER, project_id, page, where={"customer_id": customer_id})
 
 
 async def find_message(
