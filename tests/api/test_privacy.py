@@ -1,5 +1,7 @@
 """After a permanent deletion nothing tells of the person; an access request tells everything."""
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from distribution_world import World, make_world, start_without_worker
 from privacy_world import SECRET, busy, found_in_database, found_in_files, person, values_of
 from rapport.core import jsons
 from rapport.core.db import Database
+from rapport.projects.models import NewKey
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +201,22 @@ def test_an_access_request_holds_everything(api: Api) -> None:
 def test_an_access_request_for_nobody_is_an_error(api: Api) -> None:
     api.fails("GET", "/v1/customers/nobody/data", status=404, key="not_found")
     api.fails("POST", "/v1/customers/nobody/permanent-deletion", status=404, key="not_found")
+
+
+def export(database_url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `rapport privacy export`."""
+    command = [str(Path(sys.executable).with_name("rapport")), "privacy", "export", "--database-url", database_url]
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_the_command_writes_the_same_file(api: Api, key: NewKey, database_url: str, tmp_path: Path) -> None:
+    ann = api.call("POST", "/v1/customers", person("Ann"))
+    file = tmp_path / "ann.json"
+    chosen = ("--project", key.project, "--output", str(file), "--customer")
+    done = export(database_url, *chosen, ann["source_id"])
+    assert (done.returncode, done.stdout) == (0, "")
+    written, told = jsons.decode(file.read_bytes()), api.call("GET", f"/v1/customers/{ann['id']}/data")
+    assert {**written, "created_at": None} == {**told, "created_at": None}
+    assert file.stat().st_mode & 0o077 == 0
+    missing = export(database_url, *chosen, "nobody")
+    assert (missing.returncode, missing.stderr) == (1, "rapport: Cannot find customer with id nobody\n")

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 from rapport.core import jsons
 from rapport.core.clock import iso
@@ -16,6 +17,7 @@ from rapport.customers.models import Customer
 from rapport.customers.schemas import view
 from rapport.merges.queries import merged_into
 from rapport.privacy.actions import left_behind
+from rapport.projects import queries as projects
 
 Pieces = AsyncGenerator[bytes, None]
 
@@ -61,3 +63,14 @@ async def _is_left(conn: Connection, project_id: int, holdings: Sequence[Holding
         async for _ in one.gather(conn, project_id, person):
             return True
     return False
+
+
+async def pieces_of_project(db: Database, project: str, holdings: Sequence[Holding], reference: str) -> Pieces:
+    """As `pieces`, for a project by its name. Raises NotFound."""
+    async with db.read() as conn:
+        found = await projects.find_project(conn, project)
+    if found is None:
+        raise NotFound("project", project)
+    async with aclosing(pieces(db, found.project_id, holdings, reference)) as whole:
+        async for piece in whole:
+            yield piece
