@@ -125,6 +125,14 @@ async def test_whoever_was_merged_is_reached_by_all_their_names(api: Api, db: Da
     assert get(api, ann)["name"] == "B"
 
 
+def test_lists_that_name_a_customer_take_the_names_of_the_merged(api: Api, pair: tuple[Any, Any]) -> None:
+    ann, bob = pair
+    merge(api, ann, bob)
+    for name, total in (("redemptions", 8), ("publications", 2), ("vouchers", 2)):
+        found = {api.call("GET", f"/v1/{name}", params={"customer": one})["total"] for one in (ann["id"], bob["id"])}
+        assert found == {total}, name
+
+
 def test_a_merge_in_a_row_leads_to_the_last(api: Api) -> None:
     a, b, c = (api.call("POST", "/v1/customers", {"source_id": name}) for name in "abc")
     first = merge(api, b, a)

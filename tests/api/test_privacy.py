@@ -220,3 +220,36 @@ def test_the_command_writes_the_same_file(api: Api, key: NewKey, database_url: s
     assert file.stat().st_mode & 0o077 == 0
     missing = export(database_url, *chosen, "nobody")
     assert (missing.returncode, missing.stderr) == (1, "rapport: Cannot find customer with id nobody\n")
+
+
+async def test_a_merged_person_who_was_deleted_in_the_plain_way_is_erased_by_any_id(world: World) -> None:
+    api = world.api
+    promotions.make_campaign(api, vouchers_count=4)
+    for number, chosen in enumerate(("source", "target")):
+        source, target = (busy(api, f"{name}{number}m") for name in ("Erin", "Fay"))
+        api.call("POST", f"/v1/customers/{target['id']}/merge", {"source": source["id"]})
+        api.call("DELETE", f"/v1/customers/{target['id']}", status=204)
+        assert erase(api, {"source": source, "target": target}[chosen]["id"])["data_json"]["orders"] == 8
+        values = values_of(f"Erin{number}m", source) + values_of(f"Fay{number}m", target)
+        assert await found_in_database(world.db, values) == []
+
+
+@pytest.mark.parametrize("erased", ["source", "target"])
+async def test_after_an_undone_merge_either_is_erased_without_a_trace_in_the_other(world: World, erased: str) -> None:
+    api = world.api
+    promotions.make_campaign(api)
+    tags = {"source": f"Gus{erased}", "target": f"Hal{erased}"}
+    both = {side: busy(api, tag) for side, tag in tags.items()}
+    target = both["target"]["id"]
+    choices = dict.fromkeys(("name", "email", "phone", "address"), "source")
+    done = api.call("POST", f"/v1/customers/{target}/merge", {"source": both["source"]["id"], "fields": choices})
+    distribution = world.on_event("seen", message={"text": "{{ customer.name }}"})
+    api.call("POST", "/v1/events", {"event": "seen", "customer": {"id": target}})
+    await world.work()
+    assert world.message(distribution)["to"] == both["source"]["email"]
+    api.call("POST", f"/v1/merges/{done['merge']['id']}/undo")
+    erase(api, both[erased]["id"])
+    assert await found_in_database(world.db, values_of(tags[erased], both[erased])) == []
+    assert found_in_files(world.outbox, values_of(tags[erased], both[erased])) == []
+    other = "target" if erased == "source" else "source"
+    assert api.call("GET", f"/v1/customers/{both[other]['id']}")["name"] == both[other]["name"]

@@ -170,6 +170,23 @@ async def move_to_customer(
     return [row["id"] for row in rows]
 
 
+async def lock_between(
+    conn: Connection, project_id: int, customer_id: str, since: datetime, until: datetime, after: int, limit: int
+) -> list[tuple[int, str, Any]]:
+    """Lock up to `limit` of a customer's entries of a time, after this seq: seq, id, payload; activity_of_customer."""
+    rows = await conn.fetch(
+        "SELECT seq, id, payload FROM activity WHERE project_id = $1 AND customer_id = $2 "
+        "AND created_at BETWEEN $3 AND $4 AND seq > $5 ORDER BY seq LIMIT $6 FOR UPDATE",
+        project_id,
+        customer_id,
+        since,
+        until,
+        after,
+        limit,
+    )
+    return [(row["seq"], row["id"], row["payload"]) for row in rows]
+
+
 async def last_entry(conn: Connection, project_id: int, customer_id: str) -> Logged | None:
     """Return the latest entry of a customer's; the index is activity_of_customer."""
     row = await conn.fetchrow(

@@ -1,6 +1,7 @@
 """What the activity log holds on a person, and how JSON that somebody else keeps is rid of them."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from rapport.activity import queries
@@ -18,6 +19,36 @@ def marks(customer: Customer) -> tuple[str, ...]:
     """Return the values that name a person wherever they stand."""
     values = (customer.id, customer.source_id, customer.email, customer.phone)
     return tuple(value for value in values if value)
+
+
+def words(customer: Customer) -> tuple[str, ...]:
+    """Return all texts of a profile that tell something, `marks` first."""
+    found = dict.fromkeys(marks(customer))
+    parts: list[Any] = [customer.name, customer.description, customer.address, customer.metadata]
+    parts.append(customer.system_metadata)
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            parts += part.values()
+        elif isinstance(part, list):
+            parts += part
+        elif isinstance(part, str) and len(part) >= _TELLING_LENGTH:
+            found[part] = None
+    return tuple(found)
+
+
+async def forget_in_others(
+    conn: Connection, project_id: int, customer: Customer, other_id: str, since: datetime, until: datetime
+) -> int:
+    """Take a person's values out of another one's entries of a time when the two were one; return how many changed."""
+    named, after, changed = words(customer), -1, 0
+    while entries := await queries.lock_between(conn, project_id, other_id, since, until, after, AT_ONCE):
+        after = entries[-1][0]
+        rewritten = [(entry_id, payload, nameless(payload, named)) for _, entry_id, payload in entries]
+        different = [(entry_id, new) for entry_id, old, new in rewritten if new != old]
+        await queries.rewrite(conn, project_id, different)
+        changed += len(different)
+    return changed
 
 
 def nameless(value: Any, named: Sequence[str]) -> Any:

@@ -113,6 +113,7 @@ async def _merge(unit: Unit, caller: Caller, holdings: Sequence[Holding], refere
     fields = {} if data.fields is None else msgspec.structs.asdict(data.fields)
     chosen = {name: side for name, side in fields.items() if side is not None}
     after = combined(target, source, chosen, data.metadata or {})
+    await queries.take_time(unit.conn)
     static = await segments.static_of_customer(unit.conn, unit.project_id, source.id)
     own = await segments.static_of_customer(unit.conn, unit.project_id, target.id)
     entered = {segment_id: name for segment_id, name in static.items() if segment_id not in own}
@@ -170,12 +171,10 @@ async def decide_anew(unit: Unit, customer_ids: Sequence[str]) -> None:
 
 def log_both(unit: Unit, caller: Caller, kind: str, merge: Merge, target: Customer, source: Customer) -> None:
     """Log a merge, or its undoing, with both customers, in the name of who asked for it."""
-    payload = {
-        "customer": view(target),
-        "merge": {"id": merge.id, "source_id": source.id, "target_id": target.id, "object": "merge"},
-    }
+    about = {"id": merge.id, "source_id": source.id, "target_id": target.id, "object": "merge"}
     for customer in (target, source):
-        unit.log(kind, customer, payload, source=caller.source)
+        # Each with what is theirs: either of the two may be erased after an undoing.
+        unit.log(kind, customer, {"customer": view(customer), "merge": about}, source=caller.source)
 
 
 async def get(caller: Caller, merge_id: str) -> Merge:

@@ -22,30 +22,64 @@ MERGES = ListSpec(
 )
 _MERGE = columns(Merge)
 
+_MERGED_INTO = """
+WITH RECURSIVE merged AS (
+    SELECT source_id, profiles, created_at FROM merges
+    WHERE project_id = $1 AND target_id = $2 AND status = 'DONE'
+    UNION ALL
+    SELECT merges.source_id, merges.profiles, merges.created_at
+    FROM merged JOIN merges ON merges.project_id = $1 AND merges.target_id = merged.source_id
+    WHERE merges.status = 'DONE'
+)
+SELECT profiles -> 'source' AS profile FROM merged ORDER BY created_at, source_id
+"""
+_KEPT_OF = """
+WITH RECURSIVE kept AS (
+    SELECT $2::text COLLATE "C" AS id, 0 AS step
+    UNION ALL
+    SELECT merges.target_id, kept.step + 1
+    FROM kept JOIN merges ON merges.project_id = $1 AND merges.source_id = kept.id
+    WHERE merges.status = 'DONE'
+)
+SELECT id FROM kept ORDER BY step DESC LIMIT 1
+"""
+
 SHOWN_OF_GROUP = 10
-# Each names a group by its key, is read in the order of one index from a key on, and ends when the page is full.
-_BY_EMAIL = """
-SELECT count(*) AS number, (array_agg(id ORDER BY id))[1:$4] AS ids
-FROM customers WHERE project_id = $1 AND email IS NOT NULL AND lower(email) > $2::text
-GROUP BY lower(email) HAVING count(*) > 1 ORDER BY lower(email) LIMIT $3
+# Each reads one index from a key on, and ends when the page is full; members are read for its groups only.
+_MEMBERS = (
+    "CROSS JOIN LATERAL (SELECT array_agg(id) AS ids FROM (SELECT id FROM customers WHERE project_id = $1 AND {same} "
+    "ORDER BY id LIMIT $4) AS first) AS members"
+)
+_BY_EMAIL = f"""
+SELECT number, ids FROM (
+    SELECT lower(email) AS key, count(*) AS number FROM customers
+    WHERE project_id = $1 AND email IS NOT NULL AND lower(email) > $2::text
+    GROUP BY lower(email) HAVING count(*) > 1 ORDER BY lower(email) LIMIT $3
+) AS groups {_MEMBERS.format(same="email IS NOT NULL AND lower(email) = key")} ORDER BY key
 """
 _PHONE = "ltrim(regexp_replace(phone, '[^0-9]+', '', 'g'), '0')"
 _BY_PHONE = f"""
-SELECT count(*) AS number, (array_agg(id ORDER BY id))[1:$4] AS ids
-FROM customers WHERE project_id = $1 AND phone IS NOT NULL AND {_PHONE} > $2::text
-GROUP BY {_PHONE} HAVING count(*) > 1 AND length({_PHONE}) >= 6 ORDER BY {_PHONE} LIMIT $3
+SELECT number, ids FROM (
+    SELECT {_PHONE} AS key, count(*) AS number FROM customers
+    WHERE project_id = $1 AND phone IS NOT NULL AND {_PHONE} > $2::text
+    GROUP BY {_PHONE} HAVING count(*) > 1 AND length({_PHONE}) >= 6 ORDER BY {_PHONE} LIMIT $3
+) AS groups {_MEMBERS.format(same=f"phone IS NOT NULL AND {_PHONE} = key")} ORDER BY key
 """
-_BY_BIRTHDATE = """
-SELECT count(*) AS number, (array_agg(id ORDER BY id))[1:$4] AS ids
-FROM customers WHERE project_id = $1 AND name IS NOT NULL AND birthdate >= $2::date
-    AND (birthdate, lower(name)) > ($2::date, $5::text)
-GROUP BY birthdate, lower(name) HAVING count(*) > 1 ORDER BY birthdate, lower(name) LIMIT $3
+_BY_BIRTHDATE = f"""
+SELECT number, ids FROM (
+    SELECT birthdate AS born, lower(name) AS key, count(*) AS number
+    FROM customers WHERE project_id = $1 AND name IS NOT NULL AND birthdate >= $2::date
+        AND (birthdate, lower(name)) > ($2::date, $5::text)
+    GROUP BY birthdate, lower(name) HAVING count(*) > 1 ORDER BY birthdate, lower(name) LIMIT $3
+) AS groups {_MEMBERS.format(same="birthdate = born AND lower(name) = key")} ORDER BY born, key
 """
-_BY_POSTAL_CODE = """
-SELECT count(*) AS number, (array_agg(id ORDER BY id))[1:$4] AS ids
-FROM customers WHERE project_id = $1 AND name >= $2::text AND (address ->> 'postal_code') IS NOT NULL
-    AND (name, address ->> 'postal_code') > ($2::text, $5::text)
-GROUP BY name, address ->> 'postal_code' HAVING count(*) > 1 ORDER BY name, address ->> 'postal_code' LIMIT $3
+_BY_POSTAL_CODE = f"""
+SELECT number, ids FROM (
+    SELECT name AS called, address ->> 'postal_code' AS key, count(*) AS number
+    FROM customers WHERE project_id = $1 AND name >= $2::text AND (address ->> 'postal_code') IS NOT NULL
+        AND (name, address ->> 'postal_code') > ($2::text, $5::text)
+    GROUP BY name, address ->> 'postal_code' HAVING count(*) > 1 ORDER BY name, address ->> 'postal_code' LIMIT $3
+) AS groups {_MEMBERS.format(same="name = called AND address ->> 'postal_code' = key")} ORDER BY called, key
 """
 _KEYS = (
     f"SELECT lower(email), {_PHONE}, birthdate, lower(name), name, address ->> 'postal_code' FROM customers "
@@ -65,6 +99,11 @@ class Key(NamedTuple):
 
 
 FIRST = Key("", "", date(1, 1, 1), "", "", "")
+
+
+async def take_time(conn: Connection) -> None:
+    """Let the statements of this transaction take longer than others: a person may have 100,000 rows."""
+    await conn.execute("SELECT set_config('statement_timeout', '240s', true)")
 
 
 async def insert(conn: Connection, project_id: int, merge: Merge, profiles: Profiles, moved: Moved) -> None:
@@ -116,14 +155,25 @@ async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Merg
 
 
 async def merged_into(conn: Connection, project_id: int, customer_id: str) -> list[Customer]:
-    """Return those who were merged into a customer, also by way of others, as they were then; merges_of_source."""
+    """Return those who were merged into a customer, also by way of others, as they were then; merges_of_target."""
+    rows = await conn.fetch(_MERGED_INTO, project_id, customer_id)
+    return [msgspec.convert(row["profile"], Customer) for row in rows]
+
+
+async def kept_of(conn: Connection, project_id: int, customer_id: str) -> str:
+    """Return the id of whom a customer was merged into in the end, also if that one is deleted; merges_of_source."""
+    return str(await conn.fetchval(_KEPT_OF, project_id, customer_id))
+
+
+async def undone_of(conn: Connection, project_id: int, customer_id: str) -> list[Merge]:
+    """Return the undone merges that a customer took part in; merges_of_source and merges_of_target."""
     rows = await conn.fetch(
-        "SELECT profiles -> 'source' AS profile FROM merges WHERE project_id = $1 AND status = 'DONE' AND source_id IN "
-        "(SELECT reference FROM customer_aliases WHERE project_id = $1 AND customer_id = $2) ORDER BY created_at, id",
+        f"SELECT {_MERGE} FROM merges WHERE project_id = $1 AND (source_id = $2 OR target_id = $2) "
+        "AND status = 'UNDONE'",
         project_id,
         customer_id,
     )
-    return [msgspec.convert(row["profile"], Customer) for row in rows]
+    return [Merge(*row) for row in rows]
 
 
 async def stream_of_customer(conn: Connection, project_id: int, customer_id: str) -> AsyncIterator[Merge]:

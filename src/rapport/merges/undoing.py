@@ -56,6 +56,7 @@ async def _undo(
     unit: Unit, caller: Caller, holdings: Sequence[Holding], record: Merge, profiles: Profiles, moved: Moved
 ) -> None:
     conn, project_id = unit.conn, unit.project_id
+    await queries.take_time(conn)
     target = reverted(unit.get(record.target_id), profiles)
     source = msgspec.structs.replace(profiles.source, updated_at=unit.now)
     names = (source.id, source.source_id, profiles.before.source_id)

@@ -19,13 +19,15 @@ from rapport.core.clock import LATEST, iso
 from rapport.core.db import Connection
 from rapport.core.errors import NotFound
 from rapport.core.ids import new_id
+from rapport.customers.activity_holding import words
 from rapport.customers.holdings import Holding
 from rapport.customers.models import Customer
 from rapport.customers.writes import Unit, Writer
 from rapport.distributions.messages import providers
 from rapport.distributions.messages import queries as messages
 from rapport.http.caller import Caller
-from rapport.merges.queries import merged_into
+from rapport.merges.holding import times_as_one
+from rapport.merges.queries import kept_of, merged_into, take_time
 from rapport.privacy import queries
 from rapport.privacy.schemas import DeletedRows, PermanentDeletion
 from rapport.projects.queries import get_link_secret
@@ -46,6 +48,7 @@ async def delete_permanently(
     async def work(unit: Unit) -> PermanentDeletion:
         customer = await unit.find_locked(reference)
         person = customer or await left_behind(unit.conn, unit.project_id, reference)
+        await take_time(unit.conn)
         people = [person, *await merged_into(unit.conn, unit.project_id, person.id)]
         before = await _before(unit.conn, unit.project_id, people)
         files = await _files(unit.conn, unit.project_id, people)
@@ -81,7 +84,11 @@ async def delete_permanently(
 
 
 async def left_behind(conn: Connection, project_id: int, customer_id: str) -> Customer:
-    """Return what a deleted customer's log still knows of them, or no more than the id."""
+    """Return what a deleted customer's log still knows of them, or no more than the id.
+
+    Whoever was merged into a customer who was deleted then is that customer.
+    """
+    customer_id = await kept_of(conn, project_id, customer_id)
     blank = Customer(id=customer_id, created_at=LATEST, updated_at=LATEST)
     last = await activity.last_entry(conn, project_id, customer_id)
     known: dict[str, Any] = {} if last is None else last.payload.get("customer") or {}
@@ -104,11 +111,13 @@ async def _before(conn: Connection, project_id: int, people: Sequence[Customer])
 
 
 async def _files(conn: Connection, project_id: int, people: Sequence[Customer]) -> list[str]:
-    return [
-        providers.file_name(message_id, at)
-        for one in people
-        for message_id, at in await messages.handed_over(conn, project_id, one.id)
-    ]
+    """Return what mails to the person, also those to another one in a time of an undone merge, are called."""
+    found = []
+    for one in people:
+        found += await messages.handed_over(conn, project_id, one.id)
+        for other, since, until in await times_as_one(conn, project_id, one.id):
+            found += await messages.list_naming(conn, project_id, other, since, until, list(words(one)))
+    return [providers.file_name(message_id, at) for message_id, at in found]
 
 
 async def _erase(

@@ -29,7 +29,9 @@ PUBLICATIONS = ListSpec(
         "campaign": ListFilter("(campaign = {0} OR campaign_id = {0})"),
         "customer": ListFilter(
             "customer_id = coalesce((SELECT customers.id FROM customers WHERE customers.project_id = $1 "
-            "AND (customers.id = {0} OR customers.source_id = {0}) ORDER BY customers.id = {0} DESC LIMIT 1), {0})"
+            "AND (customers.id = {0} OR customers.source_id = {0}) ORDER BY customers.id = {0} DESC LIMIT 1), "
+            "(SELECT alias.customer_id FROM customer_aliases AS alias WHERE alias.project_id = $1 "
+            "AND alias.reference = {0}), {0})"
         ),
         "voucher": ListFilter(
             "id = (SELECT publication_id FROM vouchers WHERE vouchers.project_id = $1 AND vouchers.code = {})"

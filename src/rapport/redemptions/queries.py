@@ -33,7 +33,9 @@ REDEMPTIONS = ListSpec(
         "campaign": ListFilter("(campaign = {0} OR campaign_id = {0})"),
         "customer": ListFilter(
             "customer_id = coalesce((SELECT customers.id FROM customers WHERE customers.project_id = $1 "
-            "AND (customers.id = {0} OR customers.source_id = {0}) ORDER BY customers.id = {0} DESC LIMIT 1), {0})"
+            "AND (customers.id = {0} OR customers.source_id = {0}) ORDER BY customers.id = {0} DESC LIMIT 1), "
+            "(SELECT alias.customer_id FROM customer_aliases AS alias WHERE alias.project_id = $1 "
+            "AND alias.reference = {0}), {0})"
         ),
         "created_at[before]": Before("created_at"),
         "created_at[after]": After("created_at"),

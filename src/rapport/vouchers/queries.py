@@ -38,7 +38,8 @@ VOUCHERS = ListSpec(
         "campaign": Equals("campaign"),
         "campaign_id": Equals("campaign_id"),
         "customer": ListFilter(
-            "holder_id IN (SELECT id FROM customers WHERE project_id = $1 AND (id = {0} OR source_id = {0}))"
+            "holder_id IN (SELECT id FROM customers WHERE project_id = $1 AND (id = {0} OR source_id = {0}) "
+            "UNION ALL SELECT customer_id FROM customer_aliases WHERE project_id = $1 AND reference = {0})"
         ),
         "code": Equals("code"),
         "created_at[before]": Before("created_at"),

@@ -300,6 +300,34 @@ async def erase_of_customer(conn: Connection, project_id: int, customer_id: str)
     return int(done.rpartition(" ")[2])
 
 
+async def list_naming(
+    conn: Connection, project_id: int, customer_id: str, since: datetime, until: datetime, named: list[str]
+) -> list[tuple[str, datetime]]:
+    """Return id and time of a customer's messages of a time that hold one of these texts; messages_of_customer."""
+    rows = await conn.fetch(
+        "SELECT id, created_at FROM messages "
+        "WHERE project_id = $1 AND customer_id = $2 AND coalesce(sent_at, created_at) BETWEEN $3 AND $4 "
+        "AND EXISTS (SELECT FROM unnest($5::text[]) AS one (value) "
+        "WHERE strpos(concat_ws(' ', recipient, subject, text_body, html_body, error_message), one.value) > 0)",
+        project_id,
+        customer_id,
+        since,
+        until,
+        named,
+    )
+    return [(row["id"], row["created_at"]) for row in rows]
+
+
+async def empty(conn: Connection, project_id: int, message_ids: list[str]) -> None:
+    """Forget what messages say, and to which address."""
+    await conn.execute(
+        "UPDATE messages SET recipient = NULL, subject = NULL, text_body = NULL, html_body = NULL, "
+        "error_message = NULL WHERE project_id = $1 AND id = ANY ($2)",
+        project_id,
+        message_ids,
+    )
+
+
 async def move_to_customer(
     conn: Connection, project_id: int, giver_id: str, taker_id: str, only: Sequence[str] | None
 ) -> list[str]:
