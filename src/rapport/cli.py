@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
 import msgspec
 import typer
@@ -15,11 +15,13 @@ from rich.table import Table
 from rapport import doctor as examination
 from rapport import serve as server
 from rapport import worker as working
+from rapport.app import HOLDINGS
 from rapport.core import datadir, embedded, logs, migrations, preflight
 from rapport.core.db import Database
-from rapport.core.errors import RapportError
+from rapport.core.errors import NotFound, RapportError
 from rapport.exports import command as exporting
 from rapport.exports.parameters import Parameters, check
+from rapport.privacy import access
 from rapport.projects import actions
 from rapport.projects.models import DEFAULT_PROJECT
 from rapport.settings import Settings, StartError, load
@@ -33,6 +35,8 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+privacy = typer.Typer(help="What is held on persons.", no_args_is_help=True)
+app.add_typer(privacy, name="privacy")
 
 DataDir = Annotated[Path | None, typer.Option(help="Where data is kept (RAPPORT_DATA_DIR, ./data).")]
 DatabaseUrl = Annotated[str | None, typer.Option(help="A PostgreSQL to use in place of the embedded one.")]
@@ -153,6 +157,36 @@ def export_rows(  # noqa: PLR0913, PLR0917 (each is an option)
     except RapportError as error:
         raise StartError(error.details) from None
     typer.echo(f"{count:,} rows", err=True)
+
+
+@privacy.command("export")
+def export_person(
+    project: Annotated[str, typer.Option(help="The project's name.")],
+    customer: Annotated[str, typer.Option(help="The customer's id or source id.")],
+    output: Annotated[Path | None, typer.Option(help="The file to write; the standard output otherwise.")] = None,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write everything that is held on a person as one JSON file."""
+    settings = _settings("privacy", data_dir=data_dir, database_url=database_url)
+
+    async def write(file: BinaryIO) -> None:
+        async with _database(settings) as (url, db):
+            await migrations.check_current(db, url)
+            async for piece in access.pieces_of_project(db, project, HOLDINGS, customer):
+                file.write(piece)
+
+    try:
+        if output is None:
+            asyncio.run(write(sys.stdout.buffer))
+        else:
+            with output.open("wb") as file:
+                output.chmod(0o600)
+                asyncio.run(write(file))
+    except NotFound as error:
+        if output is not None:
+            output.unlink()
+        raise StartError(error.details) from error
 
 
 def _settings(process: str, **options: Any) -> Settings:

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from rapport.core.clock import iso
 from rapport.customers.answers import SimpleCustomer
 from rapport.customers.schemas import CustomerInput, Metadata
-from rapport.events.queries import Tracked
+from rapport.events.models import Event
 from rapport.http.answers import Instant
 from rapport.http.lists import Part
 
@@ -71,12 +71,12 @@ class CustomerEvents(msgspec.Struct, kw_only=True):
     data_ref: Literal["data"] = "data"
 
 
-def event_view(event: Tracked) -> CustomerEvent:
+def event_view(event: Event) -> CustomerEvent:
     """Return a stored event as the list of its customer shows it."""
     return CustomerEvent(id=event.id, type=event.name, metadata=event.metadata, created_at=iso(event.created_at))
 
 
-def events_view(found: Part[Tracked]) -> CustomerEvents:
+def events_view(found: Part[Event]) -> CustomerEvents:
     """Return a part of a customer's events."""
     shown = [event_view(event) for event in found.items]
     return CustomerEvents(

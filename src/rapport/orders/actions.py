@@ -112,9 +112,9 @@ async def _keep_summary(unit: Unit, customer: Customer, before: Order | None, af
         or (new.created_at, new.id) >= (customer.last_order_at, customer.last_order_id or "")
     )
     if newest and new is not None:
-        changed = _with_last(changed, new)
+        changed = with_last(changed, new)
     elif old is not None and old.id == customer.last_order_id:
-        changed = _with_last(changed, await queries.last_counted(unit.conn, unit.project_id, customer.id))
+        changed = with_last(changed, await queries.last_counted(unit.conn, unit.project_id, customer.id))
     unit.put(changed)
 
 
@@ -132,7 +132,8 @@ def _happening(order: Order | None) -> Happening | None:
     return Happening("orders", "", order.created_at, order.total_amount, values)
 
 
-def _with_last(customer: Customer, last: Order | None) -> Customer:
+def with_last(customer: Customer, last: Order | None) -> Customer:
+    """Return the customer with this as the latest order that counts (None: there is none). Pure."""
     return msgspec.structs.replace(
         customer,
         last_order_id=None if last is None else last.id,

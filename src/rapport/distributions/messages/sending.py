@@ -27,7 +27,7 @@ from rapport.distributions.messages.models import (
     Prepared,
     pause_after,
 )
-from rapport.distributions.messages.providers import OUTBOX, Outcome
+from rapport.distributions.messages.providers import OUTBOX, Outcome, file_name
 from rapport.distributions.models import Distribution
 from rapport.distributions.schemas import simple_view as distribution_view
 from rapport.publications import actions as publications
@@ -63,7 +63,6 @@ class Ready(msgspec.Struct, frozen=True):
 
     mail: mail.Mail
     file_name: str
-    customer: Customer
     distribution: Distribution
 
 
@@ -95,7 +94,7 @@ class Sending:
             if message.failures >= MAX_ATTEMPTS:
                 raise Refusal(message.error_key or "worker_ended", message.error_message or "it never came to an end")
             recipient = _recipient(customer)
-            publication = await _publish(unit, message, distribution)
+            publication = await _publish(unit, message, distribution, customer)
             variables = await _variables(unit, message, distribution, customer, publication)
             written, prepared = self._write(message, distribution, customer, recipient, variables, unit)
             if publication is not None:
@@ -105,7 +104,7 @@ class Sending:
             until = unit.now + self._lease
             if not await queries.start_sending(unit.conn, project_id, message.id, message.attempts, until, prepared):
                 return None
-            return Ready(written, _file_name(message), customer, distribution)
+            return Ready(written, file_name(message.id, message.created_at), distribution)
 
         return await self._writer.commit(internal(project_id), work)
 
@@ -142,8 +141,8 @@ class Sending:
         )
         return written, prepared
 
-    async def record(self, project_id: int, message: Claimed, ready: Ready, outcome: Outcome) -> None:
-        """Write what came of handing the message over."""
+    async def record(self, project_id: int, message: Claimed, ready: Ready, outcome: Outcome) -> bool:
+        """Write what came of handing the message over; return whether the customer was erased meanwhile."""
         error = (outcome.key, outcome.message)
         if outcome.kind == "later":
             await self.put_off(project_id, message, error)
@@ -152,7 +151,8 @@ class Sending:
         elif outcome.kind == "doubtful":
             await self._finish(project_id, message, "UNCERTAIN", error)
         else:
-            await self._sent(project_id, message, ready)
+            return await self._sent(project_id, message, ready)
+        return False
 
     async def put_off(self, project_id: int, message: Claimed, error: tuple[str, str]) -> None:
         """Try again later, or give up after the last attempt; nothing has been handed over."""
@@ -179,15 +179,18 @@ class Sending:
 
         await self._writer.commit(internal(project_id), work)
 
-    async def _sent(self, project_id: int, message: Claimed, ready: Ready) -> None:
-        async def work(unit: Unit) -> None:
-            await unit.open()
-            done = await queries.finish(unit.conn, project_id, message.id, message.attempts, "SENT", sent_at=unit.now)
-            if done:
-                payload = _payload(ready.customer, ready.distribution, message) | {"sent_at": iso(unit.now)}
-                unit.log("customer.email.sent", ready.customer, payload, ready.distribution.campaign_id)
+    async def _sent(self, project_id: int, message: Claimed, ready: Ready) -> bool:
+        """Write that it was handed over, and log it with the customer if they are still there."""
 
-        await self._writer.commit(internal(project_id), work)
+        async def work(unit: Unit) -> bool:
+            customer = await unit.find_locked(message.customer_id)
+            ended = await queries.finish(unit.conn, project_id, message.id, message.attempts, "SENT", sent_at=unit.now)
+            if ended.is_written and customer is not None:
+                payload = _payload(customer, ready.distribution, message) | {"sent_at": iso(unit.now)}
+                unit.log("customer.email.sent", customer, payload, ready.distribution.campaign_id)
+            return ended.is_erased
+
+        return await self._writer.commit(internal(project_id), work)
 
     async def fail(self, project_id: int, message: Claimed, refusal: Refusal) -> None:
         """End a message for good, and log it with the customer."""
@@ -196,11 +199,11 @@ class Sending:
             customer = await unit.find_locked(message.customer_id)
             distribution = await distributions.find(unit.conn, project_id, message.distribution_id)
             error = (refusal.key, refusal.message)
-            done = await queries.finish(unit.conn, project_id, message.id, message.attempts, "FAILED", error=error)
-            if not done or customer is None:
+            ended = await queries.finish(unit.conn, project_id, message.id, message.attempts, "FAILED", error=error)
+            if not ended.is_written or customer is None:
                 return
             if refusal.unpublished is not None:
-                await _log_unpublished(unit, refusal.unpublished, message, distribution)
+                await _log_unpublished(unit, refusal.unpublished, message, distribution, customer)
             if distribution is not None:
                 payload = _payload(customer, distribution, message) | {"failed_at": iso(unit.now)}
                 unit.log("customer.email.failed", customer, payload, distribution.campaign_id)
@@ -229,7 +232,7 @@ def _recipient(customer: Customer) -> str:
         raise Refusal("invalid_email", f"{customer.email!r} is not an address that mail can be sent to") from error
 
 
-async def _publish(unit: Unit, message: Claimed, distribution: Distribution) -> Publication | None:
+async def _publish(unit: Unit, message: Claimed, distribution: Distribution, customer: Customer) -> Publication | None:
     """Give the (locked) customer a code under the message's id: asked again, it is the same code."""
     if distribution.campaign_id is None:
         return None
@@ -237,7 +240,7 @@ async def _publish(unit: Unit, message: Claimed, distribution: Distribution) -> 
         publication = await publications.publish(
             unit,
             distribution.campaign_id,
-            message.customer_id,
+            customer.id,
             source_id=message.id,
             channel=distribution.channel,
             reuse=True,
@@ -254,14 +257,12 @@ async def _publish(unit: Unit, message: Claimed, distribution: Distribution) -> 
 
 
 async def _log_unpublished(
-    unit: Unit, error: RapportError, message: Claimed, distribution: Distribution | None
+    unit: Unit, error: RapportError, message: Claimed, distribution: Distribution | None, customer: Customer
 ) -> None:
     """Keep that the (locked) customer got no code, as publishing through the API does."""
     campaign_id = None if distribution is None else distribution.campaign_id
     campaign = None if campaign_id is None else await campaigns.find(unit.conn, unit.project_id, campaign_id)
-    await publications.fail(
-        unit, error, message.customer_id, campaign=campaign, source_id=message.id, channel=message.channel
-    )
+    await publications.fail(unit, error, customer.id, campaign=campaign, source_id=message.id, channel=message.channel)
 
 
 async def _variables(
@@ -283,7 +284,3 @@ async def _variables(
         known["voucher"] = voucher_view(publication.voucher)
         known["campaign"] = {"id": distribution.campaign_id, "name": publication.row.campaign}
     return templates.values(known)  # type: ignore[no-any-return]
-
-
-def _file_name(message: Claimed) -> str:
-    return f"{message.created_at:%Y%m%dT%H%M%S}.{message.created_at.microsecond // 1000:03d}Z_{message.id}.eml"
