@@ -14,18 +14,23 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from rapport import __version__
 from rapport.async_actions import routes as async_actions
 from rapport.campaigns import routes as campaigns
+from rapport.consents import pages
+from rapport.consents import routes as consents
 from rapport.core import preflight
 from rapport.core import queries as server
 from rapport.core.db import Database
 from rapport.core.ids import new_request_id
 from rapport.customers import routes as customers
 from rapport.customers.writes import Writer
+from rapport.devices import routes as devices
 from rapport.distributions import routes as distributions
-from rapport.distributions.queries import of_segment
+from rapport.distributions.messages.queries import in_flight
+from rapport.distributions.queries import of_consent, of_segment
 from rapport.events import routes as events
 from rapport.http import docs_page, openapi
 from rapport.http.bodies import answer
 from rapport.http.caller import Caller, Health, KeyRing, server_caller
+from rapport.http.cors import open_to_pages
 from rapport.http.errors import exception_handlers
 from rapport.http.metrics import metrics
 from rapport.http.openapi import operation
@@ -56,6 +61,8 @@ ROUTERS = (
     publications.router,
     distributions.router,
     async_actions.router,
+    consents.router,
+    devices.router,
 )
 
 
@@ -120,6 +127,8 @@ def create_app(settings: Settings) -> ASGIApp:
         app.state.writer = Writer(db, SegmentDecider())
         app.state.segment_users = (using_segment, of_segment)
         app.state.segment_listeners = (of_segment,)
+        app.state.consent_users = (of_consent,)
+        app.state.in_flight = in_flight
         app.state.metrics = (audit_counts,)
         log.info("the API is at work")
         try:
@@ -128,7 +137,7 @@ def create_app(settings: Settings) -> ASGIApp:
             await db.close()
 
     app = Litestar(
-        route_handlers=[*ROUTERS, health, metrics, openapi_document, docs],
+        route_handlers=[*ROUTERS, *pages.handlers, health, metrics, openapi_document, docs],
         dependencies={
             "caller": Provide(server_caller),
             "writer": Provide(get_writer, sync_to_thread=False),
@@ -140,4 +149,4 @@ def create_app(settings: Settings) -> ASGIApp:
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
     )
-    return keep_slashes(app)
+    return open_to_pages(keep_slashes(app))

@@ -1,4 +1,4 @@
-"""What a customer does in shops made of brick: visits and purchases by location, as the customer object shows them. Pure.
+"""What a customer does in shops made of brick: visits and purchases by location, as the API shows them. Pure.
 
     {"visits": {"count": 2}, "purchases": {"count": 1, "amount": 1999}, "first_visit_at": …, "last_visit_at": …,
      "first_purchase_at": …, "last_purchase_at": …, "locations": {"<id>": {"name", "visits", "purchases", "amount", …}}}
@@ -53,7 +53,7 @@ def read_location(given: LocationInput | None) -> dict[str, str] | None:
 
 def key_of(location: dict[str, str]) -> str:
     """Return what a location goes by."""
-    return location.get("id") or location["source_id"]
+    return location["id"] if "id" in location else location["source_id"]
 
 
 def _span(known: dict[str, Any], what: str, first_at: str, last_at: str) -> dict[str, str]:
@@ -63,7 +63,7 @@ def _span(known: dict[str, Any], what: str, first_at: str, last_at: str) -> dict
 
 
 def _last_seen(location: dict[str, Any]) -> str:
-    return max(location.get("last_visit_at", ""), location.get("last_purchase_at", ""))
+    return str(max(location.get("last_visit_at", ""), location.get("last_purchase_at", "")))
 
 
 def _kept(locations: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -31,8 +31,8 @@ class Customer(msgspec.Struct, frozen=True):
     """One customer row. Amounts are minor units, instants aware UTC in milliseconds.
 
     The JSON parts (`address`, `metadata`, `redemptions`, `loyalty`, `referrals`, `events`, `last_order_products`,
-    `consents`, `devices`, `marketing`, `in_store`) have the shape the API shows. They are shared between copies: replace
-    them, never change them in place.
+    `consents`, `devices`, `marketing`, `in_store`) have the shape the API shows. They are shared between copies:
+    replace them, never change them in place.
     """
 
     id: str

@@ -9,6 +9,7 @@ import msgspec
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
+from rapport.http.caller import CLIENT_HEADERS, SERVER_HEADERS
 from rapport.http.errors import ErrorBody
 from rapport.http.lists import InstantFilter, ListSpec
 
@@ -30,6 +31,15 @@ _ANSWERS: Final = {
     "create-publication": "The publication, with its voucher",
     "create-publication-1": "The publication, with its voucher",
     "track-custom-event": "The event",
+    "track-custom-event-client-side": "That the event was taken",
+    "list-consents": "All consents of the project",
+    "update-customers-consents": "The customer's consents",
+    "list-customer-consents": "What the customer said, with the consents as they are now",
+    "receive-inbound-message": "What the message meant",
+    "add-customer-device": "The device",
+    "list-customer-devices": "The customer's devices",
+    "record-customer-interaction": "The interaction",
+    "list-customer-interactions": "The customer's interactions",
     "get-distribution-message": "The message, with its bodies",
     "resend-distribution-message": "The message",
     "redeem-stacked-discounts": "The redemptions, one for each redeemable, and the order as they leave it",
@@ -51,11 +61,12 @@ def operation(
     query: Mapping[str, dict[str, Any]] | None = None,
     upload: str | None = None,
     secured: bool = True,
+    client: bool = False,
 ) -> dict[str, Any]:
     """Declare a handler's operation: its id in the reference, the struct of its body and answer, the list it pages.
 
     `query`: schemas of further query parameters; an object is written `name[key]=…`. `upload`: the media type of the
-    one file that the body is, as the part `file` of a form.
+    one file that the body is, as the part `file` of a form. `client`: it takes a client key, not a server's.
     """
     return {
         "operation_id": operation_id,
@@ -65,6 +76,7 @@ def operation(
         "query": query or {},
         "upload": upload,
         "secured": secured,
+        "client": client,
     }
 
 
@@ -169,7 +181,8 @@ def _describe(handler: HTTPRouteHandler, path: str, schemas: dict[Any, dict[str,
     parameters += [_further_parameter(name, schema) for name, schema in declared["query"].items()]
     error = {"description": "The error", "content": {"application/json": {"schema": schemas[ErrorBody]}}}
     operation_id = _operation_id(handler, path)
-    tag = path.split("/")[2] if path.startswith("/v1/") else "server"
+    parts = path.removeprefix("/client").split("/")
+    tag = parts[2] if parts[1] == "v1" else "server"
     described: dict[str, Any] = {
         "operationId": operation_id,
         "tags": [tag],
@@ -183,7 +196,7 @@ def _describe(handler: HTTPRouteHandler, path: str, schemas: dict[Any, dict[str,
         },
     }
     if declared["secured"]:
-        described["security"] = [{"X-App-Id": [], "X-App-Token": []}]
+        described["security"] = [{name: [] for name in (CLIENT_HEADERS if declared["client"] else SERVER_HEADERS)}]
     if declared["body"] is not None or declared["upload"] is not None:
         described["requestBody"] = _body(declared, schemas)
     return described
@@ -206,7 +219,7 @@ def document(app: Litestar, version: str) -> dict[str, Any]:
         path = _PARAMETER.sub(r"{\1}", raw_path)
         for method in sorted(handler.http_methods - {"OPTIONS", "HEAD"}):
             paths.setdefault(path, {})[method.lower()] = _describe(handler, path, schemas)
-    keys = {name: {"type": "apiKey", "in": "header", "name": name} for name in ("X-App-Id", "X-App-Token")}
+    keys = {name: {"type": "apiKey", "in": "header", "name": name} for name in SERVER_HEADERS + CLIENT_HEADERS}
     return {
         "openapi": "3.1.0",
         "info": {

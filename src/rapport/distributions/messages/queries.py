@@ -1,5 +1,6 @@
 """All SQL of messages."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -204,6 +205,22 @@ async def finish(
         sent_at,
     )
     return bool(done == "UPDATE 1")
+
+
+async def in_flight(conn: Connection, project_id: int, customer_ids: Collection[str], offset: timedelta) -> int:
+    """Return how many messages to these customers are being handed over; the index is messages_leased.
+
+    What a dead worker left behind is among them until its lease is over: nobody knows whether it is dead.
+    """
+    return int(
+        await conn.fetchval(
+            "SELECT count(*) FROM messages WHERE project_id = $1 AND state = 'SENDING' AND customer_id = ANY ($2) "
+            f"AND lease_until > {_NOW.format('$3')}",
+            project_id,
+            list(customer_ids),
+            offset,
+        )
+    )
 
 
 async def put_off(
