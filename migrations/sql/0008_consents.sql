@@ -33,6 +33,7 @@ CREATE UNIQUE INDEX consents_by_name ON consents (project_id, name) WHERE delete
 CREATE TABLE consent_changes (
     project_id integer NOT NULL,
     id text COLLATE "C" NOT NULL,
+    seq bigint GENERATED ALWAYS AS IDENTITY,
     customer_id text COLLATE "C" NOT NULL,
     consent_id text COLLATE "C" NOT NULL,
     -- NULL: on every channel.
@@ -51,7 +52,7 @@ CREATE TABLE consent_changes (
     group_id text COLLATE "C" NOT NULL,
     PRIMARY KEY (project_id, id)
 );
-CREATE INDEX consent_changes_of_customer ON consent_changes (project_id, customer_id, recorded_at, id);
+CREATE INDEX consent_changes_of_customer ON consent_changes (project_id, customer_id, recorded_at, seq);
 
 CREATE TABLE devices (
     project_id integer NOT NULL,

@@ -83,7 +83,7 @@ def test_what_a_client_says_is_kept_as_the_clients(api: Any, client: Api) -> Non
     customer = api.call("GET", "/v1/customers/ann")
     assert customer["consents"]["unsubscribed"]["given"] is True
     assert (customer["name"], customer["events"]["seen"]["count"]) == ("Ann", 1)
-    entries = api.call("GET", "/v1/customers/ann/activity")["data"]
+    entries = api.call("GET", "/v1/customers/ann/activity", params={"additions": "true"})["data"]
     assert {entry["data"]["event_source"]["channel"] for entry in entries} == {"CLIENT_API"}
     assert api.call("GET", "/v1/customers/ann/consents")["data"][0]["event_source"]["channel"] == "CLIENT_API"
 

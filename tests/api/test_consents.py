@@ -78,7 +78,7 @@ def test_a_project_has_so_many_consents_at_most(api: Any) -> None:
     [
         lambda known: {known: True, "unsubscribed": False},
         lambda known: {"consents": {known: True, "unsubscribed": False}},
-        lambda known: {"newsletter": True, "unsubscribed": {"given": False}},
+        lambda _known: {"newsletter": True, "unsubscribed": {"given": False}},
     ],
 )
 def test_the_old_bodies_and_ours_say_the_same(api: Any, newsletter: str, ann: str, body: Any) -> None:
@@ -128,7 +128,9 @@ async def test_late_and_repeated_words_change_nothing_but_the_history(
 def test_the_activity_says_what_was_given_and_what_was_revoked(api: Any, newsletter: str, ann: str) -> None:
     say(api, {newsletter: {"given": True, "channels": ["email"]}, "unsubscribed": True})
     say(api, {"unsubscribed": False})
-    entries = api.call("GET", f"/v1/customers/{ann}/activity", params={"order": "created_at"})["data"][1:]
+    entries = api.call("GET", f"/v1/customers/{ann}/activity", params={"order": "created_at", "additions": "true"})[
+        "data"
+    ][1:]
     found = [(entry["type"], entry["data"]["data"]["consents"]) for entry in entries]
     opt_out = {"id": "unsubscribed", "name": "Opt-out of all communication", "object": "consent"}
     assert found == [
@@ -245,8 +247,9 @@ def test_a_stop_word_unsubscribes_everyone_with_the_address(api: Any, ann: str, 
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"channel": "email", "from": "+48600100200", "text": "stop"}, {"channel": "sms", "from": "a@b.c", "text": "stop"},
-     {"channel": "push", "from": "xyz", "text": "stop"}, {"channel": "sms", "from": "+48600", "text": "st\0op"},
+    [{}, {"channel": "email", "from": "+48600100200", "text": "stop"},
+     {"channel": "sms", "from": "a@b.c", "text": "stop"}, {"channel": "push", "from": "xyz", "text": "stop"},
+     {"channel": "sms", "from": "+48600", "text": "st\0op"},
      {"channel": "sms", "from": "+48600", "text": "stop", "at": "soon"}],
 )  # fmt: skip
 def test_an_inbound_message_from_nowhere_is_refused(api: Any, body: Any) -> None:

@@ -17,6 +17,7 @@ CHANGES = ListSpec(
     row=Change,
     orders={"recorded_at": "recorded_at", "at": "at"},
     default_order="-recorded_at",
+    tie="seq",
     filters={"consent_id": Equals("consent_id"), "channel": Equals("channel")},
 )
 GATHERED_AT_ONCE = 500
@@ -176,15 +177,15 @@ async def at_phone(conn: Connection, project_id: int, number: str, after: str, l
 
 async def gather(conn: Connection, project_id: int, customer: Customer) -> AsyncIterator[Change]:
     """Yield what a person said about consents, oldest first."""
-    since, last = EARLIEST, ""
+    since, last = EARLIEST, 0
     query = (
-        f"SELECT {_CHANGE} FROM consent_changes WHERE project_id = $1 AND customer_id = $2 "
-        "AND (recorded_at, id) > ($3, $4) ORDER BY recorded_at, id LIMIT $5"
+        f"SELECT {_CHANGE}, seq FROM consent_changes WHERE project_id = $1 AND customer_id = $2 "
+        "AND (recorded_at, seq) > ($3, $4) ORDER BY recorded_at, seq LIMIT $5"
     )
     while rows := await conn.fetch(query, project_id, customer.id, since, last, GATHERED_AT_ONCE):
         for row in rows:
-            yield Change(*row)
-        since, last = rows[-1]["recorded_at"], rows[-1]["id"]
+            yield Change(*row[:-1])
+        since, last = rows[-1]["recorded_at"], rows[-1]["seq"]
 
 
 async def erase(conn: Connection, project_id: int, customer: Customer) -> int:

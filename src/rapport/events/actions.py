@@ -95,4 +95,5 @@ async def track_from_client(writer: Writer, signature: Signature, data: ClientEv
     source_id = check_client_name(data.customer.source_id)
     named = {name: getattr(data, name) for name in data.__struct_fields__ if name != "customer"}
     await track(writer, signature, EventInput(customer=CustomerInput(**msgspec.structs.asdict(data.customer)), **named))
-    return ClientEventView(type=data.event, customer={"source_id": source_id, "object": "customer"})
+    customer = {"source_id": source_id, "object": "customer"}
+    return ClientEventView(type=data.event, customer=customer, metadata=data.metadata or {})

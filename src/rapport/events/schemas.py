@@ -56,6 +56,7 @@ class ClientEventView(msgspec.Struct, kw_only=True):
 
     type: str
     customer: dict[str, Any]
+    metadata: dict[str, Any]
     referral: None = None
     loyalty: None = None
     object: str = "event"
