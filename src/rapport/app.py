@@ -15,6 +15,8 @@ from rapport import __version__
 from rapport.async_actions import routes as async_actions
 from rapport.campaigns import removal as campaign_removal
 from rapport.campaigns import routes as campaigns
+from rapport.consents import pages
+from rapport.consents import routes as consents
 from rapport.core import preflight
 from rapport.core import queries as server
 from rapport.core.db import Database
@@ -23,15 +25,18 @@ from rapport.customers import activity_holding as logged
 from rapport.customers import routes as customers
 from rapport.customers.holdings import Holding
 from rapport.customers.writes import Writer
+from rapport.devices import routes as devices
 from rapport.distributions import routes as distributions
 from rapport.distributions.messages import holding as written
-from rapport.distributions.queries import of_segment
+from rapport.distributions.messages.queries import in_flight
+from rapport.distributions.queries import of_consent, of_segment
 from rapport.events import holding as tracked
 from rapport.events import routes as events
 from rapport.exports import routes as exports
 from rapport.http import docs_page, openapi
 from rapport.http.bodies import answer
 from rapport.http.caller import Caller, Health, KeyRing, server_caller
+from rapport.http.cors import open_to_pages
 from rapport.http.errors import exception_handlers
 from rapport.http.idempotency.layer import Idempotency
 from rapport.http.metrics import metrics
@@ -80,6 +85,8 @@ ROUTERS = (
     exports.router,
     merges.router,
     privacy.router,
+    consents.router,
+    devices.router,
 )
 
 
@@ -169,6 +176,8 @@ def create_app(settings: Settings) -> ASGIApp:
         app.state.segment_users = (using_segment, of_segment)
         app.state.segment_listeners = (of_segment,)
         app.state.bin_kinds = {"campaign": campaign_removal.bin_kind, "voucher": voucher_removal.bin_kind}
+        app.state.consent_users = (of_consent,)
+        app.state.in_flight = in_flight
         app.state.metrics = (audit_counts,)
         log.info("the API is at work")
         try:
@@ -177,7 +186,7 @@ def create_app(settings: Settings) -> ASGIApp:
             await db.close()
 
     app = Litestar(
-        route_handlers=[*ROUTERS, health, metrics, openapi_document, docs],
+        route_handlers=[*ROUTERS, *pages.handlers, health, metrics, openapi_document, docs],
         dependencies={
             "caller": Provide(server_caller),
             "writer": Provide(get_writer, sync_to_thread=False),
@@ -190,4 +199,4 @@ def create_app(settings: Settings) -> ASGIApp:
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
     )
-    return Idempotency(keep_slashes(app), app, max_body_bytes=settings.max_body_bytes)
+    return Idempotency(open_to_pages(keep_slashes(app)), app, max_body_bytes=settings.max_body_bytes)

@@ -74,6 +74,10 @@ _UPDATE_TYPES = {
     "loyalty": "jsonb",
     "referrals": "jsonb",
     "events": "jsonb",
+    "consents": "jsonb",
+    "devices": "jsonb",
+    "marketing": "jsonb",
+    "in_store": "jsonb",
 }
 _UPDATE = (
     "UPDATE customers SET "

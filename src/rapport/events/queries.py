@@ -28,16 +28,19 @@ async def insert(
     at: datetime,
     event_id: str,
     metadata: dict[str, Any],
+    location: dict[str, str] | None,
 ) -> None:
     """Insert one event."""
     await conn.execute(
-        "INSERT INTO events (project_id, customer_id, name, created_at, id, metadata) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO events (project_id, customer_id, name, created_at, id, metadata, location) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7)",
         project_id,
         customer_id,
         name,
         at,
         event_id,
         metadata,
+        location,
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
+from rapport.http.caller import CLIENT_HEADERS, SERVER_HEADERS
 from rapport.http.errors import ErrorBody
 from rapport.http.lists import InstantFilter, ListFilter, ListSpec, OneOf
 
@@ -46,6 +47,15 @@ _ANSWERS: Final = {
     "get-export": "The export; to a request with its token, the file",
     "create-order-export": "The export",
     "track-custom-event": "The event",
+    "track-custom-event-client-side": "That the event was taken",
+    "list-consents": "All consents of the project",
+    "update-customers-consents": "The customer's consents",
+    "list-customer-consents": "What the customer said, with the consents as they are now",
+    "receive-inbound-message": "What the message meant",
+    "add-customer-device": "The device",
+    "list-customer-devices": "The customer's devices",
+    "record-customer-interaction": "The interaction",
+    "list-customer-interactions": "The customer's interactions",
     "get-distribution-message": "The message, with its bodies",
     "resend-distribution-message": "The message",
     "redeem-stacked-discounts": "The redemptions, one for each redeemable, and the order as they leave it",
@@ -70,6 +80,7 @@ def operation(  # noqa: PLR0913 (what may be said of an operation)
     upload: str | None = None,
     download: str | None = None,
     secured: bool = True,
+    client: bool = False,
 ) -> dict[str, Any]:
     """Declare a handler's operation: its id in the reference, the struct of its body and answer, the list it pages.
 
@@ -77,7 +88,7 @@ def operation(  # noqa: PLR0913 (what may be said of an operation)
     answer 202 to a request whose work goes on. `query`: schemas of further query parameters; an object is written
     `name[key]=…`. `upload`: the media type of the one file that the body is, as the part `file` of a form. `download`:
     the media type of a file that is answered in place of `answer` to a request that shows a token, which then needs no
-    key.
+    key. `client`: it takes a client key, not a server's.
     """
     return {
         "operation_id": operation_id,
@@ -90,6 +101,7 @@ def operation(  # noqa: PLR0913 (what may be said of an operation)
         "upload": upload,
         "download": download,
         "secured": secured,
+        "client": client,
     }
 
 
@@ -204,7 +216,8 @@ def _describe(handler: HTTPRouteHandler, method: str, path: str, schemas: dict[A
     parameters += [_further_parameter(name, schema) for name, schema in declared["query"].items()]
     error = {"description": "The error", "content": {"application/json": {"schema": schemas[ErrorBody]}}}
     operation_id = _operation_id(handler, path)
-    tag = path.split("/")[2] if path.startswith("/v1/") else "server"
+    parts = path.removeprefix("/client").split("/")
+    tag = parts[2] if parts[1] == "v1" else "server"
     described: dict[str, Any] = {
         "operationId": operation_id,
         "tags": [tag],
@@ -222,7 +235,8 @@ def _describe(handler: HTTPRouteHandler, method: str, path: str, schemas: dict[A
         content = {"application/json": {"schema": schema}}
         described["responses"]["202"] = {"description": "The work goes on", "content": content}
     if declared["secured"]:
-        described["security"] = [{"X-App-Id": [], "X-App-Token": []}, *([{}] if declared["download"] else [])]
+        headers = CLIENT_HEADERS if declared["client"] else SERVER_HEADERS
+        described["security"] = [{name: [] for name in headers}, *([{}] if declared["download"] else [])]
     if declared["body"] is not None or declared["upload"] is not None:
         described["requestBody"] = _body(declared, schemas)
     return described
@@ -245,7 +259,7 @@ def document(app: Litestar, version: str) -> dict[str, Any]:
         path = _PARAMETER.sub(r"{\1}", raw_path)
         for method in sorted(handler.http_methods - {"OPTIONS", "HEAD"}):
             paths.setdefault(path, {})[method.lower()] = _describe(handler, method, path, schemas)
-    keys = {name: {"type": "apiKey", "in": "header", "name": name} for name in ("X-App-Id", "X-App-Token")}
+    keys = {name: {"type": "apiKey", "in": "header", "name": name} for name in SERVER_HEADERS + CLIENT_HEADERS}
     return {
         "openapi": "3.1.0",
         "info": {

@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator, Sequence
 
+from rapport.core.clock import iso
 from rapport.core.db import Connection, columns
+from rapport.customers.in_store import Purchases
 from rapport.customers.queries import OF_CUSTOMER
 from rapport.http.lists import Found, ListSpec, Page
 from rapport.http.queries import fetch_page
@@ -22,6 +24,15 @@ _NAMES = Order.__struct_fields__
 _VALUES = ", ".join(f"${index}" for index in range(2, len(_NAMES) + 2))
 _INSERT = f"INSERT INTO orders (project_id, {_COLUMNS}) VALUES ($1, {_VALUES}) ON CONFLICT DO NOTHING"
 _SETS = ", ".join(f"{name} = ${index}" for index, name in enumerate(_NAMES, start=2))
+
+_IN_STORE = """
+SELECT (array_agg(location ORDER BY created_at DESC, id DESC))[1] AS location, count(*) AS number,
+    sum(total_amount) AS amount, min(created_at) AS first_at, max(created_at) AS last_at
+FROM orders
+WHERE project_id = $1 AND customer_id = $2 AND location IS NOT NULL AND status IN ('PAID', 'FULFILLED')
+GROUP BY coalesce(location ->> 'id', location ->> 'source_id')
+ORDER BY max(created_at), min(id)
+"""
 
 
 async def find(conn: Connection, project_id: int, reference: str, *, lock: bool = False) -> Order | None:
@@ -62,6 +73,15 @@ async def last_counted(conn: Connection, project_id: int, customer_id: str) -> O
         customer_id,
     )
     return None if row is None else Order(*row)
+
+
+async def purchases_in_store(conn: Connection, project_id: int, customer_id: str) -> list[Purchases]:
+    """Return what a customer's counted orders at each location come to; the index is orders_in_store."""
+    rows = await conn.fetch(_IN_STORE, project_id, customer_id)
+    return [
+        Purchases(row["location"], row["number"], int(row["amount"]), iso(row["first_at"]), iso(row["last_at"]))
+        for row in rows
+    ]
 
 
 async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Order]:

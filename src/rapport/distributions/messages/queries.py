@@ -1,6 +1,6 @@
 """All SQL of messages."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -252,6 +252,22 @@ async def finish(
         sent_at,
     )
     return Ended(row is not None, row is not None and row["is_erased"])
+
+
+async def in_flight(conn: Connection, project_id: int, customer_ids: Collection[str], offset: timedelta) -> int:
+    """Return how many messages to these customers are being handed over; the index is messages_leased.
+
+    What a dead worker left behind is among them until its lease is over: nobody knows whether it is dead.
+    """
+    return int(
+        await conn.fetchval(
+            "SELECT count(*) FROM messages WHERE project_id = $1 AND state = 'SENDING' AND customer_id = ANY ($2) "
+            f"AND lease_until > {_NOW.format('$3')}",
+            project_id,
+            list(customer_ids),
+            offset,
+        )
+    )
 
 
 async def put_off(
