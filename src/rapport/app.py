@@ -25,11 +25,12 @@ from rapport.distributions.queries import of_segment
 from rapport.events import routes as events
 from rapport.http import docs_page, openapi
 from rapport.http.bodies import answer
-from rapport.http.caller import Caller, Health, KeyRing, server_caller
+from rapport.http.caller import Caller, Health, KeyRing, management_caller, server_caller
 from rapport.http.errors import exception_handlers
 from rapport.http.metrics import metrics
 from rapport.http.openapi import operation
 from rapport.http.paths import keep_slashes, restored
+from rapport.metadata import routes as metadata
 from rapport.orders import routes as orders
 from rapport.projects import queries as projects
 from rapport.publications import routes as publications
@@ -56,6 +57,7 @@ ROUTERS = (
     publications.router,
     distributions.router,
     async_actions.router,
+    metadata.router,
 )
 
 
@@ -131,6 +133,7 @@ def create_app(settings: Settings) -> ASGIApp:
         route_handlers=[*ROUTERS, health, metrics, openapi_document, docs],
         dependencies={
             "caller": Provide(server_caller),
+            "management_caller": Provide(management_caller),
             "writer": Provide(get_writer, sync_to_thread=False),
         },
         exception_handlers=exception_handlers(),

@@ -68,17 +68,17 @@ class KeyRing:
         self._find_key = find_key
         self._known: dict[str, tuple[float, Key, Source]] = {}
 
-    async def check(self, app_id: str | None, token: str | None) -> tuple[Key, Source]:
-        """Return the key that the two headers name. Raises Unauthorized."""
+    async def check(self, app_id: str | None, token: str | None, who: str = "App") -> tuple[Key, Source]:
+        """Return the key that the two headers name; `who` is the middle of their names. Raises Unauthorized."""
         if not app_id or not token:
-            raise Unauthorized("Missing X-App-Id or X-App-Token header")
+            raise Unauthorized(f"Missing X-{who}-Id or X-{who}-Token header")
         now = time.monotonic()
         known = self._known.get(app_id)
         if known is None or known[0] < now:
             async with self._db.read() as conn:
                 key = await self._find_key(conn, app_id)
             if key is None:
-                raise Unauthorized("Unknown X-App-Id or wrong X-App-Token")
+                raise Unauthorized(f"Unknown X-{who}-Id or wrong X-{who}-Token")
             if len(self._known) >= MAX_CACHED_KEYS:
                 self._known.clear()
             source = Source("API", {"name": key.name, "app_id": key.app_id})
@@ -86,7 +86,7 @@ class KeyRing:
         _, key, source = known
         if not hmac.compare_digest(hashlib.sha256(token.encode()).digest(), key.token_hash):
             self._known.pop(app_id, None)
-            raise Unauthorized("Unknown X-App-Id or wrong X-App-Token")
+            raise Unauthorized(f"Unknown X-{who}-Id or wrong X-{who}-Token")
         return key, source
 
 
@@ -95,6 +95,16 @@ async def server_caller(request: Request[None, None, State]) -> Caller:
     ring: KeyRing = request.app.state.key_ring
     key, source = await ring.check(request.headers.get("x-app-id"), request.headers.get("x-app-token"))
     if key.kind != "server":
+        raise Unauthorized(f"A {key.kind} key may not call this operation")
+    return Caller(key.project_id, request.app.state.db, request.scope["state"]["request_id"], source)
+
+
+async def management_caller(request: Request[None, None, State]) -> Caller:
+    """Authenticate a request of the management API. Raises Unauthorized."""
+    ring: KeyRing = request.app.state.key_ring
+    headers = request.headers
+    key, source = await ring.check(headers.get("x-management-id"), headers.get("x-management-token"), "Management")
+    if key.kind != "management":
         raise Unauthorized(f"A {key.kind} key may not call this operation")
     return Caller(key.project_id, request.app.state.db, request.scope["state"]["request_id"], source)
 

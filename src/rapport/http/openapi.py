@@ -15,6 +15,8 @@ from rapport.http.lists import InstantFilter, ListSpec
 _TEMPLATE: Final = "#/components/schemas/{name}"
 _PARAMETER: Final = re.compile(r"{(\w+)(?::\w+)?}")
 
+_KEY_HEADERS: Final = ("X-App-Id", "X-App-Token", "X-Management-Id", "X-Management-Token")
+
 # What an operation answers, where it is neither a list nor the object that its path is named for.
 _ANSWERS: Final = {
     "health": "The server's version",
@@ -39,6 +41,17 @@ _ANSWERS: Final = {
     "validate-stacked-discounts": "Whether the redeemables can be redeemed, and the order as they would leave it",
     "validate-voucher": "Whether the code can be redeemed, and the order as it would leave it",
     "create-validation-rule-assignment": "The assignment",
+    "list-metadata-schemas": "All metadata schemas",
+    "list-metadata-schemas-1": "All metadata schemas",
+    "create-metadata-schema": "The metadata schema",
+    "get-metadata-schema-1": "The metadata schema",
+    "update-metadata-schema": "The metadata schema",
+    "purge-metadata-property": "The purge has begun",
+    "list-custom-event-schemas": "All custom event schemas",
+    "create-custom-event-schema": "The custom event schema",
+    "get-custom-event-schema": "The custom event schema",
+    "update-custom-event-schema": "The custom event schema",
+    "copy-schemas": "What was copied",
 }
 
 
@@ -51,11 +64,12 @@ def operation(
     query: Mapping[str, dict[str, Any]] | None = None,
     upload: str | None = None,
     secured: bool = True,
+    management: bool = False,
 ) -> dict[str, Any]:
     """Declare a handler's operation: its id in the reference, the struct of its body and answer, the list it pages.
 
     `query`: schemas of further query parameters; an object is written `name[key]=…`. `upload`: the media type of the
-    one file that the body is, as the part `file` of a form.
+    one file that the body is, as the part `file` of a form. `management`: it takes the key of the management API.
     """
     return {
         "operation_id": operation_id,
@@ -65,6 +79,7 @@ def operation(
         "query": query or {},
         "upload": upload,
         "secured": secured,
+        "management": management,
     }
 
 
@@ -156,6 +171,12 @@ def _success(handler: HTTPRouteHandler, operation_id: str, tag: str, schemas: di
     }
 
 
+def _tag(path: str) -> str:
+    if path.startswith("/management/"):
+        return "management"
+    return path.split("/")[2] if path.startswith("/v1/") else "server"
+
+
 def _describe(handler: HTTPRouteHandler, path: str, schemas: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     declared = handler.opt
     lines = inspect.getdoc(handler.fn) or ""
@@ -169,7 +190,7 @@ def _describe(handler: HTTPRouteHandler, path: str, schemas: dict[Any, dict[str,
     parameters += [_further_parameter(name, schema) for name, schema in declared["query"].items()]
     error = {"description": "The error", "content": {"application/json": {"schema": schemas[ErrorBody]}}}
     operation_id = _operation_id(handler, path)
-    tag = path.split("/")[2] if path.startswith("/v1/") else "server"
+    tag = _tag(path)
     described: dict[str, Any] = {
         "operationId": operation_id,
         "tags": [tag],
@@ -183,7 +204,8 @@ def _describe(handler: HTTPRouteHandler, path: str, schemas: dict[Any, dict[str,
         },
     }
     if declared["secured"]:
-        described["security"] = [{"X-App-Id": [], "X-App-Token": []}]
+        who = "Management" if declared["management"] else "App"
+        described["security"] = [{f"X-{who}-Id": [], f"X-{who}-Token": []}]
     if declared["body"] is not None or declared["upload"] is not None:
         described["requestBody"] = _body(declared, schemas)
     return described
@@ -206,7 +228,7 @@ def document(app: Litestar, version: str) -> dict[str, Any]:
         path = _PARAMETER.sub(r"{\1}", raw_path)
         for method in sorted(handler.http_methods - {"OPTIONS", "HEAD"}):
             paths.setdefault(path, {})[method.lower()] = _describe(handler, path, schemas)
-    keys = {name: {"type": "apiKey", "in": "header", "name": name} for name in ("X-App-Id", "X-App-Token")}
+    keys = {name: {"type": "apiKey", "in": "header", "name": name} for name in _KEY_HEADERS}
     return {
         "openapi": "3.1.0",
         "info": {
