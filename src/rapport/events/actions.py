@@ -14,6 +14,7 @@ from rapport.customers.schemas import simple_view
 from rapport.customers.writes import Happening, Unit, Writer
 from rapport.events import queries
 from rapport.events.schemas import EventInput, EventView
+from rapport.metadata.values import check
 
 MAX_EVENT_NAMES = 500
 
@@ -39,12 +40,13 @@ async def track(writer: Writer, signature: Signature, data: EventInput) -> Event
     """
     if not data.customer.is_named and not data.customer.has_data:
         raise InvalidPayload("Property .customer should have id or source_id")
-    metadata: dict[str, Any] = data.metadata if isinstance(data.metadata, dict) else {}
-    check_limits(metadata, ".metadata")
+    given: dict[str, Any] = data.metadata if isinstance(data.metadata, dict) else {}
+    check_limits(given, ".metadata")
     check_limits(data.event, ".event")
 
     async def work(unit: Unit) -> EventView:
         customer = (await unit.upsert(data.customer))[0]
+        metadata = check(unit.moment.schemas.event(data.event), given)
         event_id, at = new_id("ev"), iso(unit.now)
         await queries.insert(unit.conn, unit.project_id, customer.id, data.event, unit.now, event_id, metadata)
         changed = counted(customer, data.event, at)
