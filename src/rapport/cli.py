@@ -19,7 +19,6 @@ from rapport.core import datadir, embedded, logs, migrations, preflight
 from rapport.core.db import Connection, Database
 from rapport.core.errors import RapportError
 from rapport.metadata import actions as metadata
-from rapport.metadata.queries import find_project as find_project_id
 from rapport.metadata.schemas import CopyView
 from rapport.projects import actions
 from rapport.projects import queries as projects
@@ -151,7 +150,7 @@ def copy_schemas(
 
 async def _project(conn: Connection, named: str) -> int:
     project = await projects.find_project(conn, named)
-    found = await find_project_id(conn, named) if project is None else project.project_id
+    found = await projects.find_project_id(conn, named) if project is None else project.project_id
     if found is None:
         raise StartError(f"there is no project {named!r}")
     return found

@@ -201,7 +201,7 @@ async def remove(conn: Connection, project_id: int, campaign_id: str) -> None:
 
 
 async def remove_key(conn: Connection, project_id: int, key: str, after: str, count: int) -> tuple[str | None, int]:
-    """Remove a key from the metadata of the next `count` campaigns after an id; return the last, and how many had it."""
+    """Remove a key from the metadata of the next `count` campaigns after an id; return the last, how many had it."""
     row = await conn.fetchrow(
         "WITH part AS (SELECT id, metadata FROM campaigns WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $4), "
         "changed AS (UPDATE campaigns AS one SET metadata = one.metadata - $3 FROM part "

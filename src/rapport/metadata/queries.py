@@ -1,7 +1,7 @@
 """All SQL of metadata schemas and of schemas of custom events."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -84,14 +84,6 @@ async def lock_both(conn: Connection, reading: int, changing: int) -> None:
 async def running(conn: Connection) -> set[str]:
     """Return marks of the transactions that run at this moment."""
     return {row[0] for row in await conn.fetch(_RUNNING)}
-
-
-async def find_project(conn: Connection, public_id: str) -> int | None:
-    """Return the number of the project with this public id."""
-    found: int | None = await conn.fetchval(
-        "SELECT project_id FROM projects WHERE id = $1 ORDER BY project_id LIMIT 1", public_id
-    )
-    return found
 
 
 async def list_schemas(conn: Connection, project_id: int) -> list[SchemaRow]:
@@ -219,13 +211,3 @@ async def update_event_schema(
 async def delete_event_schema(conn: Connection, project_id: int, schema_id: str) -> None:
     """Remove a schema of custom events for good."""
     await conn.execute("DELETE FROM event_schemas WHERE project_id = $1 AND id = $2", project_id, schema_id)
-
-
-async def read_moment(conn: Connection, project_id: int, offset: timedelta) -> tuple[datetime, int]:
-    """Return the time and the version of the project's schemas, for writes that are about no customer."""
-    row = await conn.fetchrow(
-        f"SELECT {_NOW.format('$2')}, metadata_version FROM projects WHERE project_id = $1", project_id, offset
-    )
-    if row is None:
-        raise LookupError(project_id)
-    return row[0], row[1]

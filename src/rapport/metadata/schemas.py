@@ -117,8 +117,23 @@ class DefinitionView(msgspec.Struct, kw_only=True):
     exact_length: int | UnsetType = UNSET
 
 
-class OlderDefinitionView(DefinitionView, kw_only=True, rename="camel"):
-    """`MetadataSchemaDefinitionDeprecated` of the reference."""
+class OlderDefinitionView(msgspec.Struct, kw_only=True, rename="camel"):
+    """`MetadataSchemaDefinitionDeprecated` of the reference: the same in its older spelling."""
+
+    type: Type
+    array: bool
+    optional: bool
+    object_type: str | None
+    deleted: bool | UnsetType = UNSET
+    eq: Listed | UnsetType = UNSET
+    ne: Listed | UnsetType = UNSET
+    lt: float | int | UnsetType = UNSET
+    lte: float | int | UnsetType = UNSET
+    gt: float | int | UnsetType = UNSET
+    gte: float | int | UnsetType = UNSET
+    min_length: int | UnsetType = UNSET
+    max_length: int | UnsetType = UNSET
+    exact_length: int | UnsetType = UNSET
 
 
 class SchemaView(msgspec.Struct, kw_only=True):
