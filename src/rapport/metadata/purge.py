@@ -1,9 +1,11 @@
 """Purging a removed key: its values go from all resources of the kind, in steps, and then the definition itself.
 
-From the request on no write takes a value for the key any more, so a step never has to come back. Who holds the values
-is a higher feature's affair: `worker.py` hands in one `Remove` for each kind.
+From the request on no write takes a value for the key any more, and the first step waits for those that began before
+it: none ever has to come back. Who holds the values is a higher feature's affair: `worker.py` hands in one `Remove` for
+each kind.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
@@ -20,6 +22,8 @@ from rapport.metadata import queries
 from rapport.metadata.actions import change, get_schema
 from rapport.metadata.models import STANDARD
 
+# How long a step that waits for others takes.
+_PAUSE_S: Final = 0.05
 # As in the reference, what is part of the ledger stays as it was.
 _KEPT: Final = ("redemption", "publication")
 TYPES: Final[Mapping[str, str]] = {
@@ -77,7 +81,13 @@ class _Purge:
         self._remove = remove
 
     async def __call__(self, unit: Any, action: Action) -> Action:
-        """Remove the key from some resources; from the last on, remove the definition."""
+        """Remove the key from some resources; from the last on, remove the definition.
+
+        Before the first, wait for the writes that may still know the key as one that takes values.
+        """
+        waiting = await self._still_running(unit.conn, action)
+        if waiting is not None:
+            return msgspec.structs.replace(action, cursor={"waiting": sorted(waiting)})
         key = str(action.parameters["key"])
         last, changed = None, 0
         if self._remove is not None:
@@ -87,6 +97,18 @@ class _Purge:
             return msgspec.structs.replace(action, cursor={"after": last})
         await self._finish(unit.conn, unit.project_id, action, key)
         return msgspec.structs.replace(action, status="DONE", result={"done_count": action.done_count})
+
+    async def _still_running(self, conn: Connection, action: Action) -> set[str] | None:
+        if "after" in action.cursor:
+            return None
+        running = await queries.running(conn)
+        if "waiting" not in action.cursor:
+            return running
+        left = running.intersection(action.cursor["waiting"])
+        if not left:
+            return None
+        await asyncio.sleep(_PAUSE_S)
+        return left
 
     async def _finish(self, conn: Connection, project_id: int, action: Action, key: str) -> None:
         await queries.lock(conn, project_id)
