@@ -35,7 +35,7 @@ from rapport.events import routes as events
 from rapport.exports import routes as exports
 from rapport.http import docs_page, openapi
 from rapport.http.bodies import answer
-from rapport.http.caller import Caller, Health, KeyRing, server_caller
+from rapport.http.caller import Caller, Health, KeyRing, management_caller, server_caller
 from rapport.http.cors import open_to_pages
 from rapport.http.errors import exception_handlers
 from rapport.http.idempotency.layer import Idempotency
@@ -44,6 +44,7 @@ from rapport.http.openapi import operation
 from rapport.http.paths import keep_slashes, restored
 from rapport.merges import holding as merged
 from rapport.merges import routes as merges
+from rapport.metadata import routes as metadata
 from rapport.orders import holding as placed
 from rapport.orders import routes as orders
 from rapport.privacy import actions_holding as asked
@@ -87,6 +88,7 @@ ROUTERS = (
     privacy.router,
     consents.router,
     devices.router,
+    metadata.router,
 )
 
 
@@ -189,6 +191,7 @@ def create_app(settings: Settings) -> ASGIApp:
         route_handlers=[*ROUTERS, *pages.handlers, health, metrics, openapi_document, docs],
         dependencies={
             "caller": Provide(server_caller),
+            "management_caller": Provide(management_caller),
             "writer": Provide(get_writer, sync_to_thread=False),
             "holdings": Provide(get_holdings, sync_to_thread=False),
         },

@@ -276,3 +276,18 @@ async def remove_aliases(conn: Connection, project_id: int, references: list[str
 async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Customer]:
     """Return one page of customers."""
     return await fetch_page(conn, CUSTOMERS, project_id, page)
+
+
+async def next_with_key(
+    conn: Connection, project_id: int, key: str, after: str, count: int
+) -> tuple[str | None, list[str]]:
+    """Look at the next `count` customers after an id; return the last of them and those whose metadata has the key."""
+    row = await conn.fetchrow(
+        "SELECT max(id), array_agg(id) FILTER (WHERE metadata ? $3) "
+        "FROM (SELECT id, metadata FROM customers WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $4) AS part",
+        project_id,
+        after,
+        key,
+        count,
+    )
+    return row[0], row[1] or []

@@ -25,6 +25,8 @@ from rapport.core.ids import new_id
 from rapport.customers import queries
 from rapport.customers.models import Customer
 from rapport.customers.schemas import CustomerInput, apply, view
+from rapport.metadata.models import NO_SCHEMAS, Schemas
+from rapport.metadata.values import check
 
 Result = TypeVar("Result")
 _INSERT_ATTEMPTS = 20
@@ -32,11 +34,15 @@ _INSERT_ATTEMPTS = 20
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What is true at the time of a unit: the time, the project's zone, and what the decider read with them."""
+    """What is true at the time of a unit: the time, the project's zone, and what the decider read with them.
+
+    `schemas` are the metadata schemas as of this moment.
+    """
 
     now: datetime
     zone: ZoneInfo
     known: Any
+    schemas: Schemas = NO_SCHEMAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +230,12 @@ class Unit:
         raise AssertionError("a row that is neither found nor inserted")
 
     def change(self, customer_id: str, change: CustomerInput) -> None:
-        """Set what a request says about a locked customer, and log what came of it. Raises InvalidPayload."""
+        """Set what a request says about a locked customer, and log what came of it.
+
+        Raises InvalidPayload, also where the metadata does not fit its schema.
+        """
         current = self._current[customer_id]
-        changed = apply(change, current)
+        changed = self._checked(change, current, apply(change, current))
         if customer_id in self._created:
             if not any(
                 entry.type == "customer.created" and entry.customer_id == customer_id for entry in self._entries
@@ -237,6 +246,14 @@ class Unit:
             changed = msgspec.structs.replace(changed, updated_at=self.now)
             self.log("customer.updated", changed, {"customer": view(changed)})
             self.put(changed)
+
+    def _checked(self, change: CustomerInput, current: Customer, changed: Customer) -> Customer:
+        schema = self.moment.schemas.of("customer")
+        is_new = current.id in self._created
+        if schema is None or (change.metadata is None and not is_new):
+            return changed
+        metadata = check(schema, changed.metadata, before=None if is_new else current.metadata)
+        return msgspec.structs.replace(changed, metadata=metadata)
 
     def put(self, customer: Customer) -> None:
         """Set the new state of a locked customer."""

@@ -19,6 +19,7 @@ from rapport.devices.schemas import simple_view as simple_device
 from rapport.events import queries
 from rapport.events.schemas import ClientEventInput, ClientEventView, EventInput, EventView
 from rapport.http.caller import check_client_name
+from rapport.metadata.values import check
 
 MAX_EVENT_NAMES = 500
 
@@ -44,8 +45,8 @@ async def track(writer: Writer, signature: Signature, data: EventInput) -> Event
     """
     if not data.customer.is_named and not data.customer.has_data:
         raise InvalidPayload("Property .customer should have id or source_id")
-    metadata: dict[str, Any] = data.metadata if isinstance(data.metadata, dict) else {}
-    check_limits(metadata, ".metadata")
+    given: dict[str, Any] = data.metadata if isinstance(data.metadata, dict) else {}
+    check_limits(given, ".metadata")
     check_limits(data.event, ".event")
     location = read_location(data.location)
     if data.device is not None:
@@ -54,6 +55,7 @@ async def track(writer: Writer, signature: Signature, data: EventInput) -> Event
     async def work(unit: Unit) -> EventView:
         owners = [] if data.device is None else await devices.owners(unit.conn, unit.project_id, data.device)
         customer = (await unit.upsert(data.customer, also_lock=owners))[0]
+        metadata = check(unit.moment.schemas.event(data.event), given)
         event_id, at = new_id("ev"), iso(unit.now)
         await queries.insert(
             unit.conn, unit.project_id, customer.id, data.event, unit.now, event_id, metadata, location

@@ -19,6 +19,7 @@ KEY_CACHE_S: Final = 5.0
 MAX_CACHED_KEYS: Final = 10_000
 SERVER_HEADERS: Final = ("X-App-Id", "X-App-Token")
 CLIENT_HEADERS: Final = ("X-Client-Application-Id", "X-Client-Token")
+MANAGEMENT_HEADERS: Final = ("X-Management-Id", "X-Management-Token")
 _OWN_ID: Final = re.compile("cust_[0-9A-Za-z]{24}")
 
 
@@ -126,6 +127,11 @@ def check_client_name(source_id: str) -> str:
     if not 1 <= len(source_id) <= 255 or "\x00" in source_id:
         raise InvalidPayload("A source_id has 1 to 255 characters, none of them NUL")
     return source_id
+
+
+async def management_caller(request: Request[None, None, State]) -> Caller:
+    """Authenticate a request of the management API. Raises Unauthorized."""
+    return await _caller(request, "management", MANAGEMENT_HEADERS)
 
 
 class Health(msgspec.Struct):

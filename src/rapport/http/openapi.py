@@ -9,7 +9,7 @@ import msgspec
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
-from rapport.http.caller import CLIENT_HEADERS, SERVER_HEADERS
+from rapport.http.caller import CLIENT_HEADERS, MANAGEMENT_HEADERS, SERVER_HEADERS
 from rapport.http.errors import ErrorBody
 from rapport.http.lists import InstantFilter, ListFilter, ListSpec, OneOf
 
@@ -65,6 +65,17 @@ _ANSWERS: Final = {
     "validate-stacked-discounts": "Whether the redeemables can be redeemed, and the order as they would leave it",
     "validate-voucher": "Whether the code can be redeemed, and the order as it would leave it",
     "create-validation-rule-assignment": "The assignment",
+    "list-metadata-schemas": "All metadata schemas",
+    "list-metadata-schemas-1": "All metadata schemas",
+    "create-metadata-schema": "The metadata schema",
+    "get-metadata-schema-1": "The metadata schema",
+    "update-metadata-schema": "The metadata schema",
+    "purge-metadata-property": "The purge has begun",
+    "list-custom-event-schemas": "All custom event schemas",
+    "create-custom-event-schema": "The custom event schema",
+    "get-custom-event-schema": "The custom event schema",
+    "update-custom-event-schema": "The custom event schema",
+    "copy-schemas": "What was copied",
 }
 
 
@@ -81,6 +92,7 @@ def operation(  # noqa: PLR0913 (what may be said of an operation)
     download: str | None = None,
     secured: bool = True,
     client: bool = False,
+    management: bool = False,
 ) -> dict[str, Any]:
     """Declare a handler's operation: its id in the reference, the struct of its body and answer, the list it pages.
 
@@ -88,7 +100,7 @@ def operation(  # noqa: PLR0913 (what may be said of an operation)
     answer 202 to a request whose work goes on. `query`: schemas of further query parameters; an object is written
     `name[key]=…`. `upload`: the media type of the one file that the body is, as the part `file` of a form. `download`:
     the media type of a file that is answered in place of `answer` to a request that shows a token, which then needs no
-    key. `client`: it takes a client key, not a server's.
+    key. `client`, `management`: it takes a key of that kind, not a server's.
     """
     return {
         "operation_id": operation_id,
@@ -102,6 +114,7 @@ def operation(  # noqa: PLR0913 (what may be said of an operation)
         "download": download,
         "secured": secured,
         "client": client,
+        "management": management,
     }
 
 
@@ -201,6 +214,19 @@ def _success(handler: HTTPRouteHandler, operation_id: str, tag: str, schemas: di
     return {"description": _ANSWERS.get(operation_id, otherwise), "content": content}
 
 
+def _tag(path: str) -> str:
+    if path.startswith("/management/"):
+        return "management"
+    parts = path.removeprefix("/client").split("/")
+    return parts[2] if parts[1] == "v1" else "server"
+
+
+def _headers(declared: Mapping[str, Any]) -> tuple[str, str]:
+    if declared["management"]:
+        return MANAGEMENT_HEADERS
+    return CLIENT_HEADERS if declared["client"] else SERVER_HEADERS
+
+
 def _describe(handler: HTTPRouteHandler, method: str, path: str, schemas: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     declared = handler.opt
     lines = inspect.getdoc(handler.fn) or ""
@@ -216,8 +242,7 @@ def _describe(handler: HTTPRouteHandler, method: str, path: str, schemas: dict[A
     parameters += [_further_parameter(name, schema) for name, schema in declared["query"].items()]
     error = {"description": "The error", "content": {"application/json": {"schema": schemas[ErrorBody]}}}
     operation_id = _operation_id(handler, path)
-    parts = path.removeprefix("/client").split("/")
-    tag = parts[2] if parts[1] == "v1" else "server"
+    tag = _tag(path)
     described: dict[str, Any] = {
         "operationId": operation_id,
         "tags": [tag],
@@ -235,8 +260,8 @@ def _describe(handler: HTTPRouteHandler, method: str, path: str, schemas: dict[A
         content = {"application/json": {"schema": schema}}
         described["responses"]["202"] = {"description": "The work goes on", "content": content}
     if declared["secured"]:
-        headers = CLIENT_HEADERS if declared["client"] else SERVER_HEADERS
-        described["security"] = [{name: [] for name in headers}, *([{}] if declared["download"] else [])]
+        keyless: list[dict[str, list[str]]] = [{}] if declared["download"] else []
+        described["security"] = [{name: [] for name in _headers(declared)}, *keyless]
     if declared["body"] is not None or declared["upload"] is not None:
         described["requestBody"] = _body(declared, schemas)
     return described
@@ -259,7 +284,8 @@ def document(app: Litestar, version: str) -> dict[str, Any]:
         path = _PARAMETER.sub(r"{\1}", raw_path)
         for method in sorted(handler.http_methods - {"OPTIONS", "HEAD"}):
             paths.setdefault(path, {})[method.lower()] = _describe(handler, method, path, schemas)
-    keys = {name: {"type": "apiKey", "in": "header", "name": name} for name in SERVER_HEADERS + CLIENT_HEADERS}
+    headers = SERVER_HEADERS + CLIENT_HEADERS + MANAGEMENT_HEADERS
+    keys = {name: {"type": "apiKey", "in": "header", "name": name} for name in headers}
     return {
         "openapi": "3.1.0",
         "info": {

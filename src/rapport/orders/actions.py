@@ -17,7 +17,7 @@ from rapport.customers.schemas import CustomerInput, simple_view
 from rapport.customers.writes import Happening, Unit, Writer
 from rapport.orders import queries
 from rapport.orders.models import Order, products
-from rapport.orders.schemas import OrderInput, apply, view
+from rapport.orders.schemas import OrderInput, apply, checked, view
 
 _STATUS_EVENTS = {"PAID": "paid", "FULFILLED": "fulfilled", "CANCELED": "canceled"}
 
@@ -59,7 +59,7 @@ async def open_order(unit: Unit, data: OrderInput, reference: str | None, *more:
         initial_amount=None, discount_amount=0, total_amount=0, applied_discount_amount=0, items=[], metadata={},
         redemptions={}, created_at=unit.now, updated_at=None,
     )  # fmt: skip
-    after = apply(data, current or blank)
+    after = checked(data, apply(data, current or blank), current, unit.moment.schemas)
     if customer is not None:
         after = msgspec.structs.replace(after, customer_id=locked[0].id)
     if referrer is not None:

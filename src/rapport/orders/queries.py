@@ -144,3 +144,37 @@ async def counted_of_customer(conn: Connection, project_id: int, customer_id: st
         customer_id,
     )
     return row[0], row[1]
+
+
+async def next_with_key(
+    conn: Connection, project_id: int, key: str, after: str, count: int
+) -> tuple[str | None, list[tuple[str, str | None]]]:
+    """Look at the next `count` orders after an id; return the last, and those whose metadata has the key.
+
+    They come as (id, customer's id).
+    """
+    row = await conn.fetchrow(
+        "SELECT max(id), jsonb_agg(jsonb_build_array(id, customer_id)) FILTER (WHERE metadata ? $3) FROM "
+        "(SELECT id, customer_id, metadata FROM orders WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $4) AS part",
+        project_id,
+        after,
+        key,
+        count,
+    )
+    return row[0], [(order_id, customer_id) for order_id, customer_id in row[1] or ()]
+
+
+async def next_with_item_key(
+    conn: Connection, project_id: int, key: str, after: str, count: int
+) -> tuple[str | None, list[tuple[str, str | None]]]:
+    """As `next_with_key`, for orders with an item whose metadata has the key."""
+    row = await conn.fetchrow(
+        "SELECT max(id), jsonb_agg(jsonb_build_array(id, customer_id)) FILTER (WHERE EXISTS ("
+        "SELECT FROM jsonb_array_elements(items) AS item WHERE item -> 'metadata' ? $3)) FROM "
+        "(SELECT id, customer_id, items FROM orders WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $4) AS part",
+        project_id,
+        after,
+        key,
+        count,
+    )
+    return row[0], [(order_id, customer_id) for order_id, customer_id in row[1] or ()]

@@ -11,6 +11,8 @@ from rapport.core.errors import InvalidPayload
 from rapport.core.jsons import check_limits
 from rapport.customers.in_store import LocationInput, read_location
 from rapport.customers.schemas import CustomerInput, Identifier, Metadata, Text
+from rapport.metadata.models import Schemas
+from rapport.metadata.values import check
 from rapport.orders.models import MAX_AMOUNT, Order
 
 MAX_ITEMS = 500
@@ -162,6 +164,26 @@ def apply(change: OrderInput, current: Order) -> Order:
         created_at=_created_at(change, current.created_at),
         location=read_location(change.location) if isinstance(change.location, LocationInput) else current.location,
     )
+
+
+def checked(change: OrderInput, after: Order, before: Order | None, schemas: Schemas) -> Order:
+    """Return an order with the metadata that a request sets on it and on its items as their schemas want it.
+
+    Pure; raises MetadataInvalid. `before` is what is stored.
+    """
+    metadata, items = after.metadata, after.items
+    schema = schemas.of("order")
+    if schema is not None and (before is None or isinstance(change.metadata, dict)):
+        metadata = check(schema, metadata, before=None if before is None else before.metadata)
+    schema = schemas.of("order_item")
+    if schema is not None and isinstance(change.items, list):
+        items = []
+        for index, item in enumerate(after.items):
+            values = check(schema, item.get("metadata", {}), path=f".items[{index}].metadata")
+            items.append({**item, "metadata": values} if values else item)
+    if metadata is after.metadata and items is after.items:
+        return after
+    return msgspec.structs.replace(after, metadata=metadata, items=items)
 
 
 def view(order: Order) -> dict[str, Any]:
