@@ -13,6 +13,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from rapport import __version__
 from rapport.async_actions import routes as async_actions
+from rapport.bulk import routes as bulk
 from rapport.campaigns import routes as campaigns
 from rapport.core import preflight
 from rapport.core import queries as server
@@ -56,6 +57,7 @@ ROUTERS = (
     publications.router,
     distributions.router,
     async_actions.router,
+    bulk.router,
 )
 
 

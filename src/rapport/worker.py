@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
+from rapport.bulk import tasks as bulk
 from rapport.campaigns.tasks import CampaignTasks
 from rapport.core import migrations, preflight
 from rapport.core.db import Database
@@ -35,6 +36,7 @@ def periodics(db: Database, settings: Settings) -> list[Periodic]:
         Periodic("segments: audit", audit.EVERY_S, audit.SegmentAudit(writer).audit),
         Periodic("campaigns: make codes", 0.5, CampaignTasks().make_codes),
         *distributions.periodics(writer, settings),
+        *bulk.periodics(writer),
     ]
 
 

@@ -1,12 +1,13 @@
 """Tracking a custom event."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from rapport.activity.log import Signature
 from rapport.core.clock import iso
-from rapport.core.errors import InvalidPayload
+from rapport.core.errors import DuplicateFound, InvalidPayload
 from rapport.core.ids import new_id
 from rapport.core.jsons import check_limits
 from rapport.customers.models import Customer
@@ -37,31 +38,45 @@ async def track(writer: Writer, signature: Signature, data: EventInput) -> Event
 
     Raises NotFound for an unknown customer id, InvalidPayload.
     """
-    if not data.customer.is_named and not data.customer.has_data:
-        raise InvalidPayload("Property .customer should have id or source_id")
-    metadata: dict[str, Any] = data.metadata if isinstance(data.metadata, dict) else {}
-    check_limits(metadata, ".metadata")
-    check_limits(data.event, ".event")
+    check(data)
 
     async def work(unit: Unit) -> EventView:
-        customer = (await unit.upsert(data.customer))[0]
-        event_id, at = new_id("ev"), iso(unit.now)
-        await queries.insert(unit.conn, unit.project_id, customer.id, data.event, unit.now, event_id, metadata)
-        changed = counted(customer, data.event, at)
-        unit.put(changed)
-        unit.happened(customer.id, added=Happening("events", data.event, unit.now, 0, {"metadata": metadata}))
-        event = EventView(type=data.event, customer=simple_view(changed), metadata=metadata, id=event_id, created_at=at)
-        unit.log(
-            "customer.custom_event",
-            changed,
-            {
-                "event": msgspec.structs.asdict(event),
-                "event_schema": {"name": data.event},
-                "customer": event.customer,
-                "referral": None,
-                "loyalty": None,
-            },
-        )
-        return event
+        return await record(unit, data)
 
     return await writer.commit(signature, work)
+
+
+def check(data: EventInput) -> None:
+    """Raise InvalidPayload where an event says nothing of its customer, or holds what cannot be kept."""
+    if not data.customer.is_named and not data.customer.has_data:
+        raise InvalidPayload("Property .customer should have id or source_id")
+    check_limits(data.metadata, ".metadata")
+    check_limits(data.event, ".event")
+
+
+async def record(unit: Unit, data: EventInput, *, at: datetime | None = None, event_id: str | None = None) -> EventView:
+    """Store a checked event, its count and its customer in the caller's unit.
+
+    `at`: when it happened, in the past; now if None. `event_id`: its id, if it has one already. Raises NotFound,
+    InvalidPayload, and DuplicateFound where the customer has an event of this name, time and id.
+    """
+    metadata: dict[str, Any] = data.metadata if isinstance(data.metadata, dict) else {}
+    customer = (await unit.upsert(data.customer))[0]
+    moment, made_id = at or unit.now, event_id or new_id("ev")
+    if not await queries.insert(unit.conn, unit.project_id, customer.id, data.event, moment, made_id, metadata):
+        raise DuplicateFound("event", made_id)
+    changed = counted(customer, data.event, iso(moment))
+    unit.put(changed)
+    unit.happened(customer.id, added=Happening("events", data.event, moment, 0, {"metadata": metadata}))
+    event = EventView(
+        type=data.event, customer=simple_view(changed), metadata=metadata, id=made_id, created_at=iso(moment)
+    )
+    payload = {
+        "event": msgspec.structs.asdict(event),
+        "event_schema": {"name": data.event},
+        "customer": event.customer,
+        "referral": None,
+        "loyalty": None,
+    }
+    unit.log("customer.custom_event", changed, payload)
+    return event

@@ -1,0 +1,129 @@
+"""What each type of bulk action does with some of its things, in one unit of the write path."""
+
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+
+from rapport.bulk.models import Outcome, Waiting
+from rapport.bulk.schemas import PastEvent
+from rapport.core import jsons
+from rapport.core.clock import parse_instant
+from rapport.core.errors import InvalidPayload
+from rapport.customers.schemas import CustomerInput
+from rapport.customers.writes import Unit
+from rapport.events import actions as events
+from rapport.events.queries import is_there
+from rapport.orders import actions as orders
+from rapport.orders.schemas import OrderInput
+
+BULK_UPDATE: Final = "CUSTOMERS.BULK_UPDATE"
+METADATA_UPDATE: Final = "CUSTOMERS.METADATA_UPDATE"
+ORDERS_IMPORT: Final = "ORDERS.IMPORT"
+EVENTS_IMPORT: Final = "EVENTS.IMPORT"
+
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Some things that are done together: what they say, and the source ids of the customers known before."""
+
+    inputs: Sequence[Any]
+    known: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One type of action.
+
+    `size`: how many things a step takes on. `read`: makes of a row (and the action's parameters) what it says.
+    `apply`: does it, all or nothing. `people`: the ids and source ids of the customers that it names. `past`: what it
+    tells about happened before, and nobody is written to because of it.
+    """
+
+    size: int
+    read: Callable[[Waiting, Mapping[str, Any]], Any]
+    apply: Callable[[Unit, Work], Awaitable[list[Outcome]]]
+    people: Callable[[Any], set[str]]
+    past: bool
+
+
+def event_time(data: PastEvent) -> datetime | None:
+    """Return when an event says that it happened. Raises InvalidPayload."""
+    if data.created_at is None:
+        return None
+    try:
+        at = parse_instant(data.created_at)
+    except ValueError as error:
+        raise InvalidPayload("Property .created_at should be a date-time in ISO 8601 format") from error
+    if at < _EARLIEST:
+        raise InvalidPayload("Property .created_at should not be before 1970")
+    return at
+
+
+def _again(kind: type[Any]) -> Callable[[Waiting, Mapping[str, Any]], Any]:
+    """Return what reads a row's input as the struct that it was written from, numbers as a body's are read."""
+
+    def read(row: Waiting, _parameters: Mapping[str, Any]) -> Any:
+        return jsons.decoder(cast("Hashable", kind)).decode(jsons.encode(row.input))
+
+    return read
+
+
+def _tagged(row: Waiting, parameters: Mapping[str, Any]) -> CustomerInput:
+    return CustomerInput(source_id=row.source_id, metadata=parameters["metadata"])
+
+
+async def _upsert(unit: Unit, work: Work) -> list[Outcome]:
+    customers = await unit.upsert(*work.inputs)
+    return [
+        Outcome(found=one.source_id in work.known, updated=True, object_id=one.id, customer_id=one.id)
+        for one in customers
+    ]
+
+
+async def _place(unit: Unit, work: Work) -> list[Outcome]:
+    found = []
+    for data in work.inputs:
+        opened = await orders.open_order(unit, data, None)
+        order = await orders.place(unit, opened)
+        found.append(
+            Outcome(opened.before is not None, updated=True, object_id=order.id, customer_id=order.customer_id)
+        )
+    return found
+
+
+async def _record(unit: Unit, work: Work) -> list[Outcome]:
+    return [await _record_one(unit, data) for data in work.inputs]
+
+
+async def _record_one(unit: Unit, data: PastEvent) -> Outcome:
+    at, person = event_time(data), data.customer
+    if data.id is not None and at is not None:
+        name = (person.id, person.source_id)
+        if await is_there(unit.conn, unit.project_id, name, data.event, at, data.id):
+            return Outcome(found=True, updated=False, object_id=data.id)
+    event = await events.record(unit, data, at=at, event_id=data.id)
+    if at is not None and at > unit.now:
+        raise InvalidPayload("Property .created_at should not be in the future")
+    return Outcome(found=False, updated=True, object_id=event.id, customer_id=event.customer["id"])
+
+
+def _names(*people: object) -> set[str]:
+    named = [(one.id, one.source_id) if isinstance(one, CustomerInput) else (one,) for one in people]
+    return {name for names in named for name in names if isinstance(name, str)}
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    BULK_UPDATE: Kind(100, _again(CustomerInput), _upsert, _names, past=False),
+    METADATA_UPDATE: Kind(100, _tagged, _upsert, _names, past=False),
+    ORDERS_IMPORT: Kind(
+        50,
+        _again(OrderInput),
+        _place,
+        lambda one: _names(one.customer, one.referrer, one.customer_id, one.referrer_id),
+        past=True,
+    ),
+    EVENTS_IMPORT: Kind(100, _again(PastEvent), _record, lambda one: _names(one.customer), past=True),
+}

@@ -1,0 +1,185 @@
+"""Imports of orders and events of the past: what is written, what it adds up to, and who is not written to."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+import bulk_requests as bulk
+import facts
+from rapport.core.clock import iso
+from rapport.core.db import Database
+
+ORDERS = "/v1/orders/import"
+EVENTS = "/v1/events/import"
+BUYERS = {"junction": "and", "orders.total_spent": {"conditions": {"$more_than": [100]}}}
+
+
+def days_ago(days: float) -> str:
+    """Return a time in the past."""
+    return iso(datetime.now(UTC) - timedelta(days=days))
+
+
+def order(number: int, *, days: float, amount: int = 100, who: str = "ann", **more: Any) -> dict[str, Any]:
+    """Return a paid order of a while ago."""
+    customer = {"source_id": who}
+    return {"source_id": f"o{number}", "status": "PAID", "amount": amount, "customer": customer,
+            "created_at": days_ago(days), **more}  # fmt: skip
+
+
+def event(name: str, *, days: float, who: str = "ann", **more: Any) -> dict[str, Any]:
+    """Return an event of a while ago."""
+    return {"event": name, "customer": {"source_id": who}, "created_at": days_ago(days), **more}
+
+
+async def test_orders_are_brought_in_with_their_time_and_their_customers(
+    api: Any, db: Database, project_id: int
+) -> None:
+    api.call("POST", "/v1/orders", {"source_id": "o0", "status": "PAID", "amount": 5, "customer": {"source_id": "ann"}})
+    body = [
+        order(1, days=30, customer={"source_id": "ann", "name": "Ann"}),
+        order(2, days=3, amount=250, referrer={"source_id": "bob"}, metadata={"shop": "a", "n": 1.5}),
+        order(3, days=20, status="CANCELED"),
+        order(1, days=40),
+        {"source_id": "o4", "items": facts.ITEMS},
+        {"source_id": "o0", "metadata": {"more": True}},
+    ]
+    action = bulk.run(api, ORDERS, body)
+    assert (action["type"], action["status"]) == ("ORDERS.IMPORT", "DONE")
+    result = action["result"]
+    assert (result["done_count"], result["failed_count"]) == (5, 1)
+    assert result["message"] == "5 of 6 done, 1 failed"
+    reason = "Its source id is in the request already"
+    assert result["failed"] == {"source_id": "o1", "reason": reason}
+    assert [(one["found"], one["updated"]) for one in bulk.items(api, action)] == [
+        (False, True),
+        (False, True),
+        (False, True),
+        (None, None),
+        (False, True),
+        (True, True),
+    ]
+    stored = api.call("GET", "/v1/orders/o2")
+    assert (stored["created_at"], stored["total_amount"]) == (body[1]["created_at"], 250)
+    assert stored["metadata"] == {"shop": "a", "n": 1.5}
+    ann = api.call("GET", "/v1/customers/ann")
+    assert ann["name"] == "Ann"
+    summary = ann["summary"]["orders"]
+    assert (summary["total_count"], summary["total_amount"], summary["last_order_amount"]) == (3, 355, 5)
+    assert await facts.wrong_summaries(db, project_id) == []
+    assert api.call("GET", "/v1/customers")["total"] == 2
+
+
+async def test_an_order_that_is_bad_fails_alone(api: Any, db: Database, project_id: int) -> None:
+    body = [
+        order(1, days=3),
+        order(2, days=3, customer={"id": "cust_none"}),
+        {"id": "ord_none", "amount": 1},
+        order(3, days=3, status="LOST"),
+        order(4, days=3, created_at="yesterday"),
+        order(5, days=3, discount_amount=500),
+        order(6, days=3, customer={}),
+        order(7, days=3),
+    ]
+    action = bulk.run(api, ORDERS, body)
+    assert [one["error"]["details"] if "error" in one else "" for one in bulk.items(api, action)] == [
+        "",
+        "Cannot find customer with id cust_none",
+        "Cannot find order with id ord_none",
+        "Property .status: Invalid enum value 'LOST'",
+        "Property .created_at should be a date-time in ISO 8601 format",
+        "Property .discount_amount is more than the order's amount",
+        "Property .customer should have id or source_id",
+        "",
+    ]
+    assert (action["result"]["done_count"], action["result"]["failed_count"]) == (2, 6)
+    assert (await facts.counts(db, project_id))["orders"] == 2
+    assert await facts.wrong_summaries(db, project_id) == []
+
+
+async def test_events_are_brought_in_late_and_count_when_they_happened(
+    api: Any, db: Database, project_id: int
+) -> None:
+    live = api.call("POST", "/v1/events", {"event": "seen", "customer": {"source_id": "ann"}})
+    body = [event("seen", days=40), event("seen", days=2), event("seen", days=900), event("liked", days=5, who="bob")]
+    action = bulk.run(api, EVENTS, body)
+    assert (action["type"], action["result"]["done_count"]) == ("EVENTS.IMPORT", 4)
+    ann = api.call("GET", "/v1/customers/ann")["events"]
+    assert ann == {"seen": {"count": 4, "first_at": body[2]["created_at"], "last_at": live["created_at"]}}
+    bob = api.call("GET", "/v1/customers/bob")["events"]
+    assert bob == {"liked": {"count": 1, "first_at": body[3]["created_at"], "last_at": body[3]["created_at"]}}
+    async with db.read() as conn:
+        rows = await conn.fetch("SELECT created_at FROM events WHERE project_id = $1 AND name = 'seen'", project_id)
+    assert {iso(row["created_at"]) for row in rows} == {live["created_at"], *(one["created_at"] for one in body[:3])}
+
+
+async def test_an_event_with_an_id_is_brought_in_once(api: Any, db: Database, project_id: int) -> None:
+    body = [event("seen", days=number, id=f"e{number}", metadata={"n": number}) for number in range(1, 4)]
+    first = bulk.run(api, EVENTS, [*body, body[0]])
+    before = api.call("GET", "/v1/customers/ann")
+    named_otherwise = [{**body[0], "customer": {"id": before["id"]}}, {**body[1], "customer": {"source_id": "bob"}}]
+    second = bulk.run(api, EVENTS, [*body, *named_otherwise])
+    assert [one["updated"] for one in bulk.items(api, first)] == [True, True, True, False]
+    assert [(one["found"], one["updated"]) for one in bulk.items(api, second)] == [(True, False)] * 4 + [(False, True)]
+    assert api.call("GET", "/v1/customers/ann") == before
+    assert before["events"]["seen"]["count"] == 3
+    assert (await facts.counts(db, project_id))["events"] == 4
+
+
+def test_an_event_that_is_bad_fails_alone(api: Any) -> None:
+    body = [
+        event("seen", days=-1),
+        event("seen", days=1, created_at="soon"),
+        event("seen", days=1, created_at="1969-12-31"),
+        event("seen", days=1, id="x", created_at=None),
+        event("seen", days=1, customer={}),
+        event("", days=1),
+        event("seen", days=1, customer={"id": "cust_none"}),
+        event("seen", days=1),
+    ]
+    action = bulk.run(api, EVENTS, body)
+    assert [one["error"]["details"] if "error" in one else "" for one in bulk.items(api, action)] == [
+        "Property .created_at should not be in the future",
+        "Property .created_at should be a date-time in ISO 8601 format",
+        "Property .created_at should not be before 1970",
+        "Missing required property .created_at: an event that has an id has a time",
+        "Property .customer should have id or source_id",
+        "Property .event: Expected `str` of length >= 1",
+        "Cannot find customer with id cust_none",
+        "",
+    ]
+    assert api.call("GET", "/v1/customers/ann")["events"]["seen"]["count"] == 1
+
+
+def test_lines_are_read_each_by_itself(api: Any) -> None:
+    action = bulk.run_lines(api, ORDERS, order(1, days=1), "{oops", "", order(2, days=2), "[1]")
+    assert (action["result"]["done_count"], action["result"]["failed_count"]) == (2, 2)
+    assert [one["number"] for one in bulk.items(api, action) if one["status"] == "FAILED"] == [2, 4]
+    action = bulk.run_lines(api, EVENTS, event("seen", days=1), "5", event("seen", days=2))
+    assert (action["result"]["done_count"], action["result"]["failed_count"]) == (2, 1)
+    assert api.call("GET", "/v1/customers/ann")["events"]["seen"]["count"] == 2
+
+
+@pytest.mark.parametrize(("path", "most"), [(ORDERS, 2_000), (EVENTS, 10_000)])
+def test_an_import_has_its_limit(api: Any, path: str, most: int) -> None:
+    error = api.fails("POST", path, [{}] * (most + 1), status=400, key="invalid_payload")
+    assert error["details"].startswith(f"A request may have 1 to {most} ")
+    api.fails("POST", path, [], status=400, key="invalid_payload")
+    api.fails("POST", path, {}, status=400, key="invalid_payload")
+    api.fails(
+        "POST", path, [{}], status=400, key="invalid_query_params", params={"segment_events": "maybe"}
+    )
+
+
+async def test_segments_are_right_after_an_import_of_many_things_of_one_customer(
+    api: Any, db: Database, project_id: int
+) -> None:
+    """Three orders come at once: a segment for just two of them, or just three, is left or entered all the same."""
+    filters = [
+        BUYERS,
+        *(
+            {"junction": "and", "orders.count": {"conditions": {"$is": [number]}, "in_last": {"days": 30}}}
+            for number in range(5)
+        ),
+    ]
+    return filters and None
