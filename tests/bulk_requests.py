@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import harness
-from rapport.async_actions.tasks import OldActions
 
 
 def finished(api: Any, action_id: str, timeout_s: float = 30.0) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 
 import bulk_requests as bulk
 import facts
+from rapport.async_actions.tasks import OldActions
 from rapport.core import jsons
 from rapport.core.db import Database
 
@@ -72,7 +73,11 @@ BAD = [
     (5, "invalid_payload", "Property . should be object, is integer"),
     (None, "invalid_payload", "Property . should be object, is null"),
     ({"source_id": "bad2", "metadata": []}, "invalid_payload", "Property .metadata should be object or null, is array"),
-    ({"source_id": "bad3", "metadata": {"a": "\x00"}}, "invalid_payload", "Property .metadata.a must not contain a NUL"),
+    (
+        {"source_id": "bad3", "metadata": {"a": "\x00"}},
+        "invalid_payload",
+        "Property .metadata.a must not contain a NUL",
+    ),
     ({"source_id": "bad\x00", "x": 1}, "invalid_payload", "Property .source_id must not contain a NUL character"),
     ({"source_id": "bad4", "birthdate": "31.1.2020"}, "invalid_payload", "Property .birthdate should be a date"),
     ({"source_id": ""}, "invalid_payload", "Property .source_id: Expected `str` of length >= 1"),
@@ -239,7 +244,6 @@ async def test_reports_and_actions_are_removed_in_time(api: Any, db: Database, p
     assert api.call("GET", f"/v1/async-actions/{action['id']}")["status"] == "DONE"
     assert len(bulk.items(api, kept)) == 1
     await age(23)
-    tasks = bulk.OldActions()
-    assert await tasks.run(db) is True
+    assert await OldActions().run(db) is True
     api.fails("GET", f"/v1/async-actions/{action['id']}", status=404, key="not_found")
     assert [one["id"] for one in api.call("GET", "/v1/async-actions")["async_actions"]] == [kept["id"]]

@@ -12,7 +12,7 @@ from rapport.core.db import Database
 
 ORDERS = "/v1/orders/import"
 EVENTS = "/v1/events/import"
-BUYERS = {"junction": "and", "orders.total_spent": {"conditions": {"$more_than": [100]}}}
+BUYERS = facts.where("summary.orders.total_amount", "$more_than", 100)
 
 
 def days_ago(days: float) -> str:
@@ -97,9 +97,7 @@ async def test_an_order_that_is_bad_fails_alone(api: Any, db: Database, project_
     assert await facts.wrong_summaries(db, project_id) == []
 
 
-async def test_events_are_brought_in_late_and_count_when_they_happened(
-    api: Any, db: Database, project_id: int
-) -> None:
+async def test_events_are_brought_in_late_and_count_when_they_happened(api: Any, db: Database, project_id: int) -> None:
     live = api.call("POST", "/v1/events", {"event": "seen", "customer": {"source_id": "ann"}})
     body = [event("seen", days=40), event("seen", days=2), event("seen", days=900), event("liked", days=5, who="bob")]
     action = bulk.run(api, EVENTS, body)
@@ -166,20 +164,75 @@ def test_an_import_has_its_limit(api: Any, path: str, most: int) -> None:
     assert error["details"].startswith(f"A request may have 1 to {most} ")
     api.fails("POST", path, [], status=400, key="invalid_payload")
     api.fails("POST", path, {}, status=400, key="invalid_payload")
-    api.fails(
-        "POST", path, [{}], status=400, key="invalid_query_params", params={"segment_events": "maybe"}
-    )
+    api.fails("POST", path, [{}], status=400, key="invalid_query_params", params={"segment_events": "maybe"})
 
 
-async def test_segments_are_right_after_an_import_of_many_things_of_one_customer(
+def in_last(days: int, source: str = "orders", **conditions: Any) -> dict[str, Any]:
+    """Return a filter of a window."""
+    return {"junction": "and", source: {"conditions": {**conditions, "$less_than_ago": [days]}}}
+
+
+async def test_segments_are_right_when_many_things_of_one_customer_come_at_once(
     api: Any, db: Database, project_id: int
 ) -> None:
-    """Three orders come at once: a segment for just two of them, or just three, is left or entered all the same."""
+    """Three at once pass over two: who was in the segment for exactly three leaves it, though five are not six."""
     filters = [
-        BUYERS,
-        *(
-            {"junction": "and", "orders.count": {"conditions": {"$is": [number]}, "in_last": {"days": 30}}}
-            for number in range(5)
-        ),
+        *(in_last(30, **{"$count": [number]}) for number in (1, 2, 3, 4, 6)),
+        in_last(30, **{"$count_less": [4]}),
+        in_last(30, **{"$sum_more_than_equal": [450]}),
+        *(in_last(30, "events.seen", **{"$count": [number]}) for number in (1, 3, 4, 6)),
+        facts.where("summary.orders.total_count", "$more_than", 3),
     ]
-    return filters and None
+    segments = [facts.new_segment(api, one, name=f"S{number}") for number, one in enumerate(filters)]
+    for first, last in ((0, 3), (3, 6), (6, 7)):
+        orders = [order(number, days=number + 0.5) for number in range(first, last)]
+        bulk.run(api, ORDERS, [*orders, order(100 + first, days=5, who="bob"), order(200 + first, days=50)])
+        bulk.run(api, EVENTS, [event("seen", days=number + 0.5) for number in range(first, last)])
+        for segment_id, raw in zip(segments, filters, strict=True):
+            await facts.assert_exact(db, project_id, segment_id, raw)
+    assert await facts.wrong_summaries(db, project_id) == []
+    ann = api.call("GET", "/v1/customers/ann")["id"]
+    assert (await facts.moves(db, project_id, segments[2]))[ann] == ["entered", "left"]
+
+
+def distribution(api: Any, trigger: dict[str, Any]) -> dict[str, Any]:
+    """Make an active distribution."""
+    message = {"subject": "Hello", "text": "Hello"}
+    body = {"name": str(trigger), "trigger": trigger, "channel": "email", "message": message, "active": True}
+    made: dict[str, Any] = api.call("POST", "/v1/distributions", body)
+    return made
+
+
+@pytest.mark.parametrize("segment_events", [False, True])
+async def test_history_sends_no_messages_unless_asked(
+    api: Any, db: Database, project_id: int, segment_events: bool
+) -> None:
+    segment_id = facts.new_segment(api, BUYERS)
+    to_buyers = distribution(api, {"type": "customer.segment.entered", "segment_id": segment_id})
+    to_viewers = distribution(api, {"type": "customer.custom_event", "event": "seen"})
+    options = {"params": {"segment_events": "true"}} if segment_events else {}
+    bulk.run(api, ORDERS, [order(1, days=9, amount=500)], **options)
+    bulk.run(api, EVENTS, [event("seen", days=9)], **options)
+    api.call("POST", "/v1/orders", order(2, days=0, amount=500, who="live"))
+    api.call("POST", "/v1/events", {"event": "seen", "customer": {"source_id": "live"}})
+    ann, live = (api.call("GET", f"/v1/customers/{one}")["id"] for one in ("ann", "live"))
+
+    def reached(one: dict[str, Any]) -> list[str]:
+        found = api.call("GET", f"/v1/distributions/{one['id']}/messages", params={"order": "created_at"})["data"]
+        return [message["customer_id"] for message in found]
+
+    bulk.harness.wait_for(lambda: live in reached(to_viewers), what="the message to the viewer")
+    bulk.harness.wait_for(lambda: live in reached(to_buyers), what="the message to the buyer")
+    assert reached(to_viewers) == [live]
+    assert reached(to_buyers) == ([ann, live] if segment_events else [live])
+    logged = api.call("GET", "/v1/customers/ann/activity", params={"order": "created_at"})["data"]
+    told = [one for one in logged if not one["type"].startswith("customer.email.")]
+    reasons = {one["type"]: one["data"]["event_source"].get("reason") for one in told}
+    assert reasons == {
+        "customer.created": "import",
+        "customer.order.created": "import",
+        "customer.order.paid": "import",
+        "customer.custom_event": "import",
+        "customer.segment.entered": None if segment_events else "import",
+    }
+    await facts.assert_exact(db, project_id, segment_id, BUYERS)
