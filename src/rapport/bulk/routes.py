@@ -35,6 +35,7 @@ from rapport.projects.queries import find_link_secret
 CUSTOMERS = Things("customers", MAX_CUSTOMERS, CustomerInput, look_at_customer, named=True)
 ORDERS = Things("orders", MAX_ORDERS, OrderInput, lambda data: data, named=True)
 EVENTS = Things("events", MAX_EVENTS, PastEvent, look_at_event, named=False)
+_LINK = {name: {"type": "string"} for name in ("project", "until", "signature")}
 _SEGMENT_EVENTS = {"segment_events": {"type": "boolean", "default": False}}
 
 
@@ -113,7 +114,10 @@ async def list_items(request: Request[Any, Any, Any], action_id: str, caller: Ca
     return answer(envelope(queries.ITEMS, found, [view(one) for one in found.items]))
 
 
-@get("/v1/async-actions/{action_id:str}/report")
+@get(
+    "/v1/async-actions/{action_id:str}/report",
+    opt=operation("get-async-action-report", query=_LINK, download="text/csv", secured=False),
+)
 async def get_report(request: Request[Any, Any, Any], action_id: str) -> Response[str]:
     """Download the report on a bulk request by the link that its result shows."""
     db: Database = request.app.state.db

@@ -54,12 +54,13 @@ def operation(
     spec: ListSpec | None = None,
     query: Mapping[str, dict[str, Any]] | None = None,
     upload: str | None = None,
+    download: str | None = None,
     secured: bool = True,
 ) -> dict[str, Any]:
     """Declare a handler's operation: its id in the reference, the struct of its body and answer, the list it pages.
 
     `query`: schemas of further query parameters; an object is written `name[key]=…`. `upload`: the media type of the
-    one file that the body is, as the part `file` of a form.
+    one file that the body is, as the part `file` of a form. `download`: that of an answer that is a file.
     """
     return {
         "operation_id": operation_id,
@@ -68,6 +69,7 @@ def operation(
         "spec": spec,
         "query": query or {},
         "upload": upload,
+        "download": download,
         "secured": secured,
     }
 
@@ -148,6 +150,9 @@ def _success(handler: HTTPRouteHandler, operation_id: str, tag: str, schemas: di
     declared = handler.opt
     if handler.status_code == 204:
         return {"description": "Done; no content"}
+    if declared["download"] is not None:
+        content = {declared["download"]: {"schema": {"type": "string"}}}
+        return {"description": "The file", "content": content}
     shape: dict[str, Any] = {"type": "object"}
     if declared["answer"] is not None:
         shape = schemas[declared["answer"]]
