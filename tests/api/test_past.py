@@ -119,6 +119,8 @@ async def test_an_event_with_an_id_is_brought_in_once(api: Any, db: Database, pr
     second = bulk.run(api, EVENTS, [*body, *named_otherwise])
     assert [one["updated"] for one in bulk.items(api, first)] == [True, True, True, False]
     assert [(one["found"], one["updated"]) for one in bulk.items(api, second)] == [(True, False)] * 4 + [(False, True)]
+    third = bulk.run(api, EVENTS, [*body, {**body[0], "customer": {"source_id": "ann", "name": "Old name"}}])
+    assert [(one["found"], one["updated"]) for one in bulk.items(api, third)] == [(True, False)] * 4
     assert api.call("GET", "/v1/customers/ann") == before
     assert before["events"]["seen"]["count"] == 3
     assert (await facts.counts(db, project_id))["events"] == 4

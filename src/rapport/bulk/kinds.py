@@ -12,8 +12,9 @@ from rapport.core.clock import parse_instant
 from rapport.core.errors import InvalidPayload
 from rapport.customers.schemas import CustomerInput
 from rapport.customers.writes import Unit
-from rapport.events import actions as events
-from rapport.events.queries import is_there
+from rapport.events.actions import Happened, record
+from rapport.events.queries import known
+from rapport.events.schemas import EventView
 from rapport.orders import actions as orders
 from rapport.orders.schemas import OrderInput
 
@@ -95,18 +96,29 @@ async def _place(unit: Unit, work: Work) -> list[Outcome]:
 
 
 async def _record(unit: Unit, work: Work) -> list[Outcome]:
-    return [await _record_one(unit, data) for data in work.inputs]
-
-
-async def _record_one(unit: Unit, data: PastEvent) -> Outcome:
-    at, person = event_time(data), data.customer
-    if data.id is not None and at is not None:
-        name = (person.id, person.source_id)
-        if await is_there(unit.conn, unit.project_id, name, data.event, at, data.id):
-            return Outcome(found=True, updated=False, object_id=data.id)
-    event = await events.record(unit, data, at=at, event_id=data.id)
-    if at is not None and at > unit.now:
+    """Store events; those with an id that are there already are passed over, and so is what they say of customers."""
+    times = [event_time(data) for data in work.inputs]
+    named = {
+        place: (data.customer.id, data.customer.source_id, data.event, at, data.id)
+        for place, (data, at) in enumerate(zip(work.inputs, times, strict=True))
+        if data.id is not None and at is not None
+    }
+    found = await known(unit.conn, unit.project_id, list(named.values())) if named else set()
+    seen = {name for number, name in enumerate(named.values()) if number in found}
+    new: dict[int, Happened] = {}
+    for place, (data, at) in enumerate(zip(work.inputs, times, strict=True)):
+        if place not in named or named[place] not in seen:
+            seen.update({named[place]} if place in named else ())
+            new[place] = Happened(data, at, data.id)
+    stored = dict(zip(new, await record(unit, *new.values()) if new else [], strict=True))
+    if any(one.at is not None and one.at > unit.now for one in new.values()):
         raise InvalidPayload("Property .created_at should not be in the future")
+    return [_told(stored.get(place), data) for place, data in enumerate(work.inputs)]
+
+
+def _told(event: EventView | None, data: PastEvent) -> Outcome:
+    if event is None:
+        return Outcome(found=True, updated=False, object_id=data.id)
     return Outcome(found=False, updated=True, object_id=event.id, customer_id=event.customer["id"])
 
 

@@ -1,46 +1,43 @@
 """All SQL of custom events."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from rapport.core.db import Connection
+from rapport.events.models import Event
 
 
-async def insert(
-    conn: Connection,
-    project_id: int,
-    customer_id: str,
-    name: str,
-    at: datetime,
-    event_id: str,
-    metadata: dict[str, Any],
-) -> bool:
-    """Insert one event; return False if the customer has it already: the same name, time and id."""
+async def insert(conn: Connection, project_id: int, rows: Sequence[Event]) -> int:
+    """Insert events; return how many: those that a customer has already (the same name, time and id) are left out."""
     done = await conn.execute(
-        "INSERT INTO events (project_id, customer_id, name, created_at, id, metadata) VALUES ($1, $2, $3, $4, $5, $6) "
+        "INSERT INTO events (project_id, customer_id, name, created_at, id, metadata) "
+        "SELECT $1, one.* FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::jsonb[]) AS one "
         "ON CONFLICT DO NOTHING",
         project_id,
-        customer_id,
-        name,
-        at,
-        event_id,
-        metadata,
+        [row.customer_id for row in rows],
+        [row.name for row in rows],
+        [row.created_at for row in rows],
+        [row.id for row in rows],
+        [row.metadata for row in rows],
     )
-    return bool(done == "INSERT 0 1")
+    return int(done.rpartition(" ")[2])
 
 
-async def is_there(
-    conn: Connection, project_id: int, person: tuple[str | None, str | None], name: str, at: datetime, event_id: str
-) -> bool:
-    """Whether the customer with this id (or, without one, this source id) has the event: the key of events."""
-    found = await conn.fetchval(
-        "SELECT true FROM customers JOIN events ON events.project_id = $1 AND events.customer_id = customers.id "
-        "WHERE customers.project_id = $1 AND (customers.id = $2 OR ($2::text IS NULL AND customers.source_id = $3)) "
-        "AND events.name = $4 AND events.created_at = $5 AND events.id = $6",
+async def known(
+    conn: Connection, project_id: int, events: Sequence[tuple[str | None, str | None, str, datetime, str]]
+) -> set[int]:
+    """Return which of the events (customer's id, or source id without one; name, time, id) are stored, by place.
+
+    The indexes are the key and the source ids of customers, and the key of events.
+    """
+    rows = await conn.fetch(
+        "SELECT one.place FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[]) "
+        "WITH ORDINALITY AS one (customer_id, source_id, name, created_at, id, place) WHERE EXISTS (SELECT FROM events "
+        "WHERE events.project_id = $1 AND events.name = one.name AND events.created_at = one.created_at "
+        "AND events.id = one.id AND events.customer_id = CASE WHEN one.customer_id IS NULL "
+        "THEN (SELECT id FROM customers WHERE project_id = $1 AND source_id = one.source_id) "
+        "ELSE (SELECT id FROM customers WHERE project_id = $1 AND id = one.customer_id) END)",
         project_id,
-        *person,
-        name,
-        at,
-        event_id,
+        *(list(column) for column in zip(*events, strict=True)),
     )
-    return found is not None
+    return {row["place"] - 1 for row in rows}
