@@ -11,7 +11,7 @@ import harness
 from rapport.core.db import Database, connect
 from rapport.projects.actions import create_key
 
-ROUNDS = 10 if os.environ.get("RAPPORT_SOAK") else 2
+ROUNDS = 5 if os.environ.get("RAPPORT_SOAK") else 1
 KILLS = 3
 DAY = "2026-01-{:02d}T12:00:00.000Z"
 BAD = {"source_id": "bad", "amount": -1}

@@ -101,11 +101,17 @@ async def all_items(conn: Connection, project_id: int, action_id: str) -> list[I
 
 
 async def projects_to_tidy(conn: Connection, before: datetime) -> list[int]:
-    """Return the projects with reports on what was over before then, or with things of an action given up."""
+    """Return the projects with reports on what was over before then, or with things of an action given up.
+
+    The indexes are async_actions_over, and the key and bulk_items_waiting for a look at each action that it finds.
+    """
     rows = await conn.fetch(
-        "SELECT DISTINCT project_id FROM async_actions AS action WHERE status IN ('DONE', 'FAILED') AND "
-        "EXISTS (SELECT FROM bulk_items AS item WHERE item.project_id = action.project_id AND action_id = action.id "
-        "AND (action.updated_at < $1 OR item.status = 'WAITING'))",
+        "SELECT project_id FROM async_actions AS action WHERE status IN ('DONE', 'FAILED') AND updated_at < $1 "
+        "AND EXISTS (SELECT FROM bulk_items AS item WHERE item.project_id = action.project_id "
+        "AND item.action_id = action.id) "
+        "UNION SELECT project_id FROM async_actions AS action WHERE status = 'FAILED' "
+        "AND EXISTS (SELECT FROM bulk_items AS item WHERE item.project_id = action.project_id "
+        "AND item.action_id = action.id AND item.status = 'WAITING')",
         before,
     )
     return [row["project_id"] for row in rows]
@@ -116,7 +122,7 @@ async def give_up(conn: Connection, project_id: int, reason: Failure) -> int:
     done = await conn.execute(
         "UPDATE bulk_items SET input = NULL, status = 'FAILED', updated = false, error = $2 "
         "FROM async_actions AS action WHERE bulk_items.project_id = $1 AND bulk_items.status = 'WAITING' "
-        "AND action.project_id = $1 AND action.id = action_id AND action.status IN ('DONE', 'FAILED')",
+        "AND action.project_id = $1 AND action.id = action_id AND action.status = 'FAILED'",
         project_id,
         reason,
     )

@@ -17,6 +17,8 @@ from rapport.http.bodies import parse
 from rapport.http.errors import payload_error
 
 NDJSON = "application/x-ndjson"
+# As much as a request for it alone may have.
+MAX_THING_BYTES = 1_048_576
 _MAX_NAME = 255
 # Things read between two moments for other requests.
 _AT_ONCE = 50
@@ -117,6 +119,8 @@ def failure(error: RapportError) -> Failure:
 def _read(raw: bytes, things: Things, seen: set[str]) -> Asked:
     source_id = _source_id(raw)
     try:
+        if len(raw) > MAX_THING_BYTES:
+            raise InvalidPayload(f"It is longer than {MAX_THING_BYTES} bytes")
         kept = things.look(parse(raw, things.kind))
         if things.named and source_id in seen:
             raise DuplicateFound(

@@ -33,7 +33,7 @@ from rapport.orders.schemas import OrderInput
 from rapport.projects.queries import find_link_secret
 
 CUSTOMERS = Things("customers", MAX_CUSTOMERS, CustomerInput, look_at_customer, named=True)
-ORDERS = Things("orders", MAX_ORDERS, OrderInput, lambda data: data, named=True)
+ORDERS = Things("orders", MAX_ORDERS, OrderInput, lambda data: data, named=False)
 EVENTS = Things("events", MAX_EVENTS, PastEvent, look_at_event, named=False)
 _LINK = {name: {"type": "string"} for name in ("project", "until", "signature")}
 _SEGMENT_EVENTS = {"segment_events": {"type": "boolean", "default": False}}

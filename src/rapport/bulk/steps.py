@@ -115,7 +115,7 @@ async def _do_one(unit: Unit, kind: Kind, row: Waiting, work: Work, action: Acti
     except RapportError as refused:
         why = failure(refused)
     except UniqueViolation:
-        why = failure(DuplicateFound("order" if action.type == ORDERS_IMPORT else "customer", row.source_id or ""))
+        why = failure(DuplicateFound("order" if action.type == ORDERS_IMPORT else "customer", row.source_id or "?"))
     except RefusedValue as refused:
         log.warning("the database refused a value", id=action.id, number=row.number, error=type(refused).__name__)
         why = failure(InvalidPayload("A value is too long or out of range"))

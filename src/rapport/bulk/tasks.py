@@ -14,7 +14,7 @@ from rapport.work.periodic import Periodic
 from rapport.work.turns import Turns
 
 STEP_EVERY_S = 0.25
-TIDY_EVERY_S = 5.0
+TIDY_EVERY_S = 60.0
 _GIVEN_UP: Final = Failure("internal_error", "Internal error", "The action was given up before its turn came")
 
 
