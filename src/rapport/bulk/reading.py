@@ -31,6 +31,7 @@ class _Named(msgspec.Struct):
 class _BodyTooLarge(PayloadTooLarge):
     """The body is longer than ten mebibytes, in the words of the reference."""
 
+    status_text: ClassVar[str] = "Request Entity Too Large"
     message: ClassVar[str] = f"Payload content length greater than maximum allowed: {MAX_BODY_BYTES}"
 
 

@@ -26,7 +26,8 @@ _MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]+)`(
 class ErrorBody(msgspec.Struct, omit_defaults=True):
     """The reference's `Error` object. `error` carries the message that a shop set on a validation rule.
 
-    For a body that is too long the reference has an object of its own (`BadRequest`), whose properties are there, too.
+    For bulk requests that are too long the reference has an object of its own (`BadRequest`): its properties are there
+    where an error has a `status_text`.
     """
 
     code: int
@@ -60,7 +61,7 @@ def payload_error(error: msgspec.MsgspecError) -> InvalidPayload:
 
 def error_response(error: RapportError, request_id: str) -> Response[bytes]:
     """Return the answer for an error that the caller can act on."""
-    too_large = isinstance(error, PayloadTooLarge)
+    status_text = getattr(error, "status_text", None)
     body = ErrorBody(
         code=error.code,
         key=error.key,
@@ -69,8 +70,8 @@ def error_response(error: RapportError, request_id: str) -> Response[bytes]:
         request_id=request_id,
         resource_id=error.resource_id,
         resource_type=error.resource_type,
-        error="Request Entity Too Large" if too_large else getattr(error, "shop_error", None),
-        status_code=error.code if too_large else None,
+        error=status_text or getattr(error, "shop_error", None),
+        status_code=error.code if status_text else None,
     )
     return Response(jsons.encode(body), status_code=error.code, media_type=JSON_TYPE)
 
