@@ -110,6 +110,27 @@ def test_a_customer_is_deleted(customers: voucherify.CustomersApi) -> None:
     assert (error["code"], error["key"], error["resource_id"]) == (404, "not_found", created.id)
 
 
+def test_a_customer_is_deleted_for_good(customers: voucherify.CustomersApi) -> None:
+    created = save_ann(customers)
+    receipt = customers.customer_permanently_deletion(created.id)
+    assert isinstance(receipt, models.CustomersPermanentDeletionCreateResponseBody)
+    assert (receipt.related_object_id, receipt.related_object) == (created.id, "customer")
+    assert (receipt.status, receipt.object) == ("DONE", "pernament_deletion")
+    assert receipt.id.startswith("del_")
+    assert receipt.created_at is not None
+    assert receipt.data_json.to_dict() == {
+        "events": 0,
+        "customer_events": 1,
+        "daily_events": 0,
+        "segments": 0,
+        "orders": 0,
+        "order_events": 0,
+        "customer": 1,
+    }
+    with pytest.raises(voucherify.exceptions.NotFoundException):
+        customers.customer_permanently_deletion(created.id)
+
+
 def test_orders_are_created_read_updated_and_listed(
     orders: voucherify.OrdersApi, customers: voucherify.CustomersApi
 ) -> None:

@@ -1,6 +1,6 @@
 """All SQL of the activity log."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -157,3 +157,102 @@ async def count_of_customer(
     conditions = _conditions(page, additions=additions)
     where = {"customer_id": customer_id}
     return await fetch_page(conn, ACTIVITIES, project_id, page, where=where, conditions=conditions)
+
+
+# What is about a person: their own entries, and those about orders of theirs from after they were deleted.
+_ABOUT = (
+    "project_id = $1 AND (customer_id = $2 OR (customer_id IS NULL AND coalesce(payload #>> '{order,customer_id}', "
+    "payload #>> '{redemption,customer_id}', payload #>> '{redemption_rollback,customer_id}') = $2))"
+)
+# Membership is a matter of the one id: its enterings and leavings alternate.
+_MOVABLE = "type NOT IN ('customer.segment.entered', 'customer.segment.left')"
+
+
+async def stream_of_customer(conn: Connection, project_id: int, customer_id: str) -> AsyncIterator[Logged]:
+    """Yield what happened to a customer, oldest first, inside a transaction (activity_of_customer, …_of_nobody)."""
+    query = f"SELECT {columns(Logged)} FROM activity WHERE {_ABOUT} ORDER BY created_at, seq"
+    async for row in conn.cursor(query, project_id, customer_id, prefetch=200):
+        yield Logged(*row)
+
+
+async def counts_about_customer(conn: Connection, project_id: int, customer_id: str) -> tuple[int, int]:
+    """Return how many entries about a customer there are: those about orders, and the others."""
+    row = await conn.fetchrow(
+        "SELECT count(*) FILTER (WHERE is_order), count(*) FILTER (WHERE NOT is_order) FROM ("
+        f"SELECT starts_with(type, 'customer.order.') AS is_order FROM activity WHERE {_ABOUT}) AS entries",
+        project_id,
+        customer_id,
+    )
+    return row[0], row[1]
+
+
+async def erase_of_customer(conn: Connection, project_id: int, customer_id: str) -> int:
+    """Delete the entries about a customer; return how many."""
+    done = await conn.execute(f"DELETE FROM activity WHERE {_ABOUT}", project_id, customer_id)
+    return int(done.rpartition(" ")[2])
+
+
+async def lock_mentions(conn: Connection, project_id: int, customer_id: str, limit: int) -> list[tuple[str, Any]]:
+    """Lock up to `limit` entries about orders that a customer referred: id, payload; activity_of_referrer."""
+    rows = await conn.fetch(
+        "SELECT id, payload FROM activity WHERE project_id = $1 AND (payload #>> '{order,referrer_id}') = $2 "
+        "LIMIT $3 FOR UPDATE",
+        project_id,
+        customer_id,
+        limit,
+    )
+    return [(row["id"], row["payload"]) for row in rows]
+
+
+async def rewrite(conn: Connection, project_id: int, payloads: list[tuple[str, Any]]) -> None:
+    """Give locked entries other payloads."""
+    await conn.execute(
+        "UPDATE activity SET payload = changed.payload FROM unnest($2::text[], $3::jsonb[]) AS changed (id, payload) "
+        "WHERE project_id = $1 AND activity.id = changed.id",
+        project_id,
+        [entry_id for entry_id, _ in payloads],
+        [payload for _, payload in payloads],
+    )
+
+
+async def move_to_customer(
+    conn: Connection, project_id: int, giver_id: str, taker_id: str, only: Sequence[str] | None
+) -> list[str]:
+    """Give a customer's entries, but those about membership, to another; return their ids (activity_of_customer)."""
+    rows = await conn.fetch(
+        f"UPDATE activity SET customer_id = $3 WHERE project_id = $1 AND customer_id = $2 AND {_MOVABLE} "
+        "AND ($4::text[] IS NULL OR id IN (SELECT unnest($4::text[]))) RETURNING id",
+        project_id,
+        giver_id,
+        taker_id,
+        only,
+    )
+    return [row["id"] for row in rows]
+
+
+async def lock_between(
+    conn: Connection, project_id: int, customer_id: str, since: datetime, until: datetime, after: int, limit: int
+) -> list[tuple[int, str, Any]]:
+    """Lock up to `limit` of a customer's entries of a time, after this seq: seq, id, payload; activity_of_customer."""
+    rows = await conn.fetch(
+        "SELECT seq, id, payload FROM activity WHERE project_id = $1 AND customer_id = $2 "
+        "AND created_at BETWEEN $3 AND $4 AND seq > $5 ORDER BY seq LIMIT $6 FOR UPDATE",
+        project_id,
+        customer_id,
+        since,
+        until,
+        after,
+        limit,
+    )
+    return [(row["seq"], row["id"], row["payload"]) for row in rows]
+
+
+async def last_entry(conn: Connection, project_id: int, customer_id: str) -> Logged | None:
+    """Return the latest entry of a customer's; the index is activity_of_customer."""
+    row = await conn.fetchrow(
+        f"SELECT {columns(Logged)} FROM activity WHERE project_id = $1 AND customer_id = $2 "
+        "ORDER BY created_at DESC, seq DESC LIMIT 1",
+        project_id,
+        customer_id,
+    )
+    return None if row is None else Logged(*row)

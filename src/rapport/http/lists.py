@@ -12,9 +12,9 @@ Item = TypeVar("Item")
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
 MAX_TEXT = 1000
-_INSTANTS = frozenset({"created_at", "updated_at"})
 # The schema of what `read_flag` reads.
 BOOLEAN = {"type": "boolean", "default": False}
+_INSTANTS = frozenset({"created_at", "updated_at"})
 
 
 def _text(name: str, value: str) -> str:

@@ -9,6 +9,7 @@ import msgspec
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
+from rapport.http.caller import CLIENT_HEADERS, MANAGEMENT_HEADERS, SERVER_HEADERS
 from rapport.http.errors import ErrorBody
 from rapport.http.lists import InstantFilter, ListFilter, ListSpec, OneOf
 
@@ -33,6 +34,12 @@ _ANSWERS: Final = {
     "remove-customers-from-segment": "How many customers left",
     "import-customers-to-segment-using-csv": "How many customers entered",
     "delete-campaign": "The deletion has begun, or is done",
+    "customer-permanently-deletion": "The receipt",
+    "get-customer-data": "Everything that is held on the person: one list for each kind of data",
+    "merge-customers": "The merge, and the customer who came out of it",
+    "preview-customer-merge": "What the merge would come to",
+    "undo-merge": "The merge, undone",
+    "list-customer-duplicates": "A page of groups of customers",
     "add-vouchers-to-campaign": "The campaign",
     "add-voucher-with-specific-code-to-campaign": "The voucher",
     "create-publication": "The publication, with its voucher",
@@ -40,15 +47,39 @@ _ANSWERS: Final = {
     "get-export": "The export; to a request with its token, the file",
     "create-order-export": "The export",
     "track-custom-event": "The event",
+    "track-custom-event-client-side": "That the event was taken",
+    "list-consents": "All consents of the project",
+    "update-customers-consents": "The customer's consents",
+    "list-customer-consents": "What the customer said, with the consents as they are now",
+    "receive-inbound-message": "What the message meant",
+    "add-customer-device": "The device",
+    "list-customer-devices": "The customer's devices",
+    "record-customer-interaction": "The interaction",
+    "list-customer-interactions": "The customer's interactions",
     "get-distribution-message": "The message, with its bodies",
     "resend-distribution-message": "The message",
     "redeem-stacked-discounts": "The redemptions, one for each redeemable, and the order as they leave it",
     "redeem-voucher": "The redemption, with its order and its voucher",
     "rollback-redemption": "The rollback",
     "rollback-stacked-redemptions": "The rollbacks, one for each redemption",
+    "update-customers-in-bulk": "The request is accepted",
+    "update-customers-metadata-in-bulk": "The request is accepted",
+    "import-orders": "The request is accepted",
+    "import-events": "The request is accepted",
     "validate-stacked-discounts": "Whether the redeemables can be redeemed, and the order as they would leave it",
     "validate-voucher": "Whether the code can be redeemed, and the order as it would leave it",
     "create-validation-rule-assignment": "The assignment",
+    "list-metadata-schemas": "All metadata schemas",
+    "list-metadata-schemas-1": "All metadata schemas",
+    "create-metadata-schema": "The metadata schema",
+    "get-metadata-schema-1": "The metadata schema",
+    "update-metadata-schema": "The metadata schema",
+    "purge-metadata-property": "The purge has begun",
+    "list-custom-event-schemas": "All custom event schemas",
+    "create-custom-event-schema": "The custom event schema",
+    "get-custom-event-schema": "The custom event schema",
+    "update-custom-event-schema": "The custom event schema",
+    "copy-schemas": "What was copied",
 }
 
 
@@ -64,14 +95,16 @@ def operation(  # noqa: PLR0913 (what may be said of an operation)
     upload: str | None = None,
     download: str | None = None,
     secured: bool = True,
+    client: bool = False,
+    management: bool = False,
 ) -> dict[str, Any]:
     """Declare a handler's operation: its id in the reference, the struct of its body and answer, the list it pages.
 
     `item`: the struct of what the list holds, where the page is made by `lists.envelope`. `later`: the struct of the
     answer 202 to a request whose work goes on. `query`: schemas of further query parameters; an object is written
-    `name[key]=…`. `upload`: the media type of the one file that the body is, as the part `file` of a form.
-    `download`: the media type of a file that is answered in place of `answer` to a request that shows a token, which
-    then needs no key.
+    `name[key]=…`. `upload`: the media type of the one file that the body is, as the part `file` of a form. `download`:
+    the media type of a file that is answered; beside `answer`, in its place to a request that shows a token, which then
+    needs no key. `client`, `management`: it takes a key of that kind, not a server's.
     """
     return {
         "operation_id": operation_id,
@@ -84,6 +117,8 @@ def operation(  # noqa: PLR0913 (what may be said of an operation)
         "upload": upload,
         "download": download,
         "secured": secured,
+        "client": client,
+        "management": management,
     }
 
 
@@ -170,6 +205,9 @@ def _success(handler: HTTPRouteHandler, operation_id: str, tag: str, schemas: di
     declared = handler.opt
     if handler.status_code == 204:
         return {"description": "Done; no content"}
+    file = {declared["download"]: {"schema": {"type": "string"}}} if declared["download"] is not None else {}
+    if file and declared["answer"] is None:
+        return {"description": "The file", "content": file}
     shape: dict[str, Any] = {"type": "object"}
     if declared["answer"] is not None:
         shape = schemas[declared["answer"]]
@@ -177,10 +215,21 @@ def _success(handler: HTTPRouteHandler, operation_id: str, tag: str, schemas: di
         item = {"type": "object"} if declared["item"] is None else schemas[declared["item"]]
         shape = _list_schema(declared["spec"], item)
     otherwise = "A page of the list" if declared["spec"] else f"The {tag.removesuffix('s').replace('-', ' ')}"
-    content: dict[str, Any] = {"application/json": {"schema": shape}}
-    if declared["download"] is not None:
-        content[declared["download"]] = {"schema": {"type": "string"}}
+    content = {"application/json": {"schema": shape}, **file}
     return {"description": _ANSWERS.get(operation_id, otherwise), "content": content}
+
+
+def _tag(path: str) -> str:
+    if path.startswith("/management/"):
+        return "management"
+    parts = path.removeprefix("/client").split("/")
+    return parts[2] if parts[1] == "v1" else "server"
+
+
+def _headers(declared: Mapping[str, Any]) -> tuple[str, str]:
+    if declared["management"]:
+        return MANAGEMENT_HEADERS
+    return CLIENT_HEADERS if declared["client"] else SERVER_HEADERS
 
 
 def _describe(handler: HTTPRouteHandler, method: str, path: str, schemas: dict[Any, dict[str, Any]]) -> dict[str, Any]:
@@ -198,7 +247,7 @@ def _describe(handler: HTTPRouteHandler, method: str, path: str, schemas: dict[A
     parameters += [_further_parameter(name, schema) for name, schema in declared["query"].items()]
     error = {"description": "The error", "content": {"application/json": {"schema": schemas[ErrorBody]}}}
     operation_id = _operation_id(handler, path)
-    tag = path.split("/")[2] if path.startswith("/v1/") else "server"
+    tag = _tag(path)
     described: dict[str, Any] = {
         "operationId": operation_id,
         "tags": [tag],
@@ -216,7 +265,8 @@ def _describe(handler: HTTPRouteHandler, method: str, path: str, schemas: dict[A
         content = {"application/json": {"schema": schema}}
         described["responses"]["202"] = {"description": "The work goes on", "content": content}
     if declared["secured"]:
-        described["security"] = [{"X-App-Id": [], "X-App-Token": []}, *([{}] if declared["download"] else [])]
+        keyless: list[dict[str, list[str]]] = [{}] if declared["download"] else []
+        described["security"] = [{name: [] for name in _headers(declared)}, *keyless]
     if declared["body"] is not None or declared["upload"] is not None:
         described["requestBody"] = _body(declared, schemas)
     return described
@@ -239,7 +289,8 @@ def document(app: Litestar, version: str) -> dict[str, Any]:
         path = _PARAMETER.sub(r"{\1}", raw_path)
         for method in sorted(handler.http_methods - {"OPTIONS", "HEAD"}):
             paths.setdefault(path, {})[method.lower()] = _describe(handler, method, path, schemas)
-    keys = {name: {"type": "apiKey", "in": "header", "name": name} for name in ("X-App-Id", "X-App-Token")}
+    headers = SERVER_HEADERS + CLIENT_HEADERS + MANAGEMENT_HEADERS
+    keys = {name: {"type": "apiKey", "in": "header", "name": name} for name in headers}
     return {
         "openapi": "3.1.0",
         "info": {

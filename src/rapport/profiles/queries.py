@@ -10,7 +10,7 @@ from rapport.core.db import Connection, columns
 from rapport.core.errors import NotFound
 from rapport.customers.models import Customer
 from rapport.distributions.messages.models import Message
-from rapport.events.queries import Tracked
+from rapport.events.models import Event
 from rapport.orders.models import Order
 from rapport.publications.models import PublicationRow
 from rapport.redemptions.models import Redemption
@@ -28,7 +28,7 @@ MAX_COUNTED = 1_000
 _PARTS: dict[str, tuple[Any, str, str, str]] = {
     "activity": (Logged, "activity", "customer_id", "created_at DESC, seq DESC"),
     "orders": (Order, "orders", "customer_id", "created_at DESC, id DESC"),
-    "events": (Tracked, "events", "customer_id", "created_at DESC, id DESC"),
+    "events": (Event, "events", "customer_id", "created_at DESC, id DESC"),
     "messages": (Message, "messages", "customer_id", "created_at DESC, id DESC"),
     "codes": (Voucher, VOUCHERS.table, "holder_id", "created_at DESC, id DESC"),
     "redemptions": (Redemption, "redemptions", "customer_id", "created_at DESC, id DESC"),
@@ -106,7 +106,7 @@ async def get(conn: Connection, project_id: int, reference: str, limit: int, off
     if row is None:
         raise NotFound("customer", reference)
     customer = Customer(*row[: len(Customer.__struct_fields__)])
-    parts = {"events": Part(_rows(Tracked, row["events"]), sum(one["count"] for one in customer.events.values()))}
+    parts = {"events": Part(_rows(Event, row["events"]), sum(one["count"] for one in customer.events.values()))}
     for name, kind in (("segments", Stay), ("expired", Voucher)):
         number, found = row[name]
         parts[name] = Part(_rows(kind, found), number)

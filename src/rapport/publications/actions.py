@@ -17,6 +17,7 @@ from rapport.customers.models import Customer
 from rapport.customers.schemas import simple_view
 from rapport.customers.schemas import view as customer_view
 from rapport.customers.writes import Unit, Writer
+from rapport.metadata.values import check
 from rapport.publications import queries
 from rapport.publications.errors import (
     DuplicateSourceId,
@@ -177,6 +178,7 @@ async def create(
 
     async def work(unit: Unit) -> tuple[Publication, Customer] | RapportError:
         customer = (await unit.upsert(data.customer))[0]
+        said["metadata"] = check(unit.moment.schemas.of("publication"), data.metadata or {})
         try:
             if data.voucher is not None:
                 done = await publish_code(unit, data.voucher, customer.id, **said)

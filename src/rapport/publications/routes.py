@@ -109,9 +109,9 @@ async def create_by_query(request: Request[Any, Any, Any], caller: Caller, write
 
 async def _shown(caller: Caller, rows: list[PublicationRow]) -> list[dict[str, Any]]:
     async with caller.db.read() as conn:
-        customers = await find_customers(conn, caller.project_id, [row.customer_id for row in rows])
+        customers = await find_customers(conn, caller.project_id, [row.customer_id for row in rows if row.customer_id])
         known = await find_many(conn, caller.project_id, [one for row in rows for one in row.voucher_ids])
-    return [view(row, customers.get(row.customer_id), known) for row in rows]
+    return [view(row, customers.get(row.customer_id or ""), known) for row in rows]
 
 
 @get("/v1/publications", opt=operation("list-publications", item=PublicationAnswer, spec=queries.PUBLICATIONS))
