@@ -30,6 +30,7 @@ from rapport.http.errors import exception_handlers
 from rapport.http.metrics import metrics
 from rapport.http.openapi import operation
 from rapport.http.paths import keep_slashes, restored
+from rapport.imports import routes as imports
 from rapport.orders import routes as orders
 from rapport.projects import queries as projects
 from rapport.publications import routes as publications
@@ -56,6 +57,7 @@ ROUTERS = (
     publications.router,
     distributions.router,
     async_actions.router,
+    imports.router,
 )
 
 
@@ -116,6 +118,7 @@ def create_app(settings: Settings) -> ASGIApp:
         )
         app.state.db = db
         app.state.public_url = settings.public_url
+        app.state.import_max_bytes = settings.import_max_bytes
         app.state.key_ring = KeyRing(db, projects.find_key)
         app.state.writer = Writer(db, SegmentDecider())
         app.state.segment_users = (using_segment, of_segment)

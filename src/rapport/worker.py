@@ -11,6 +11,7 @@ from rapport.core import migrations, preflight
 from rapport.core.db import Database
 from rapport.customers.writes import Writer
 from rapport.distributions import tasks as distributions
+from rapport.imports import worker as imports
 from rapport.segments.audit import tasks as audit
 from rapport.segments.building.tasks import Building
 from rapport.segments.membership import SegmentDecider
@@ -35,6 +36,7 @@ def periodics(db: Database, settings: Settings) -> list[Periodic]:
         Periodic("segments: audit", audit.EVERY_S, audit.SegmentAudit(writer).audit),
         Periodic("campaigns: make codes", 0.5, CampaignTasks().make_codes),
         *distributions.periodics(writer, settings),
+        *imports.periodics(writer, settings),
     ]
 
 

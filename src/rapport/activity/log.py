@@ -15,13 +15,17 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True):
     channel: Channel
     api_key: dict[str, str] | None = None
     # Why Rapport itself acts (an addition): back_fill for a customer whom a new segment finds as a member; adjustment
-    # where a new filter, or a clock that was moved back, makes or unmakes one. They have done nothing just now.
+    # where a new filter, or a clock that was moved back, makes or unmakes one; import for what a file says, where who
+    # imports it wants no reaction. They have done nothing just now.
     reason: str | None = None
 
 
 INTERNAL = Source("INTERNAL")
 BACK_FILL = Source("INTERNAL", reason="back_fill")
 ADJUSTMENT = Source("INTERNAL", reason="adjustment")
+IMPORT = Source("INTERNAL", reason="import")
+# Nothing reacts to what is logged for one of these reasons.
+SILENT = frozenset({BACK_FILL.reason, ADJUSTMENT.reason, IMPORT.reason})
 
 
 class Signature(Protocol):

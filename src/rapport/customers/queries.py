@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from rapport.activity.queries import append_text
+from rapport.core.clock import LATEST
 from rapport.core.db import Connection, UniqueViolation, columns
 from rapport.core.errors import DuplicateFound, NotFound
 from rapport.customers.models import Customer
@@ -99,6 +100,27 @@ SELECT true AS existed, {_COLUMNS} FROM found
 UNION ALL SELECT false, id, created_at, updated_at, {_UNREAD} FROM inserted
 """
 
+# Many at once. What nobody has who was just made (summaries, loyalty, …) is the same for all of them.
+_MADE = ("id", "source_id", "name", "description", "email", "phone", "birthdate", "address", "metadata",
+         "system_metadata", "source")  # fmt: skip
+_SAME = [name for name in _INSERT_TYPES if name not in _MADE]
+_SAME_VALUES = ", ".join(f"${index}::{_INSERT_TYPES[name]}" for index, name in enumerate(_SAME, start=4 + len(_MADE)))
+_MADE_ARRAYS = ", ".join(f"${index}::{_INSERT_TYPES[name]}[]" for index, name in enumerate(_MADE, start=4))
+_INSERT_MANY = f"""
+INSERT INTO customers (project_id, created_at, updated_at, {", ".join([*_MADE, *_SAME])})
+SELECT $1, coalesce(one.created_at, moment.at), moment.at, {", ".join(f"one.{name}" for name in _MADE)}, {_SAME_VALUES}
+FROM (SELECT date_trunc('milliseconds', clock_timestamp() + $2::interval) AS at) AS moment,
+    unnest($3::timestamptz[], {_MADE_ARRAYS}) AS one (created_at, {", ".join(_MADE)})
+ON CONFLICT DO NOTHING
+RETURNING id, created_at, updated_at
+"""
+_UPDATE_ARRAYS = ", ".join(f"${index}::{kind}[]" for index, kind in enumerate(_UPDATE_TYPES.values(), start=3))
+_UPDATE_MANY = (
+    f"UPDATE customers AS c SET {', '.join(f'{name} = one.{name}' for name in _UPDATE_TYPES)} "
+    f"FROM unnest($2::text[], {_UPDATE_ARRAYS}) AS one (id, {', '.join(_UPDATE_TYPES)}) "
+    "WHERE c.project_id = $1 AND c.id = one.id"
+)
+
 
 def _customer(row: Any) -> Customer:
     return Customer(*row)
@@ -157,6 +179,37 @@ async def lock_named(conn: Connection, project_id: int, references: list[str]) -
     return [_customer(row) for row in rows]
 
 
+async def lock_both(conn: Connection, project_id: int, ids: list[str], source_ids: list[str]) -> list[Customer]:
+    """Lock and return the customers that exist with these ids, and with these source ids, in the order of their ids."""
+    rows = await conn.fetch(
+        f"SELECT {_COLUMNS} FROM customers WHERE project_id = $1 AND (id = ANY ($2) OR source_id = ANY ($3)) "
+        "ORDER BY id FOR NO KEY UPDATE",
+        project_id,
+        ids,
+        source_ids,
+    )
+    return [_customer(row) for row in rows]
+
+
+async def insert_many(conn: Connection, project_id: int, fresh: list[Customer], offset: timedelta) -> list[Customer]:
+    """Insert new customers, as of now unless they bring a moment of their own; return those that were.
+
+    LATEST as `created_at` stands for now. Left out are those whose source id somebody else has taken.
+    """
+    if not fresh:
+        return []
+    rows = await conn.fetch(
+        _INSERT_MANY,
+        project_id,
+        offset,
+        [None if one.created_at == LATEST else one.created_at for one in fresh],
+        *[[getattr(one, name) for one in fresh] for name in _MADE],
+        *[getattr(fresh[0], name) for name in _SAME],
+    )
+    by_id = {one.id: one for one in fresh}
+    return [msgspec.structs.replace(by_id[row[0]], created_at=row[1], updated_at=row[2]) for row in rows]
+
+
 async def lock_or_insert(
     conn: Connection, project_id: int, fresh: Customer, offset: timedelta
 ) -> tuple[Customer, bool] | None:
@@ -185,6 +238,17 @@ async def update(conn: Connection, project_id: int, customer: Customer) -> None:
     """Write a locked customer's row. Raises DuplicateFound for a source id that another customer has."""
     with _naming_the_duplicate(customer):
         await conn.execute(_UPDATE, project_id, customer.id, *[getattr(customer, name) for name in _UPDATE_TYPES])
+
+
+async def update_many(conn: Connection, project_id: int, customers: list[Customer]) -> None:
+    """Write the rows of locked customers. Raises DuplicateFound for a source id that another customer has."""
+    with _naming_the_duplicate(customers[0]):
+        await conn.execute(
+            _UPDATE_MANY,
+            project_id,
+            [one.id for one in customers],
+            *[[getattr(one, name) for one in customers] for name in _UPDATE_TYPES],
+        )
 
 
 async def update_and_log(conn: Connection, project_id: int, customer: Customer, log: list[Any]) -> None:

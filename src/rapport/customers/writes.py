@@ -7,7 +7,8 @@ is never older than the data. Segments are a higher feature; they take part thro
 `worker.py` hand to the `Writer`.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -134,9 +135,20 @@ class Unit:
         self._stored: dict[str, Customer] = {}
         self._current: dict[str, Customer] = {}
         self._created: set[str] = set()
+        self._announced: set[str] = set()
         self._changes: dict[str, Change] = {}
         self._entries: list[Entry] = []
         self._logged_at: datetime | None = None
+        # In whose name turns are logged, if not in that of the unit.
+        self.turned_by: Source | None = None
+
+    @asynccontextmanager
+    async def part(self) -> AsyncIterator["Unit"]:
+        """Begin a piece of this unit that is written at its end, or undone alone (by a savepoint) when it raises."""
+        async with self.conn.transaction():
+            part = Unit(self.conn, self._db, self._decider, self.signature)
+            yield part
+            await part.finish()
 
     @property
     def now(self) -> datetime:
@@ -181,6 +193,16 @@ class Unit:
         await self.open()
         return customers
 
+    def was_made(self, customer_id: str) -> bool:
+        """Tell whether this unit has inserted the customer."""
+        return customer_id in self._created
+
+    def announce(self, customer_id: str) -> None:
+        """Log that a customer was made, as they were inserted."""
+        customer = self._current[customer_id]
+        self._announced.add(customer_id)
+        self.log("customer.created", customer, {"customer": view(customer)})
+
     async def upsert(self, *inputs: CustomerInput, also_lock: Sequence[str] = ()) -> list[Customer]:
         """Find or create each customer, set what the inputs say, and log it; `also_lock` locks more ids.
 
@@ -221,14 +243,16 @@ class Unit:
         """Set what a request says about a locked customer, and log what came of it. Raises InvalidPayload."""
         current = self._current[customer_id]
         changed = apply(change, current)
-        if customer_id in self._created:
-            if not any(
-                entry.type == "customer.created" and entry.customer_id == customer_id for entry in self._entries
-            ):
-                self.log("customer.created", changed, {"customer": view(changed)})
+        if customer_id in self._created and customer_id not in self._announced:
             self.put(changed)
-        elif changed != current or not _alike(changed, current):
-            changed = msgspec.structs.replace(changed, updated_at=self.now)
+            self.announce(customer_id)
+        else:
+            self.set(changed)
+
+    def set(self, customer: Customer) -> None:
+        """Set the new state of a locked customer and log that they were updated, if it is another state."""
+        if _differs(customer, self._current[customer.id]):
+            changed = msgspec.structs.replace(customer, updated_at=self.now)
             self.log("customer.updated", changed, {"customer": view(changed)})
             self.put(changed)
 
@@ -292,14 +316,15 @@ class Unit:
         """Decide about what changed and write rows, membership and activity. Called by `Writer.commit`."""
         changed = []
         for customer_id, customer in self._current.items():
-            stored = self._stored[customer_id]
-            if customer_id in self._created or customer != stored or not _alike(customer, stored):
+            differs = _differs(customer, self._stored[customer_id])
+            if differs:
                 changed.append(customer)
+            if differs or customer_id in self._created:
                 self._change(customer_id)
         if self._changes:
             await self._decide()
-        for customer in changed[1:]:
-            await queries.update(self.conn, self.project_id, customer)
+        if len(changed) > 1:
+            await queries.update_many(self.conn, self.project_id, changed[1:])
         if not self._entries:
             if changed:
                 await queries.update(self.conn, self.project_id, changed[0])
@@ -329,13 +354,17 @@ class Unit:
         for turn in turns:
             if turn.logged:
                 segment = {"id": turn.segment_id, "name": turn.name, "object": "segment"}
-                source = BACK_FILL if turn.back_fill else None
+                source = BACK_FILL if turn.back_fill else self.turned_by
                 payload = {"customer": view(customer), "segment": segment}
                 self.log(f"customer.segment.{kind}", customer, payload, source=source)
 
 
-def _alike(one: Customer, other: Customer) -> bool:
-    return jsons.alike(one.metadata, other.metadata) and jsons.alike(one.system_metadata, other.system_metadata)
+def _differs(one: Customer, other: Customer) -> bool:
+    return one is not other and not (
+        one == other
+        and jsons.alike(one.metadata, other.metadata)
+        and jsons.alike(one.system_metadata, other.system_metadata)
+    )
 
 
 class Writer:

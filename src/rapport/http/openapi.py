@@ -50,12 +50,13 @@ def operation(
     spec: ListSpec | None = None,
     query: Mapping[str, dict[str, Any]] | None = None,
     upload: str | None = None,
+    media_type: str | None = None,
     secured: bool = True,
 ) -> dict[str, Any]:
     """Declare a handler's operation: its id in the reference, the struct of its body and answer, the list it pages.
 
     `query`: schemas of further query parameters; an object is written `name[key]=…`. `upload`: the media type of the
-    one file that the body is, as the part `file` of a form.
+    one file that the body is, as the part `file` of a form. `media_type`: of an answer that is a file.
     """
     return {
         "operation_id": operation_id,
@@ -64,6 +65,7 @@ def operation(
         "spec": spec,
         "query": query or {},
         "upload": upload,
+        "media_type": media_type,
         "secured": secured,
     }
 
@@ -144,6 +146,8 @@ def _success(handler: HTTPRouteHandler, operation_id: str, tag: str, schemas: di
     declared = handler.opt
     if handler.status_code == 204:
         return {"description": "Done; no content"}
+    if declared["media_type"] is not None:
+        return {"description": "The file", "content": {declared["media_type"]: {"schema": {"type": "string"}}}}
     shape: dict[str, Any] = {"type": "object"}
     if declared["answer"] is not None:
         shape = schemas[declared["answer"]]
