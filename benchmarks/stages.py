@@ -8,6 +8,7 @@ from benchmarks import (
     catalogue,
     crossings,
     flips,
+    imports,
     load,
     pgbench,
     population,
@@ -93,4 +94,9 @@ async def _populated(world: World, name: str, size: int) -> Population:
     return people
 
 
-STAGES: dict[str, Stage] = {"writes": writes, "segments": segments, "customers": customers}
+STAGES: dict[str, Stage] = {
+    "writes": writes,
+    "segments": segments,
+    "customers": customers,
+    "imports": imports.measure,
+}

@@ -62,16 +62,14 @@ CREATE TABLE import_failures (
     PRIMARY KEY (project_id, import_id, line)
 );
 
--- What an import did to each of its subjects: {"path": value, …} before and after; NULL for one that it made.
+-- What undoing an import takes: what each step of it did, by subject: {"id": {"path": [before, set], …}, …}, and null for
+-- one that it made. What was undone is here no more; outcomes says of whom not all was: {"id": ["KEPT", "why"], …}.
 CREATE TABLE import_changes (
     project_id integer NOT NULL,
     import_id text COLLATE "C" NOT NULL,
-    subject_id text COLLATE "C" NOT NULL,
-    before jsonb,
-    after jsonb,
-    -- What undoing came to, once it has: DELETED, RESTORED, PARTLY, KEPT, GONE; and why not all.
-    outcome text COLLATE "C",
-    reason text COLLATE "C",
-    PRIMARY KEY (project_id, import_id, subject_id)
+    -- The number of the first row of the step.
+    step bigint NOT NULL,
+    changes jsonb NOT NULL,
+    outcomes jsonb NOT NULL DEFAULT '{}',
+    PRIMARY KEY (project_id, import_id, step)
 );
-CREATE INDEX import_changes_of_subject ON import_changes (project_id, subject_id);

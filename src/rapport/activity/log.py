@@ -4,7 +4,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from rapport.core.ids import new_id, new_request_id
+from rapport.core.ids import new_ids, new_request_id
 
 Channel = Literal["API", "CLIENT_API", "INTERNAL", "USER_PORTAL"]
 
@@ -84,6 +84,6 @@ class Logged(msgspec.Struct, frozen=True):
     created_at: Any
 
 
-def new_entry_id() -> str:
-    """Return the id of a new entry."""
-    return new_id("ev")
+def new_entry_ids(count: int) -> list[str]:
+    """Return the ids of many new entries."""
+    return new_ids("ev", count)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from rapport.activity.queries import append_text
+from rapport.core import jsons
 from rapport.core.clock import LATEST
 from rapport.core.db import Connection, UniqueViolation, columns
 from rapport.core.errors import DuplicateFound, NotFound
@@ -114,12 +115,20 @@ FROM (SELECT date_trunc('milliseconds', clock_timestamp() + $2::interval) AS at)
 ON CONFLICT DO NOTHING
 RETURNING id, created_at, updated_at
 """
-_UPDATE_ARRAYS = ", ".join(f"${index}::{kind}[]" for index, kind in enumerate(_UPDATE_TYPES.values(), start=3))
-_UPDATE_MANY = (
-    f"UPDATE customers AS c SET {', '.join(f'{name} = one.{name}' for name in _UPDATE_TYPES)} "
-    f"FROM unnest($2::text[], {_UPDATE_ARRAYS}) AS one (id, {', '.join(_UPDATE_TYPES)}) "
-    "WHERE c.project_id = $1 AND c.id = one.id"
-)
+
+
+def _update_many(names: list[str]) -> str:
+    arrays = ", ".join(f"${index}::{_UPDATE_TYPES[name]}[]" for index, name in enumerate(names, start=3))
+    return (
+        f"UPDATE customers AS c SET {', '.join(f'{name} = one.{name}' for name in names)} "
+        f"FROM unnest($2::text[], {arrays}) AS one (id, {', '.join(names)}) WHERE c.project_id = $1 AND c.id = one.id"
+    )
+
+
+# What is written of many: all, or what a file or a form can say, where the rest is as it was.
+_SAID = [name for name in _UPDATE_TYPES if name in {"updated_at", *_MADE}]
+_UNSAID = [name for name in _UPDATE_TYPES if name not in _SAID]
+_UPDATE_MANY = {tuple(names): _update_many(names) for names in (_SAID, list(_UPDATE_TYPES))}
 
 
 def _customer(row: Any) -> Customer:
@@ -240,15 +249,25 @@ async def update(conn: Connection, project_id: int, customer: Customer) -> None:
         await conn.execute(_UPDATE, project_id, customer.id, *[getattr(customer, name) for name in _UPDATE_TYPES])
 
 
-async def update_many(conn: Connection, project_id: int, customers: list[Customer]) -> None:
-    """Write the rows of locked customers. Raises DuplicateFound for a source id that another customer has."""
-    with _naming_the_duplicate(customers[0]):
+async def update_many(conn: Connection, project_id: int, pairs: list[tuple[Customer, Customer]]) -> None:
+    """Write the rows of locked customers, given with what is stored of them.
+
+    Raises DuplicateFound for a source id that another customer has.
+    """
+    whole = any(getattr(old, name) is not getattr(new, name) for old, new in pairs for name in _UNSAID)
+    names = list(_UPDATE_TYPES) if whole else _SAID
+    with _naming_the_duplicate(pairs[0][1]):
         await conn.execute(
-            _UPDATE_MANY,
+            _UPDATE_MANY[tuple(names)],
             project_id,
-            [one.id for one in customers],
-            *[[getattr(one, name) for one in customers] for name in _UPDATE_TYPES],
+            [new.id for _, new in pairs],
+            *[[_element(getattr(new, name)) for _, new in pairs] for name in names],
         )
+
+
+def _element(value: Any) -> Any:
+    """Return a value as it stands in an array: a list of its own would be taken for a further dimension."""
+    return msgspec.Raw(jsons.encode(value)) if isinstance(value, list) else value
 
 
 async def update_and_log(conn: Connection, project_id: int, customer: Customer, log: list[Any]) -> None:

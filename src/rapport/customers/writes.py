@@ -280,7 +280,10 @@ class Unit:
         self._entries.append(Entry(kind, None if customer is None else customer.id, payload, campaign_id, source))
 
     def _change(self, customer_id: str) -> Change:
-        return self._changes.setdefault(customer_id, Change(None, self._current[customer_id]))
+        found = self._changes.get(customer_id)
+        if found is None:
+            found = self._changes[customer_id] = Change(None, self._current[customer_id])
+        return found
 
     def look_at(self, segment_ids: Mapping[str, Collection[str]]) -> None:
         """Decide for each of these locked customers about some segments although nothing may have changed."""
@@ -324,7 +327,9 @@ class Unit:
         if self._changes:
             await self._decide()
         if len(changed) > 1:
-            await queries.update_many(self.conn, self.project_id, changed[1:])
+            pairs = [(self._stored[customer.id], customer) for customer in changed]
+            await queries.update_many(self.conn, self.project_id, pairs)
+            changed = []
         if not self._entries:
             if changed:
                 await queries.update(self.conn, self.project_id, changed[0])

@@ -59,7 +59,7 @@ async def undo(caller: Caller, import_id: str) -> str:
             f"{one.kind.upper()}.IMPORT_UNDO",
             {"import_id": import_id},
             offset=caller.db.clock_offset,
-            total=await queries.count_changes(conn, caller.project_id, import_id),
+            total=one.created + one.updated,
             action_id=action_id,
         )
         await queries.set_undo(conn, caller.project_id, import_id, action_id, {})

@@ -124,6 +124,9 @@ class Kind(Protocol):
         """
 
     async def undo(
-        self, unit: Any, done: Sequence[tuple[str, dict[str, list[Any]] | None]], request_id: str
+        self, unit: Any, done: Sequence[tuple[str, dict[str, list[Any]] | None]], request_ids: list[str]
     ) -> list[tuple[str, str | None]]:
-        """Undo what an import did to its subjects; return the outcome of each, and why it is not all of it."""
+        """Undo what an import did to its subjects; return the outcome of each, and why it is not all of it.
+
+        `request_ids`: what is logged for these is the import's doing, and that of its undoing.
+        """

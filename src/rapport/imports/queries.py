@@ -21,19 +21,11 @@ CHUNK_BYTES = 1_048_576
 _COLUMNS = columns(Import)
 _NOW = "date_trunc('milliseconds', clock_timestamp() + {}::interval)"
 
-# A customer who is updated more than once keeps what was before the first time, and what was set the last time.
-_KEEP_CHANGES = """
-INSERT INTO import_changes AS known (project_id, import_id, subject_id, before, after)
-SELECT $1, $2, one.* FROM unnest($3::text[], $4::jsonb[], $5::jsonb[]) AS one (subject_id, before, after)
-ON CONFLICT (project_id, import_id, subject_id) DO UPDATE
-SET before = excluded.before || known.before, after = known.after || excluded.after
-"""
-
 # What is logged of a customer beside the import's own doings, and beside what follows from the customer by itself
 # (activity_of_customer).
 _TOUCHED = """
 SELECT customer_id, min(type) AS type FROM activity
-WHERE project_id = $1 AND customer_id = ANY ($2) AND group_id <> $3 AND type NOT LIKE 'customer.segment.%'
+WHERE project_id = $1 AND customer_id = ANY ($2) AND group_id <> ALL ($3::text[]) AND type NOT LIKE 'customer.segment.%'
 GROUP BY customer_id
 """
 
@@ -60,7 +52,8 @@ async def add_chunk(
 ) -> bool:
     """Add a piece of the file; return whether the import is still there."""
     row = await conn.fetchrow(
-        f"WITH one AS (UPDATE imports SET updated_at = {_NOW.format('$5')}, size_bytes = size_bytes + length($4::bytea) "
+        f"WITH one AS (UPDATE imports SET updated_at = {_NOW.format('$5')}, "
+        "size_bytes = size_bytes + length($4::bytea) "
         "WHERE project_id = $1 AND id = $2 AND state = 'UPLOADING' AND NOT cancel RETURNING id) "
         "INSERT INTO import_chunks (project_id, import_id, number, content) SELECT $1, one.id, $3, $4::bytea FROM one "
         "RETURNING number",
@@ -187,80 +180,72 @@ async def failures_after(conn: Connection, project_id: int, import_id: str, line
 
 
 async def keep_changes(
-    conn: Connection, project_id: int, import_id: str, changes: dict[str, dict[str, list[Any]] | None]
+    conn: Connection, project_id: int, import_id: str, step: int, changes: dict[str, dict[str, list[Any]] | None]
 ) -> None:
-    """Keep what an import did to each of some subjects: {path: [before, after]}, or None for one it made."""
-
-    def side(index: int) -> list[dict[str, Any] | None]:
-        return [one and {path: both[index] for path, both in one.items()} for one in changes.values()]
-
-    await conn.execute(_KEEP_CHANGES, project_id, import_id, list(changes), side(0), side(1))
-
-
-async def changes_after(
-    conn: Connection, project_id: int, import_id: str, subject_id: str, limit: int
-) -> list[tuple[str, dict[str, list[Any]] | None]]:
-    """Return what the import did to the next subjects whose undoing has no outcome yet, in the order of their ids."""
-    rows = await conn.fetch(
-        "SELECT subject_id, before, after FROM import_changes "
-        "WHERE project_id = $1 AND import_id = $2 AND subject_id > $3 AND outcome IS NULL ORDER BY subject_id LIMIT $4",
+    """Keep what a step of an import did to its subjects: {path: [before, after]}, or None for one it made."""
+    await conn.execute(
+        "INSERT INTO import_changes (project_id, import_id, step, changes) VALUES ($1, $2, $3, $4)",
         project_id,
         import_id,
-        subject_id,
-        limit,
-    )
-    return [
-        (row["subject_id"], {path: [old, row["after"][path]] for path, old in row["before"].items()})
-        if row["before"] is not None
-        else (row["subject_id"], None)
-        for row in rows
-    ]
-
-
-async def count_changes(conn: Connection, project_id: int, import_id: str) -> int:
-    """Return how many subjects an import did something to."""
-    return int(
-        await conn.fetchval(
-            "SELECT count(*) FROM import_changes WHERE project_id = $1 AND import_id = $2", project_id, import_id
-        )
+        step,
+        changes,
     )
 
 
-async def touched_since(conn: Connection, project_id: int, customer_ids: list[str], request_id: str) -> dict[str, str]:
-    """Return those of the customers to whom something happened beside one request, and what, for instance."""
-    rows = await conn.fetch(_TOUCHED, project_id, customer_ids, request_id) if customer_ids else []
+async def last_changes(
+    conn: Connection, project_id: int, import_id: str, before: int | None
+) -> tuple[int, dict[str, dict[str, list[Any]] | None]] | None:
+    """Return the last step of an import, or the last before another one, with what it did that is not undone."""
+    row = await conn.fetchrow(
+        "SELECT step, changes FROM import_changes "
+        "WHERE project_id = $1 AND import_id = $2 AND ($3::bigint IS NULL OR step < $3) ORDER BY step DESC LIMIT 1",
+        project_id,
+        import_id,
+        before,
+    )
+    return None if row is None else (row["step"], row["changes"])
+
+
+async def touched_since(
+    conn: Connection, project_id: int, customer_ids: list[str], request_ids: list[str]
+) -> dict[str, str]:
+    """Return those of the customers to whom something happened beside some requests, and what, for instance."""
+    rows = await conn.fetch(_TOUCHED, project_id, customer_ids, request_ids) if customer_ids else []
     return {row["customer_id"]: row["type"] for row in rows}
 
 
-async def set_outcomes(
-    conn: Connection, project_id: int, import_id: str, outcomes: list[tuple[str, str, str | None]]
+async def set_undone(
+    conn: Connection,
+    project_id: int,
+    import_id: str,
+    step: int,
+    subject_ids: list[str],
+    outcomes: dict[str, tuple[str, str | None]],
 ) -> None:
-    """Write what undoing came to: (subject, outcome, reason). The values themselves are needed no more."""
+    """Note that a step of an import is undone for some subjects, and for which of them not all of it was."""
     await conn.execute(
-        "UPDATE import_changes AS known SET outcome = one.outcome, reason = one.reason, "
-        "before = CASE WHEN before IS NULL THEN NULL ELSE '{}'::jsonb END, "
-        "after = CASE WHEN after IS NULL THEN NULL ELSE '{}'::jsonb END "
-        "FROM unnest($3::text[], $4::text[], $5::text[]) AS one (subject_id, outcome, reason) "
-        "WHERE project_id = $1 AND import_id = $2 AND known.subject_id = one.subject_id",
+        "UPDATE import_changes SET changes = changes - $4::text[], outcomes = outcomes || $5 "
+        "WHERE project_id = $1 AND import_id = $2 AND step = $3",
         project_id,
         import_id,
-        [subject for subject, _, _ in outcomes],
-        [outcome for _, outcome, _ in outcomes],
-        [reason for _, _, reason in outcomes],
+        step,
+        subject_ids,
+        outcomes,
     )
 
 
-async def outcomes_after(conn: Connection, project_id: int, import_id: str, subject_id: str, limit: int) -> list[Any]:
-    """Return what undoing came to for the next subjects, in the order of their ids."""
-    return await conn.fetch(  # type: ignore[no-any-return]
-        "SELECT subject_id, outcome, reason FROM import_changes "
-        "WHERE project_id = $1 AND import_id = $2 AND subject_id > $3 AND outcome IS NOT NULL "
-        "ORDER BY subject_id LIMIT $4",
+async def outcomes_before(
+    conn: Connection, project_id: int, import_id: str, step: int | None
+) -> tuple[int, dict[str, tuple[str, str | None]]] | None:
+    """Return the last step before another one, with those for whom not all of it was undone."""
+    row = await conn.fetchrow(
+        "SELECT step, outcomes FROM import_changes "
+        "WHERE project_id = $1 AND import_id = $2 AND ($3::bigint IS NULL OR step < $3) ORDER BY step DESC LIMIT 1",
         project_id,
         import_id,
-        subject_id,
-        limit,
+        step,
     )
+    return None if row is None else (row["step"], row["outcomes"])
 
 
 async def set_undo(conn: Connection, project_id: int, import_id: str, action_id: str, undo: dict[str, int]) -> None:
@@ -310,7 +295,7 @@ async def set_given_up(conn: Connection, project_id: int, import_id: str) -> Non
 async def clear(conn: Connection, project_id: int, import_id: str, limit: int) -> bool:
     """Remove some of the failed rows and of what undoing takes; return whether there may be more."""
     gone = 0
-    for table, key in (("import_failures", "line"), ("import_changes", "subject_id")):
+    for table, key in (("import_failures", "line"), ("import_changes", "step")):
         text = _CLEAR[table, key]
         gone += int((await conn.execute(text, project_id, import_id, limit)).split()[-1])
     if gone == 0:
@@ -321,5 +306,5 @@ async def clear(conn: Connection, project_id: int, import_id: str, limit: int) -
 _CLEAR = {
     (table, key): f"DELETE FROM {table} WHERE project_id = $1 AND import_id = $2 AND {key} IN "
     f"(SELECT {key} FROM {table} WHERE project_id = $1 AND import_id = $2 LIMIT $3)"
-    for table, key in (("import_failures", "line"), ("import_changes", "subject_id"))
+    for table, key in (("import_failures", "line"), ("import_changes", "step"))
 }

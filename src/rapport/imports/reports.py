@@ -5,7 +5,7 @@ import io
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-from rapport.core.db import Connection, Database
+from rapport.core.db import Database
 from rapport.imports import queries
 from rapport.imports.models import Import
 from rapport.imports.reading import harmless
@@ -41,17 +41,13 @@ def _failure(row: Any, width: int) -> list[Any]:
 
 
 async def outcomes(db: Database, project_id: int, one: Import) -> AsyncIterator[bytes]:
-    """Yield what undoing came to: the id of each subject, the outcome, and why it is not all of it."""
+    """Yield those for whom not all that the import did was undone: id, outcome, and why."""
     yield _written([("id", "outcome", "reason")])
-    subject = ""
+    step: int | None = None
     while True:
         async with db.read() as conn:
-            rows = await _outcomes(conn, project_id, one.id, subject)
-        if not rows:
+            found = await queries.outcomes_before(conn, project_id, one.id, step)
+        if found is None:
             return
-        yield _written([tuple(row) for row in rows])
-        subject = rows[-1]["subject_id"]
-
-
-async def _outcomes(conn: Connection, project_id: int, import_id: str, subject: str) -> list[Any]:
-    return await queries.outcomes_after(conn, project_id, import_id, subject, _AT_ONCE)
+        step, some = found
+        yield _written([(subject, *outcome) for subject, outcome in sorted(some.items())])

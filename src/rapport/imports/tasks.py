@@ -157,7 +157,7 @@ class ImportStep:
                     for path, (before, after) in outcome.changes.items():
                         known[path] = [known[path][0] if path in known else before, after]
         if changes:
-            await queries.keep_changes(conn, project_id, one.id, changes)
+            await queries.keep_changes(conn, project_id, one.id, outcomes[0][0].number, changes)
 
     async def _end(
         self,

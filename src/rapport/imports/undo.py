@@ -1,4 +1,7 @@
-"""Undoing an import, by the worker: some of its subjects in each step, each once."""
+"""Undoing an import, by the worker: what its last step did first, some subjects at a time.
+
+So a customer whom several rows changed has, one after another, each value back that was there before.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,6 +18,7 @@ from rapport.imports.models import Kind
 from rapport.imports.parts import in_parts
 from rapport.work.batches import Batches
 
+OUTCOMES = ("deleted", "restored", "partly", "kept", "gone")
 Changed = tuple[str, dict[str, list[Any]] | None]
 
 
@@ -34,27 +38,32 @@ class UndoStep:
         if one is None or one.cleared:
             message = "What undoing takes is no longer kept"
             return msgspec.structs.replace(action, status="FAILED", result={"message": message})
-        kind, request_id = self._kinds[one.kind], one.request_id
+        found = await queries.last_changes(conn, project_id, import_id, action.cursor.get("before"))
+        if found is None:
+            result = {"message": "The import was undone", **{name: (one.undo or {}).get(name, 0) for name in OUTCOMES}}
+            return msgspec.structs.replace(action, status="DONE", result=result)
+        step, changes = found
+        if not changes:
+            return msgspec.structs.replace(action, cursor={"before": step})
         with self._batches.measured(project_id):
-            limit = self._batches.size(project_id)
-            some = await queries.changes_after(conn, project_id, import_id, action.cursor.get("after", ""), limit)
-
-            async def work(part: Unit, chosen: Sequence[Changed]) -> list[tuple[str, str | None]]:
-                part.turned_by = IMPORT
-                return await kind.undo(part, chosen, request_id)
-
-            def refused(reason: str) -> tuple[str, str | None]:
-                return "KEPT", reason
-
-            outcomes = await in_parts(unit, some, work, refused) if some else []
-            rows = [(subject, *outcome) for (subject, _), outcome in zip(some, outcomes, strict=True)]
-            await queries.set_outcomes(conn, project_id, import_id, rows)
-        undone = Counter(one.undo or {}) + Counter(outcome.lower() for _, outcome, _ in rows)
+            some = sorted(changes.items())[: self._batches.size(project_id)]
+            outcomes = await self._undo(unit, self._kinds[one.kind], some, [one.request_id, action.request_id])
+            left = {who: found for who, found in outcomes.items() if found[0] in {"KEPT", "PARTLY"}}
+            await queries.set_undone(conn, project_id, import_id, step, list(outcomes), left)
+        undone = Counter(one.undo or {}) + Counter(outcome.lower() for outcome, _ in outcomes.values())
         await queries.set_undo(conn, project_id, import_id, action.id, dict(undone))
         kept = undone["kept"] + undone["partly"]
-        action = msgspec.structs.replace(action, done_count=undone.total() - kept, failed_count=kept)
-        if some:
-            return msgspec.structs.replace(action, cursor={"after": some[-1][0]})
-        names = ("deleted", "restored", "partly", "kept", "gone")
-        result = {"message": "The import was undone", **{name: undone[name] for name in names}}
-        return msgspec.structs.replace(action, status="DONE", result=result)
+        return msgspec.structs.replace(action, done_count=undone.total() - kept, failed_count=kept)
+
+    async def _undo(
+        self, unit: Unit, kind: Kind, some: Sequence[Changed], request_ids: list[str]
+    ) -> dict[str, tuple[str, str | None]]:
+        async def work(part: Unit, chosen: Sequence[Changed]) -> list[tuple[str, str | None]]:
+            part.turned_by = IMPORT
+            return await kind.undo(part, chosen, request_ids)
+
+        def refused(reason: str) -> tuple[str, str | None]:
+            return "KEPT", reason
+
+        found = await in_parts(unit, some, work, refused)
+        return {subject: outcome for (subject, _), outcome in zip(some, found, strict=True)}

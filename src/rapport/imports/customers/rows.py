@@ -40,12 +40,12 @@ class Customers:
         return [batch.apply(number) for number in range(len(said))]
 
     async def undo(
-        self, unit: Unit, done: Sequence[tuple[str, dict[str, list[Any]] | None]], request_id: str
+        self, unit: Unit, done: Sequence[tuple[str, dict[str, list[Any]] | None]], request_ids: list[str]
     ) -> list[tuple[str, str | None]]:
         """Delete whom the import made, and give the others back the values that are still those of the import."""
         locked = {one.id: one for one in await unit.lock_all(sorted(subject for subject, _ in done))}
         made = [subject for subject, changes in done if changes is None and subject in locked]
-        touched = await queries.touched_since(unit.conn, unit.project_id, made, request_id)
+        touched = await queries.touched_since(unit.conn, unit.project_id, made, request_ids)
         outcomes: list[tuple[str, str | None]] = []
         for subject, changes in done:
             if subject not in locked:
