@@ -7,7 +7,7 @@ from litestar import Request, Response, Router, delete, get, post, put
 from rapport.async_actions.schemas import Accepted
 from rapport.core.errors import NotFound, Unauthorized
 from rapport.http.bodies import answer, no_content, read_body
-from rapport.http.caller import Caller, KeyRing
+from rapport.http.caller import MANAGEMENT_HEADERS, Caller, KeyRing
 from rapport.http.openapi import operation
 from rapport.metadata import actions, purge, queries
 from rapport.metadata.schemas import (
@@ -190,7 +190,7 @@ async def copy_schemas(request: Request[Any, Any, Any], project_id: str, managem
     await _check_project(management_caller, project_id)
     source = (await read_body(request, CopyInput)).source
     ring: KeyRing = request.app.state.key_ring
-    key, _ = await ring.check(source.management_id, source.management_token, "Management")
+    key, _ = await ring.check(source.management_id, source.management_token, MANAGEMENT_HEADERS)
     if key.kind != "management":
         raise Unauthorized(f"A {key.kind} key may not call this operation")
     return answer(await actions.copy(management_caller.db, key.project_id, management_caller.project_id))

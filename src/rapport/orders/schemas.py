@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from rapport.core.clock import iso, parse_instant
 from rapport.core.errors import InvalidPayload
 from rapport.core.jsons import check_limits
+from rapport.customers.in_store import LocationInput, read_location
 from rapport.customers.schemas import CustomerInput, Identifier, Metadata, Text
 from rapport.metadata.models import Schemas
 from rapport.metadata.values import check
@@ -79,6 +80,8 @@ class OrderInput(msgspec.Struct, kw_only=True):
     referrer_id: Identifier | None | UnsetType = UNSET
     customer: CustomerInput | None | UnsetType = UNSET
     referrer: CustomerInput | None | UnsetType = UNSET
+    # An addition: the shop it was bought in.
+    location: LocationInput | None | UnsetType = UNSET
 
 
 def _price(item: ItemInput) -> int | None:
@@ -159,6 +162,7 @@ def apply(change: OrderInput, current: Order) -> Order:
         items=items,
         metadata=_metadata(change, current.metadata),
         created_at=_created_at(change, current.created_at),
+        location=read_location(change.location) if isinstance(change.location, LocationInput) else current.location,
     )
 
 
@@ -209,6 +213,8 @@ def view(order: Order) -> dict[str, Any]:
     for name, customer_id in (("customer", order.customer_id), ("referrer", order.referrer_id)):
         if customer_id is not None:
             shown[name] = {"id": customer_id, "object": "customer"}
+    if order.location is not None:
+        shown["location"] = order.location
     if order.redemptions:
         shown["redemptions"] = order.redemptions
     return shown

@@ -31,6 +31,7 @@ from rapport.publications.models import DEFAULT_CHANNEL, Publication, Publicatio
 from rapport.publications.schemas import MAX_COUNT, CampaignReference, PublicationInput, view
 from rapport.vouchers import queries as vouchers
 from rapport.vouchers.models import Voucher
+from rapport.vouchers.schemas import event_view as voucher_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,5 +317,6 @@ def _log(unit: Unit, kind: str, customer: Customer, row: PublicationRow, publish
         "customer": simple_view(customer),
         "campaign": campaign,
         "publication": view(row, customer_view(customer), by_id),
+        "voucher": voucher_event(published[0]) if len(published) == 1 else None,
     }
     unit.log(kind, customer, {name: part for name, part in payload.items() if part is not None}, row.campaign_id)

@@ -89,7 +89,9 @@ async def roll_back(
         if row.voucher_id is None:
             children = await queries.children(unit.conn, unit.project_id, row.id)
         root = _rollback(unit, row, checked, SUCCESS)
-        if not await queries.mark_rolled_back(unit.conn, unit.project_id, row.id, root.id):
+        if not await queries.mark_rolled_back(unit.conn, unit.project_id, row, root.id):
+            if (await _get(unit, row.id, stacked=stacked)).customer_id != row.customer_id:
+                raise Restart  # merged or erased since
             return await _fail(unit, row, checked)
         return await _undo(unit, row, children, root, order, checked)
 
@@ -198,7 +200,7 @@ async def _undo(
     if parent is not None:
         rollbacks = [_rollback(unit, child, data, SUCCESS, parent_id=parent.id) for child in children]
         for child, rollback in zip(children, rollbacks, strict=True):
-            await queries.mark_rolled_back(unit.conn, unit.project_id, child.id, rollback.id)
+            await queries.mark_rolled_back(unit.conn, unit.project_id, child, rollback.id)
     if order is not None:
         others = [one for one in order.redemptions if one != row.id]
         standing = await queries.find_standing(unit.conn, unit.project_id, others)
