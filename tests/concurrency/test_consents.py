@@ -57,10 +57,11 @@ async def test_an_unsubscribe_is_answered_when_what_was_begun_is_handed_over(wor
     assert post.mails_to(world.address("ann")) == []
     async with harness.async_client(str(world.api.base_url), keys(world)) as client:
         answer = await client.put("/v1/customers/ann/consents", json={"unsubscribed": True})
-    assert answer.json()["messages_in_flight"] == 0
-    assert len(post.mails_to(world.address("ann"))) == 1, "it was begun before, and is handed over before the answer"
+    at_answer = len(post.mails_to(world.address("ann")))
     await sending
     await lane.close()
+    assert answer.json()["messages_in_flight"] == 0
+    assert at_answer == 1, "it was begun before, and is handed over before the answer"
     assert world.message(distribution)["state"] == "SENT"
 
 
