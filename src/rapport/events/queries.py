@@ -14,7 +14,7 @@ async def insert(
     at: datetime,
     event_id: str,
     metadata: dict[str, Any],
-    location: dict[str, str] | None,
+    location: dict[str, str] | None = None,
 ) -> None:
     """Insert one event."""
     await conn.execute(
