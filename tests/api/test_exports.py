@@ -270,6 +270,8 @@ def test_orders_have_the_fields_orders_and_filters_of_the_reference(api: Any) ->
         ({"discount_amount": conditions(more_than=10)}, ["o1"]),
         ({"total_discount_amount": conditions(less_than_equal=[0])}, ["o2"]),
         ({"metadata.shop": conditions(is_unknown=True)}, ["o2"]),
+        ({"junction": "and", "created_at": conditions(less_than_ago=[1]), "id": conditions(is_not="x")}, ["o1", "o2"]),
+        ({"created_at": conditions(more_than_ago=[1])}, []),
         (
             {"junction": "or", "amount": conditions(**{"is": 500}), "metadata.shop": conditions(contains="we")},
             ["o1", "o2"],
