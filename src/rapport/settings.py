@@ -197,6 +197,13 @@ class Settings(BaseSettings):
         return parse_smtp_url(self.smtp_url) if self.smtp_url else None
 
     @property
+    def reached_at(self) -> str | None:
+        """Where links in mails lead: the configured address, or this server's own; None where nobody can tell."""
+        if self.public_url or self.port == 0 or self.host in {"", "0.0.0.0", "::"}:  # noqa: S104 (compared, not bound)
+            return self.public_url
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
     def outbox(self) -> Path:
         """The directory that keeps mail when there is no SMTP server; `rapport serve` makes it, for its owner only."""
         return self.data_dir / "outbox"

@@ -24,7 +24,11 @@ _MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]+)`(
 
 
 class ErrorBody(msgspec.Struct, omit_defaults=True):
-    """The reference's `Error` object. `error` carries the message that a shop set on a validation rule."""
+    """The reference's `Error` object. `error` carries the message that a shop set on a validation rule.
+
+    For bulk requests that are too long the reference has an object of its own (`BadRequest`): its properties are there
+    where an error has a `status_text`.
+    """
 
     code: int
     key: str
@@ -33,7 +37,8 @@ class ErrorBody(msgspec.Struct, omit_defaults=True):
     request_id: str
     resource_id: str | None = None
     resource_type: str | None = None
-    error: dict[str, str] | None = None
+    error: dict[str, str] | str | None = None
+    status_code: int | None = msgspec.field(default=None, name="statusCode")
 
 
 def payload_error(error: msgspec.MsgspecError) -> InvalidPayload:
@@ -56,6 +61,7 @@ def payload_error(error: msgspec.MsgspecError) -> InvalidPayload:
 
 def error_response(error: RapportError, request_id: str) -> Response[bytes]:
     """Return the answer for an error that the caller can act on."""
+    status_text = getattr(error, "status_text", None)
     body = ErrorBody(
         code=error.code,
         key=error.key,
@@ -64,7 +70,8 @@ def error_response(error: RapportError, request_id: str) -> Response[bytes]:
         request_id=request_id,
         resource_id=error.resource_id,
         resource_type=error.resource_type,
-        error=getattr(error, "shop_error", None),
+        error=status_text or getattr(error, "shop_error", None),
+        status_code=error.code if status_text else None,
     )
     return Response(jsons.encode(body), status_code=error.code, media_type=JSON_TYPE)
 
@@ -77,6 +84,12 @@ def _plain(code: int, key: str, message: str, details: str) -> RapportError:
 
 def _request_id(request: Request[Any, Any, Any]) -> str:
     return str(request.scope.get("state", {}).get("request_id") or new_request_id())
+
+
+def _told(request: Request[Any, Any, Any], error: Exception) -> dict[str, Any]:
+    """Return what a log line says of a failure: texts of errors, and paths, may hold customers' values."""
+    path = request.scope.get("path_template") or "unknown"
+    return {"error": type(error).__name__, "method": request.method, "path": path, "request_id": _request_id(request)}
 
 
 def _on_rapport_error(request: Request[Any, Any, Any], error: RapportError) -> Response[bytes]:
@@ -96,30 +109,30 @@ def _on_refused_value(request: Request[Any, Any, Any], error: Exception) -> Resp
     if "\x00" in request.scope["path"]:
         missing = _plain(404, "not_found", "Resource not found", f"{request.method} {request.url.path}")
         return error_response(missing, _request_id(request))
-    log.warning("the database refused a value", error=str(error), path=request.url.path)
+    log.warning("the database refused a value", **_told(request, error))
     return error_response(InvalidPayload("A value is too long or out of range"), _request_id(request))
 
 
 def _on_unavailable(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    log.error("database unavailable", error=repr(error), path=request.url.path)
+    log.error("database unavailable", **_told(request, error))
     failure = _plain(503, "service_unavailable", "Service unavailable", "The database cannot be reached, try again")
     return error_response(failure, _request_id(request))
 
 
 def _on_contention(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    log.error("gave up after too many runs", error=repr(error), path=request.url.path)
+    log.error("gave up after too many runs", **_told(request, error))
     details = "Too many requests change the same things at once; this one was undone, try again"
     return error_response(_plain(503, "service_unavailable", "Service unavailable", details), _request_id(request))
 
 
 def _on_timeout(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    log.error("statement timed out", error=str(error), path=request.url.path)
+    log.error("statement timed out", **_told(request, error))
     failure = _plain(503, "request_timeout", "Request timeout", "The request took too long and was undone, try again")
     return error_response(failure, _request_id(request))
 
 
 def _on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    log.error("unexpected error", path=request.url.path, exc_info=error)
+    log.error("unexpected error", **_told(request, error), exc_info=error)
     failure = _plain(500, "internal_error", "Internal error", "Something went wrong on our side")
     return error_response(failure, _request_id(request))
 
@@ -136,3 +149,9 @@ def exception_handlers() -> dict[Any, Callable[[Request[Any, Any, Any], Any], Re
     handlers.update(dict.fromkeys(DatabaseUnavailable, _on_unavailable))
     handlers.update(dict.fromkeys(Contention, _on_contention))
     return handlers
+
+
+def error_answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Return what to answer for an error that was raised outside of any handler."""
+    handlers = exception_handlers()
+    return next(handlers[kind] for kind in type(error).__mro__ if kind in handlers)(request, error)
