@@ -273,3 +273,57 @@ async def copy_customers(conn: Connection, project_id: int) -> int:
         header=True,
     )
     return length
+
+
+# What a database does at best with a file of customers: all of it into a table of its own, then merged into customers.
+_STAGED = """
+CREATE TEMP TABLE IF NOT EXISTS staged (source_id text, name text, email text, phone text, birthdate date, city text,
+    country text, tier text, visits text, newsletter text)
+"""
+_MERGE = """
+INSERT INTO customers (
+    project_id, id, source_id, name, email, phone, birthdate, address, metadata, system_metadata, source, orders_count,
+    orders_amount, last_order_products, redemptions, loyalty, referrals, events, created_at, updated_at
+)
+SELECT $1::integer, 'cust_' || left(md5(random()::text || source_id), 24), source_id, name, email, phone, birthdate,
+    jsonb_build_object('city', city, 'country', country),
+    jsonb_build_object('tier', tier, 'visits', visits, 'newsletter', newsletter), '{}', 'CSV', 0, 0, '[]',
+    '{"total_redeemed": 0, "total_failed": 0, "total_succeeded": 0, "total_rolled_back": 0,
+        "total_rollback_failed": 0, "total_rollback_succeeded": 0,
+        "gift": {"redeemed_amount": 0, "amount_to_go": 0},
+        "loyalty_card": {"redeemed_points": 0, "points_to_go": 0}}',
+    '{"points": 0, "referred_customers": 0, "campaigns": {}}', '{"total": 0, "campaigns": []}', '{}', now(), now()
+FROM staged
+ON CONFLICT (project_id, source_id) DO UPDATE SET name = excluded.name, email = excluded.email, phone = excluded.phone,
+    birthdate = excluded.birthdate, address = customers.address || excluded.address,
+    metadata = customers.metadata || excluded.metadata, updated_at = excluded.updated_at
+"""
+_SAME_LOG = """
+INSERT INTO activity (project_id, id, created_at, type, customer_id, payload, source, group_id)
+SELECT $1, 'ev_' || left(md5(random()::text || id), 24), created_at, type, customer_id, payload, source, group_id
+FROM bare_log
+"""
+_KEEP_LOG = """
+CREATE TEMP TABLE bare_log AS SELECT id, created_at, type, customer_id, payload, source, group_id
+FROM activity WHERE project_id = {0} AND group_id = (
+    SELECT request_id FROM imports WHERE project_id = {0} ORDER BY created_at DESC LIMIT 1)
+"""
+
+
+async def merge_file(conn: Connection, project_id: int, path: str) -> None:
+    """Copy a file of customers into a table of its own and merge it into the project's."""
+    await conn.execute(_STAGED)
+    await conn.execute("TRUNCATE staged")
+    await conn.copy_to_table("staged", source=path, format="csv", header=True)
+    await conn.execute(_MERGE, project_id)
+
+
+async def keep_log(conn: Connection, project_id: int) -> None:
+    """Keep what the project's last import has logged, in a table of the connection's own."""
+    await conn.execute("DROP TABLE IF EXISTS bare_log")
+    await conn.execute(_KEEP_LOG.format(project_id))
+
+
+async def log_the_same(conn: Connection, project_id: int) -> None:
+    """Log in a project what was kept."""
+    await conn.execute(_SAME_LOG, project_id)

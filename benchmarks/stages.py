@@ -9,6 +9,7 @@ from benchmarks import (
     crossings,
     exporting,
     flips,
+    imports,
     load,
     pgbench,
     population,
@@ -115,4 +116,5 @@ STAGES: dict[str, Stage] = {
     "customers": customers,
     "exports": exports,
     "profile": profile,
+    "imports": imports.measure,
 }

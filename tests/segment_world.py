@@ -20,9 +20,10 @@ from rapport.core.db import Connection, Database, connect
 from rapport.core.ids import new_id
 from rapport.core.migrations import migrate
 from rapport.customers import actions as customers
+from rapport.customers.deciding import Happening
 from rapport.customers.models import Customer
 from rapport.customers.schemas import CustomerInput
-from rapport.customers.writes import Happening, Unit, Writer
+from rapport.customers.writes import Unit, Writer
 from rapport.events import queries as events
 from rapport.events.actions import counted
 from rapport.events.models import Event

@@ -44,6 +44,7 @@ from rapport.http.idempotency.layer import Idempotency
 from rapport.http.metrics import metrics
 from rapport.http.openapi import operation
 from rapport.http.paths import keep_slashes, restored
+from rapport.imports import routes as imports
 from rapport.merges import holding as merged
 from rapport.merges import routes as merges
 from rapport.metadata import routes as metadata
@@ -92,6 +93,7 @@ ROUTERS = (
     devices.router,
     metadata.router,
     bulk.router,
+    imports.router,
 )
 
 
@@ -177,6 +179,7 @@ def create_app(settings: Settings) -> ASGIApp:
         app.state.public_url = settings.public_url
         app.state.holdings = HOLDINGS
         app.state.outbox = settings.outbox
+        app.state.import_max_bytes = settings.import_max_bytes
         app.state.key_ring = KeyRing(db, projects.find_key)
         app.state.writer = Writer(db, SegmentDecider())
         app.state.segment_users = (using_segment, of_segment)

@@ -17,6 +17,7 @@ from rapport.customers.writes import Writer
 from rapport.distributions import tasks as distributions
 from rapport.exports import tasks as exports
 from rapport.http.idempotency import tasks as idempotency
+from rapport.imports import worker as imports
 from rapport.metadata import purge as metadata
 from rapport.orders import purge as orders
 from rapport.segments.audit import tasks as audit
@@ -58,6 +59,7 @@ def periodics(db: Database, settings: Settings) -> list[Periodic]:
         *distributions.periodics(writer, settings),
         *exports.periodics(settings),
         *bulk.periodics(writer),
+        *imports.periodics(writer, settings),
     ]
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from rapport.core.ids import new_id, new_request_id
+from rapport.core.ids import new_ids, new_request_id
 
 Channel = Literal["API", "CLIENT_API", "INTERNAL", "USER_PORTAL"]
 
@@ -23,7 +23,9 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True):
 INTERNAL = Source("INTERNAL")
 BACK_FILL = Source("INTERNAL", reason="back_fill")
 ADJUSTMENT = Source("INTERNAL", reason="adjustment")
-IMPORT = "import"
+IMPORT = Source("INTERNAL", reason="import")
+# Nothing reacts to what is logged for one of these reasons.
+SILENT = frozenset({BACK_FILL.reason, ADJUSTMENT.reason, IMPORT.reason})
 
 
 class Signature(Protocol):
@@ -82,6 +84,6 @@ class Logged(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-def new_entry_id() -> str:
-    """Return the id of a new entry."""
-    return new_id("ev")
+def new_entry_ids(count: int) -> list[str]:
+    """Return the ids of many new entries."""
+    return new_ids("ev", count)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from rapport.activity.log import Entry, Logged, Source, new_entry_id
+from rapport.activity.log import Entry, Logged, Source, new_entry_ids
 from rapport.activity.types import CATEGORIES, REFERENCE, WITH_ORDER
 from rapport.core.db import Connection, columns
 from rapport.http.lists import Equals, Found, From, ListFilter, ListSpec, OneOf, Page, Part, Until
@@ -86,7 +86,7 @@ def append_parameters(at: datetime, group_id: str, source: Source, entries: list
     return [
         at,
         group_id,
-        [new_entry_id() for _ in entries],
+        new_entry_ids(len(entries)),
         [entry.type for entry in entries],
         [entry.customer_id for entry in entries],
         [entry.campaign_id for entry in entries],
@@ -96,13 +96,26 @@ def append_parameters(at: datetime, group_id: str, source: Source, entries: list
 
 
 _APPEND = append_text(2)
+# From so many entries on they are copied, which takes another round trip and less for each.
+_MANY = 50
 
 
 async def append(
     conn: Connection, project_id: int, at: datetime, group_id: str, source: Source, entries: list[Entry]
 ) -> None:
     """Append entries, in their order, to the log in the caller's transaction."""
-    if entries:
+    if len(entries) >= _MANY:
+        await conn.copy_records_to_table(
+            "activity",
+            columns=("project_id", "id", "created_at", "type", "customer_id", "campaign_id", "payload", "source",
+                     "group_id"),
+            records=[
+                (project_id, entry_id, at, one.type, one.customer_id, one.campaign_id, one.payload,
+                 one.source or source, group_id)
+                for one, entry_id in zip(entries, new_entry_ids(len(entries)), strict=True)
+            ],
+        )  # fmt: skip
+    elif entries:
         await conn.execute(_APPEND, project_id, *append_parameters(at, group_id, source, entries))
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -83,8 +82,8 @@ def _sign(unit: Unit, *, heard: bool) -> None:
     """Mark what this unit logs as told about the past; `heard`: but not that customers enter segments by it."""
     source = unit.signature.source
     if heard:
-        unit.turns_source = source
-    past = msgspec.structs.replace(source, reason=IMPORT)
+        unit.turned_by = source
+    past = msgspec.structs.replace(source, reason=IMPORT.reason)
     unit.signature = Internal(unit.project_id, unit.signature.request_id, past)
 
 
@@ -97,7 +96,7 @@ async def _do(unit: Unit, kind: Kind, waiting: Sequence[Waiting], action: Action
     known = frozenset(one.source_id for one in locked if one.source_id is not None)
     if len(inputs) > 1:
         try:
-            return await unit.attempt(partial(_apply, kind, Work(inputs, known)))
+            return await _apply(unit, kind, Work(inputs, known))
         except (RapportError, UniqueViolation, *RefusedValue, *_MISTAKES):
             log.info("the things of a step are done one by one", id=action.id, things=len(inputs))
     return [
@@ -105,13 +104,14 @@ async def _do(unit: Unit, kind: Kind, waiting: Sequence[Waiting], action: Action
     ]
 
 
-async def _apply(kind: Kind, work: Work, unit: Unit) -> list[Outcome]:
-    return await kind.apply(unit, work)
+async def _apply(unit: Unit, kind: Kind, work: Work) -> list[Outcome]:
+    async with unit.part() as part:
+        return await kind.apply(part, work)
 
 
 async def _do_one(unit: Unit, kind: Kind, row: Waiting, work: Work, action: Action) -> Outcome:
     try:
-        return (await unit.attempt(partial(_apply, kind, work)))[0]
+        return (await _apply(unit, kind, work))[0]
     except RapportError as refused:
         why = failure(refused)
     except UniqueViolation:

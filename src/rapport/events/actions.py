@@ -13,10 +13,11 @@ from rapport.core.clock import iso
 from rapport.core.errors import DuplicateFound, InvalidPayload
 from rapport.core.ids import new_id
 from rapport.core.jsons import check_limits
+from rapport.customers.deciding import Happening
 from rapport.customers.in_store import read_location, visited
 from rapport.customers.models import Customer
 from rapport.customers.schemas import CustomerInput, simple_view
-from rapport.customers.writes import Happening, Unit, Writer
+from rapport.customers.writes import Unit, Writer
 from rapport.devices import actions as devices
 from rapport.devices.schemas import DeviceInput
 from rapport.devices.schemas import simple_view as simple_device

@@ -11,10 +11,11 @@ from rapport.core.clock import iso
 from rapport.core.db import Restart, UniqueViolation
 from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound
 from rapport.core.ids import new_id
+from rapport.customers.deciding import Happening
 from rapport.customers.in_store import Purchases, purchased, with_purchases
 from rapport.customers.models import Customer
 from rapport.customers.schemas import CustomerInput, simple_view
-from rapport.customers.writes import Happening, Unit, Writer
+from rapport.customers.writes import Unit, Writer
 from rapport.orders import queries
 from rapport.orders.models import Order, products
 from rapport.orders.schemas import OrderInput, apply, checked, view

@@ -13,10 +13,10 @@ from rapport.core.db import Connection
 from rapport.core.errors import NotFound
 from rapport.core.ids import new_id
 from rapport.customers import queries as customers
+from rapport.customers.deciding import Moment
 from rapport.customers.models import Customer
 from rapport.customers.schemas import CustomerInput, simple_view
 from rapport.customers.schemas import apply as apply_customer
-from rapport.customers.writes import Moment
 from rapport.http.caller import Caller
 from rapport.metadata.values import check as check_metadata
 from rapport.orders import queries as orders

@@ -10,8 +10,8 @@ from heapq import heapify, heappop, heappush
 from zoneinfo import ZoneInfo
 
 from rapport.core.db import Connection, Database
+from rapport.customers.deciding import Change, Decision, Happening, Moment, Turn
 from rapport.customers.models import Customer
-from rapport.customers.writes import Change, Decision, Happening, Moment, Turn
 from rapport.metadata.definitions import Definitions as MetadataDefinitions
 from rapport.segments.definitions import Definitions
 from rapport.segments.evaluate import matches
