@@ -33,6 +33,7 @@ from rapport.distributions.messages.queries import in_flight
 from rapport.distributions.queries import of_consent, of_segment
 from rapport.events import holding as tracked
 from rapport.events import routes as events
+from rapport.exports import holding as exported
 from rapport.exports import routes as exports
 from rapport.http import docs_page, openapi
 from rapport.http.bodies import answer
@@ -109,6 +110,7 @@ HOLDINGS: tuple[Holding, ...] = (
     written.holding,
     asked.holding,
     merged.holding,
+    exported.holding,
 )
 
 

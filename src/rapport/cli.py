@@ -20,7 +20,7 @@ from rapport.core import datadir, embedded, logs, migrations, preflight
 from rapport.core.db import Connection, Database
 from rapport.core.errors import NotFound, RapportError
 from rapport.exports import command as exporting
-from rapport.exports.parameters import Parameters, check
+from rapport.exports.parameters import Parameters
 from rapport.metadata import actions as metadata
 from rapport.metadata.schemas import CopyView
 from rapport.privacy import access
@@ -152,10 +152,9 @@ def export_rows(  # noqa: PLR0913, PLR0917 (each is an option)
             filters=exporting.read_filters(filters),
             segment_id=segment,
         )
-        wanted = check(exporting.OBJECTS[what], parameters)
         async with _database(settings) as (url, db):
             await migrations.check_current(db, url)
-            return await exporting.write(db, project, wanted, output)
+            return await exporting.write(db, project, what, parameters, output)
 
     try:
         count = asyncio.run(export())

@@ -184,6 +184,7 @@ def test_an_access_request_holds_everything(api: Api) -> None:
         "activity": 18,
         "async_actions": 0,
         "events": 2,
+        "exports": 0,
         "merged": 0,
         "merges": 0,
         "messages": 0,

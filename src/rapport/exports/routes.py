@@ -89,7 +89,7 @@ async def _download(request: Request[Any, Any, Any], export_id: str, token: str)
         "Cache-Control": "private, no-store",
         "X-Content-Type-Options": "nosniff",
     }
-    return Stream(actions.read_file(db, project_id, export), headers=headers, media_type=f"{_FILE}; charset=utf-8")
+    return Stream(actions.read_file(db, project_id, export), headers=headers, media_type=_FILE)
 
 
 @delete(_ONE, status_code=204, opt=operation("delete-export"))
