@@ -95,6 +95,41 @@ BARE_COUNTS = (
         AND e.name = 'review_written' AND e.created_at > now() - interval '120 days' AND e.created_at <= now())""",
 )
 
+# A customer's history: $1 the project, $2 the customer, $3 how many of each.
+_HISTORY = {
+    "events": """
+INSERT INTO events (project_id, customer_id, name, created_at, id, metadata)
+SELECT $1, $2, 'seen ' || n % 5, now() - n * interval '1 minute', 'ev_' || left(md5($2 || n), 24), '{"stars": 5}'
+FROM generate_series(1, $3::int) AS n""",
+    "activity": """
+INSERT INTO activity (project_id, id, created_at, type, customer_id, payload, source, group_id)
+SELECT $1, 'ev_' || left(md5($2 || n), 24), now() - n * interval '1 minute', 'customer.custom_event', $2,
+    jsonb_build_object('event', jsonb_build_object('type', 'seen', 'metadata', '{"stars": 5}'::jsonb)),
+    '{"channel": "API"}', 'v-000000000000000000'
+FROM generate_series(1, $3::int) AS n""",
+    "orders": """
+INSERT INTO orders (project_id, id, status, customer_id, amount, discount_amount, total_amount,
+    applied_discount_amount, items, metadata, redemptions, created_at)
+SELECT $1, 'ord_' || left(md5($2 || n), 24), 'PAID', $2, 1000, 0, 1000, 0,
+    '[{"object": "order_item", "product_id": "prod_1", "quantity": 1, "amount": 1000}]', '{}', '{}',
+    now() - n * interval '1 hour'
+FROM generate_series(1, $3::int) AS n""",
+    "messages": """
+INSERT INTO messages (project_id, id, distribution_id, trigger_id, trigger_type, customer_id, channel, state, subject,
+    created_at, sent_at)
+SELECT $1, 'msg_' || left(md5($2 || n), 24), 'dist_1', 'ev_' || n, 'customer.custom_event', $2, 'email', 'SENT',
+    'Hello', now() - n * interval '1 hour', now() - n * interval '1 hour'
+FROM generate_series(1, $3::int) AS n""",
+    "memberships": """
+WITH made AS (
+    INSERT INTO segments (project_id, id, name, type, conditions, names, version, state, created_at)
+    SELECT $1, 'seg_' || left(md5($2 || n), 24), 'Segment ' || n, 'static', 0, '{}', 0, 'live', now()
+    FROM generate_series(1, $3::int) AS n RETURNING id
+)
+INSERT INTO segment_members (project_id, segment_id, customer_id, entered_at, logged)
+SELECT $1, id, $2, now(), false FROM made""",
+}
+
 _SIZES = """
 SELECT relname AS name, greatest(reltuples, 0)::bigint AS rows, pg_table_size(oid) AS table_bytes,
     pg_indexes_size(oid) AS index_bytes
@@ -123,6 +158,19 @@ async def insert_what_happened(conn: Connection, project_id: int) -> None:
     """Insert the events of the customers of a project, and the log entries of their making."""
     await conn.execute(_EVENTS, project_id)
     await conn.execute(_ACTIVITY, project_id)
+
+
+async def insert_history(conn: Connection, project_id: int, customer_id: str, sizes: dict[str, int]) -> None:
+    """Give a customer so many events (and as many entries of the log), orders, messages and memberships."""
+    for name, number in {**sizes, "activity": sizes["events"]}.items():
+        await conn.execute(_HISTORY[name], project_id, customer_id, number, timeout=None)
+    await conn.execute(
+        "UPDATE customers SET events = jsonb_build_object('seen 0', jsonb_build_object('count', $3::int, 'first_at', "
+        "'2026-01-01T00:00:00.000Z', 'last_at', '2026-01-01T00:00:00.000Z')) WHERE project_id = $1 AND id = $2",
+        project_id,
+        customer_id,
+        sizes["events"],
+    )
 
 
 async def settle_tables(conn: Connection) -> None:
@@ -206,3 +254,22 @@ async def left_since(
 async def table_sizes(conn: Connection) -> list[tuple[str, int, int, int]]:
     """Return (name, rows, bytes, bytes of its indexes) of every table over a megabyte, the largest first."""
     return [tuple(row) for row in await conn.fetch(_SIZES)]
+
+
+async def copy_customers(conn: Connection, project_id: int) -> int:
+    """Read a project's customers by a bare COPY, the columns of an export in its order; return the number of bytes."""
+    length = 0
+
+    async def count(data: bytes) -> None:
+        nonlocal length
+        length += len(data)
+
+    await conn.copy_from_query(
+        "SELECT id, source_id, name, email, created_at, address ->> 'city', address ->> 'country', orders_amount, "
+        "orders_count, metadata ->> 'tier' FROM customers WHERE project_id = $1 ORDER BY created_at, id",
+        project_id,
+        output=count,
+        format="csv",
+        header=True,
+    )
+    return length

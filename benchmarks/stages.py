@@ -7,11 +7,13 @@ from benchmarks import (
     building,
     catalogue,
     crossings,
+    exporting,
     flips,
     load,
     pgbench,
     population,
     previews,
+    profiles,
     queries,
     redemption,
     scale,
@@ -87,10 +89,30 @@ async def customers(world: World) -> AsyncIterator[Line]:
     yield sizes.memory_line(world, f"memory with {large.size:,} customers")
 
 
+async def profile(world: World) -> AsyncIterator[Line]:
+    """Measure the profile of a customer with little and with much history against reading the customer alone."""
+    people = await population.fill(world.db, "profiles", world.customers // 10)
+    async for line in profiles.measure(world, people):
+        yield line
+
+
 async def _populated(world: World, name: str, size: int) -> Population:
     people = await population.fill(world.db, name, size)
     await catalogue.add(world.db, people, scale.SEGMENTS)
     return people
 
 
-STAGES: dict[str, Stage] = {"writes": writes, "segments": segments, "customers": customers}
+async def exports(world: World) -> AsyncIterator[Line]:
+    """Measure the writing of files."""
+    async for line in exporting.measure(world, await population.fill(world.db, "exports", world.customers)):
+        yield line
+    yield sizes.memory_line(world, "memory after exports")
+
+
+STAGES: dict[str, Stage] = {
+    "writes": writes,
+    "segments": segments,
+    "customers": customers,
+    "exports": exports,
+    "profile": profile,
+}

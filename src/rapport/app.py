@@ -1,6 +1,6 @@
 """The HTTP application: every feature's routes on one database."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,34 +15,55 @@ from rapport import __version__
 from rapport.async_actions import routes as async_actions
 from rapport.campaigns import removal as campaign_removal
 from rapport.campaigns import routes as campaigns
+from rapport.consents import pages
+from rapport.consents import routes as consents
 from rapport.core import preflight
 from rapport.core import queries as server
 from rapport.core.db import Database
 from rapport.core.ids import new_request_id
+from rapport.customers import activity_holding as logged
 from rapport.customers import routes as customers
+from rapport.customers.holdings import Holding
 from rapport.customers.writes import Writer
+from rapport.devices import routes as devices
 from rapport.distributions import routes as distributions
-from rapport.distributions.queries import of_segment
+from rapport.distributions.messages import holding as written
+from rapport.distributions.messages.queries import in_flight
+from rapport.distributions.queries import of_consent, of_segment
+from rapport.events import holding as tracked
 from rapport.events import routes as events
+from rapport.exports import routes as exports
 from rapport.http import docs_page, openapi
 from rapport.http.bodies import answer
-from rapport.http.caller import Caller, Health, KeyRing, server_caller
+from rapport.http.caller import Caller, Health, KeyRing, management_caller, server_caller
+from rapport.http.cors import open_to_pages
 from rapport.http.errors import exception_handlers
 from rapport.http.idempotency.layer import Idempotency
 from rapport.http.metrics import metrics
 from rapport.http.openapi import operation
 from rapport.http.paths import keep_slashes, restored
+from rapport.merges import holding as merged
+from rapport.merges import routes as merges
+from rapport.metadata import routes as metadata
+from rapport.orders import holding as placed
 from rapport.orders import routes as orders
+from rapport.privacy import actions_holding as asked
+from rapport.privacy import routes as privacy
+from rapport.profiles import routes as profiles
 from rapport.projects import queries as projects
+from rapport.publications import holding as published
 from rapport.publications import routes as publications
+from rapport.redemptions import holding as ledger
 from rapport.redemptions import routes as redemptions
 from rapport.rules import routes as rules
 from rapport.rules.queries import using_segment
 from rapport.segments import routes as segments
 from rapport.segments.audit.counts import counts as audit_counts
+from rapport.segments.history import holding as stays
 from rapport.segments.membership import SegmentDecider
 from rapport.settings import Settings
 from rapport.trash_bin import routes as trash_bin
+from rapport.vouchers import holding as held
 from rapport.vouchers import removal as voucher_removal
 from rapport.vouchers import routes as vouchers
 
@@ -59,8 +80,31 @@ ROUTERS = (
     redemptions.router,
     publications.router,
     distributions.router,
+    profiles.router,
     async_actions.router,
     trash_bin.router,
+    exports.router,
+    merges.router,
+    privacy.router,
+    consents.router,
+    devices.router,
+    metadata.router,
+)
+
+
+# What each feature holds on a person, in the order in which it is erased and moved: what others write about while they
+# hold its rows goes before the log, which goes before the messages that are queued from it.
+HOLDINGS: tuple[Holding, ...] = (
+    stays.holding,
+    tracked.holding,
+    placed.holding,
+    held.holding,
+    published.holding,
+    ledger.holding,
+    logged.holding,
+    written.holding,
+    asked.holding,
+    merged.holding,
 )
 
 
@@ -73,6 +117,12 @@ def get_writer(state: State, caller: Caller) -> Writer:
     _ = caller
     writer: Writer = state.writer
     return writer
+
+
+def get_holdings(caller: Caller) -> Sequence[Holding]:
+    """Return what features hold on persons; asks for the caller for the same reason as `get_writer`."""
+    _ = caller
+    return HOLDINGS
 
 
 @route("/health", http_method=["GET", "HEAD"], opt=operation("health", answer=Health, secured=False))
@@ -121,11 +171,15 @@ def create_app(settings: Settings) -> ASGIApp:
         )
         app.state.db = db
         app.state.public_url = settings.public_url
+        app.state.holdings = HOLDINGS
+        app.state.outbox = settings.outbox
         app.state.key_ring = KeyRing(db, projects.find_key)
         app.state.writer = Writer(db, SegmentDecider())
         app.state.segment_users = (using_segment, of_segment)
         app.state.segment_listeners = (of_segment,)
         app.state.bin_kinds = {"campaign": campaign_removal.bin_kind, "voucher": voucher_removal.bin_kind}
+        app.state.consent_users = (of_consent,)
+        app.state.in_flight = in_flight
         app.state.metrics = (audit_counts,)
         log.info("the API is at work")
         try:
@@ -134,10 +188,12 @@ def create_app(settings: Settings) -> ASGIApp:
             await db.close()
 
     app = Litestar(
-        route_handlers=[*ROUTERS, health, metrics, openapi_document, docs],
+        route_handlers=[*ROUTERS, *pages.handlers, health, metrics, openapi_document, docs],
         dependencies={
             "caller": Provide(server_caller),
+            "management_caller": Provide(management_caller),
             "writer": Provide(get_writer, sync_to_thread=False),
+            "holdings": Provide(get_holdings, sync_to_thread=False),
         },
         exception_handlers=exception_handlers(),
         lifespan=[lifespan],
@@ -146,4 +202,4 @@ def create_app(settings: Settings) -> ASGIApp:
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
     )
-    return Idempotency(keep_slashes(app), app, max_body_bytes=settings.max_body_bytes)
+    return Idempotency(open_to_pages(keep_slashes(app)), app, max_body_bytes=settings.max_body_bytes)

@@ -166,6 +166,9 @@ class Settings(BaseSettings):
     smtp_url: str | None = Field(default=None, repr=False)
     smtp_from: Annotated[str, AfterValidator(_sender)] = "rapport@localhost"
 
+    # How long the file of an export can be downloaded.
+    export_file_days: int = Field(default=7, ge=1, le=365)
+
     log_format: Literal["text", "json"] = "text"
 
     max_body_bytes: int = Field(default=1_048_576, ge=1_024)
@@ -192,6 +195,13 @@ class Settings(BaseSettings):
     def smtp(self) -> SmtpServer | None:
         """Where mail is handed over; None keeps it in `outbox`."""
         return parse_smtp_url(self.smtp_url) if self.smtp_url else None
+
+    @property
+    def reached_at(self) -> str | None:
+        """Where links in mails lead: the configured address, or this server's own; None where nobody can tell."""
+        if self.public_url or self.port == 0 or self.host in {"", "0.0.0.0", "::"}:  # noqa: S104 (compared, not bound)
+            return self.public_url
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     @property
     def outbox(self) -> Path:

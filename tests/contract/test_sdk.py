@@ -110,6 +110,27 @@ def test_a_customer_is_deleted(customers: voucherify.CustomersApi) -> None:
     assert (error["code"], error["key"], error["resource_id"]) == (404, "not_found", created.id)
 
 
+def test_a_customer_is_deleted_for_good(customers: voucherify.CustomersApi) -> None:
+    created = save_ann(customers)
+    receipt = customers.customer_permanently_deletion(created.id)
+    assert isinstance(receipt, models.CustomersPermanentDeletionCreateResponseBody)
+    assert (receipt.related_object_id, receipt.related_object) == (created.id, "customer")
+    assert (receipt.status, receipt.object) == ("DONE", "pernament_deletion")
+    assert receipt.id.startswith("del_")
+    assert receipt.created_at is not None
+    assert receipt.data_json.to_dict() == {
+        "events": 0,
+        "customer_events": 1,
+        "daily_events": 0,
+        "segments": 0,
+        "orders": 0,
+        "order_events": 0,
+        "customer": 1,
+    }
+    with pytest.raises(voucherify.exceptions.NotFoundException):
+        customers.customer_permanently_deletion(created.id)
+
+
 def test_orders_are_created_read_updated_and_listed(
     orders: voucherify.OrdersApi, customers: voucherify.CustomersApi
 ) -> None:
@@ -206,6 +227,10 @@ def test_the_segments_and_the_activity_of_a_customer_are_listed(
     assert all(one.data["event_source"]["channel"] == "API" for one in met)
     seen = customers.list_customer_activity("ann", type=models.ParameterCustomerEvent.CUSTOMER_DOT_CUSTOM_EVENT)
     assert [one.type for one in seen.data] == ["customer.custom_event"]
+    actions = customers.list_customer_activity("ann", category=models.ParameterActivityCategory.ACTION, limit=100)
+    assert [one.type for one in actions.data] == [one for one in reversed(expected) if "segment" not in one]
+    coupons = customers.list_customer_activity("ann", campaign_type=models.ParameterCampaignType.DISCOUNT_COUPONS)
+    assert coupons.data == []
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     assert customers.list_customer_activity("ann", start_date=tomorrow).data == []
     assert len(customers.list_customer_activity("ann", end_date=tomorrow, limit=100).data) == len(expected)

@@ -47,7 +47,7 @@ async def world(
 async def send_later(world: World, by: timedelta) -> None:
     """Settle what was left behind and send what is due, by a clock that is ahead."""
     async with world.later(by) as db:
-        await Recovery().run(db)
+        await Recovery(world.outbox).run(db)
         await world.send(db=db)
 
 

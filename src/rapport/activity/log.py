@@ -1,5 +1,6 @@
 """What is logged: one entry a fact, named and shaped as the reference's events are."""
 
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -77,7 +78,7 @@ class Logged(msgspec.Struct, frozen=True):
     payload: dict[str, Any]
     source: dict[str, Any]
     group_id: str
-    created_at: Any
+    created_at: datetime
 
 
 def new_entry_id() -> str:

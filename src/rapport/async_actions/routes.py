@@ -13,7 +13,7 @@ from rapport.http.lists import envelope, read_page
 from rapport.http.openapi import operation
 
 
-@get("/v1/async-actions", opt=operation("list-async-actions", spec=queries.ACTIONS))
+@get("/v1/async-actions", opt=operation("list-async-actions", item=ActionView, spec=queries.ACTIONS))
 async def list_actions(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """List asynchronous actions, newest first."""
     page = read_page(queries.ACTIONS, request.query_params)

@@ -2,14 +2,18 @@
 
 import logging
 import sys
-from typing import Literal
+import traceback
+from types import TracebackType
+from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.typing import Processor
 
+MAX_STACKS = 10
+MAX_FRAMES = 60
 QUIET = ("alembic", "asyncio", "httpcore", "httpcore2", "httpx", "httpx2", "sqlalchemy", "uvicorn")
-# Without the values of local variables: they hold customers' data.
-_TRACES = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def configure(form: Literal["text", "json"], process: str) -> None:
@@ -22,11 +26,9 @@ def configure(form: Literal["text", "json"], process: str) -> None:
         _naming(process),
     ]
     shown: list[Processor] = (
-        [_TRACES, structlog.processors.JSONRenderer()]
+        [structlog.processors.ExceptionRenderer(_stacks), structlog.processors.JSONRenderer()]
         if form == "json"
-        else [
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
-        ]
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_write_stacks)]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -49,11 +51,41 @@ def configure(form: Literal["text", "json"], process: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def _about(error: BaseException) -> str:
+    """Return what may be told of an error: neither its text nor local variables, which may hold customers' values."""
+    facts = [getattr(error, name, None) for name in ("sqlstate", "table_name", "constraint_name", "strerror")]
+    known = ", ".join(str(fact) for fact in facts if fact)
+    return f"{type(error).__qualname__} ({known})" if known else type(error).__qualname__
+
+
+def _stacks(exc_info: ExcInfo) -> list[dict[str, Any]]:
+    """Return where an error was raised, and those that it was raised for: the outermost first."""
+    stacks: list[dict[str, Any]] = []
+    error: BaseException | None = exc_info[1]
+    while error is not None and len(stacks) < MAX_STACKS:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames[-MAX_FRAMES:]]
+        stacks.append({"error": _about(error), "frames": lines})
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return stacks
+
+
+def _write_stacks(file: TextIO, exc_info: ExcInfo) -> None:
+    for number, stack in enumerate(_stacks(exc_info)):
+        file.write(f"\n{'raised for ' if number else ''}{stack['error']}")
+        file.writelines(f"\n    {line}" for line in stack["frames"])
+
+
 def _shorten(record: logging.LogRecord) -> bool:
-    """Take the trace from the pool's warnings: while the database is away, one line each says all."""
-    if record.name.startswith("asyncpg") and record.exc_info:
-        record.msg = f"{record.getMessage()}: {record.exc_info[1]}"
+    """Take the trace from the pool's warnings: while the database is away, one line each says all.
+
+    Of what asyncio tells, the first line stays: the others show objects, and errors with their text.
+    """
+    if record.name.startswith("asyncpg") and record.exc_info and record.exc_info[1]:
+        record.msg = f"{record.getMessage()}: {_about(record.exc_info[1])}"
         record.args = record.exc_info = None
+    elif record.name == "asyncio":
+        record.msg, record.args = record.getMessage().partition("\n")[0], None
     return True
 
 

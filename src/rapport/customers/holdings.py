@@ -16,11 +16,17 @@ class Gather(Protocol):
     """Yields what is held on a person, one JSON object a row, as the API shows it, oldest first."""
 
     def __call__(self, conn: Connection, project_id: int, customer: Customer) -> AsyncIterator[dict[str, Any]]:
-        """Read in pages: a person may have 100,000 rows."""
+        """Read in pages (`async for row in conn.cursor(…)`, in the open transaction): there may be 100,000 rows.
+
+        Of a person who was deleted in the plain way only the id is certain.
+        """
 
 
 class Erase(Protocol):
     """Removes every trace of a (locked) person from the feature's tables; returns how many rows were touched.
+
+    It is called again until nothing is touched any more (the person may have no row to lock: deleted in the plain way),
+    and once for each customer who was merged into the person. The customer's own row is gone by then.
 
     Rows of a ledger stay without what names the person. What holds a text of the person's without their id (an answer
     kept, a file, parameters) is found by the values themselves: id, source id, email, phone.
@@ -33,8 +39,8 @@ class Erase(Protocol):
 class Move(Protocol):
     """Gives rows of one (locked) customer to another, all of them or those that `only` names; returns their ids.
 
-    Moving the returned ids back is how a merge is undone. What is worked out from the rows (summaries, segments) is
-    the caller's to keep.
+    Moving the returned ids back is how a merge is undone: `only` may be empty. What is worked out from the rows
+    (summaries, segments) is the caller's to keep. The giver's own row is gone already.
     """
 
     async def __call__(

@@ -1,7 +1,5 @@
 """All SQL of customers."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +20,13 @@ _IS_MEMBER = """id IN (
             AND state <> 'deleted' AND replaces IS NULL
     )
 )"""
+# Of lists about customers: the rows of the one with this id or source id; of one who is deleted, by the id they had.
+OF_CUSTOMER = ListFilter(
+    "customer_id = coalesce((SELECT customers.id FROM customers WHERE customers.project_id = $1 "
+    "AND (customers.id = {0} OR customers.source_id = {0}) ORDER BY customers.id = {0} DESC LIMIT 1), "
+    "(SELECT alias.customer_id FROM customer_aliases AS alias WHERE alias.project_id = $1 AND alias.reference = {0}), "
+    "{0})"
+)
 CUSTOMERS = ListSpec(
     data_ref="customers",
     table="customers",
@@ -32,6 +37,7 @@ CUSTOMERS = ListSpec(
         "email": Equals("email"),
         "city": Equals("address ->> 'city'"),
         "name": Equals("name"),
+        "source": Equals("source"),
         "segment_id": ListFilter(_IS_MEMBER),
         "created_at[before]": Before("created_at"),
         "created_at[after]": After("created_at"),
@@ -43,6 +49,7 @@ CUSTOMERS = ListSpec(
 )
 
 _COLUMNS = columns(Customer)
+_ALIASED = "(SELECT customer_id FROM customer_aliases WHERE project_id = $1 AND reference = $2)"
 _NAMES = Customer.__struct_fields__
 
 _UPDATE_TYPES = {
@@ -67,6 +74,10 @@ _UPDATE_TYPES = {
     "loyalty": "jsonb",
     "referrals": "jsonb",
     "events": "jsonb",
+    "consents": "jsonb",
+    "devices": "jsonb",
+    "marketing": "jsonb",
+    "in_store": "jsonb",
 }
 _UPDATE = (
     "UPDATE customers SET "
@@ -76,6 +87,9 @@ _UPDATE = (
 
 
 _UPDATE_AND_LOG = f"WITH logged AS ({append_text(3 + len(_UPDATE_TYPES))}) {_UPDATE}"
+# For a row whose source id is new. Who inserted it may have waited for a merge without seeing it: then the source id is
+# an alias by now.
+_UNLESS_ALIAS = " AND NOT EXISTS (SELECT FROM customer_aliases AS alias WHERE alias.project_id = $1 AND reference = $4)"
 
 _INSERT_TYPES = {"id": "text"} | _UPDATE_TYPES
 del _INSERT_TYPES["updated_at"]
@@ -92,6 +106,7 @@ WITH found AS (
     SELECT $1, moment.at, moment.at, {_INSERT_VALUES}
     FROM (SELECT date_trunc('milliseconds', clock_timestamp() + $3::interval) AS at) AS moment
     WHERE NOT EXISTS (SELECT FROM found)
+        AND NOT EXISTS (SELECT FROM customer_aliases WHERE project_id = $1 AND reference = $2)
     ON CONFLICT DO NOTHING
     RETURNING id, created_at, updated_at
 )
@@ -105,10 +120,11 @@ def _customer(row: Any) -> Customer:
 
 
 async def find(conn: Connection, project_id: int, reference: str) -> Customer | None:
-    """Return the customer with this id or source id, or None."""
+    """Return the customer with this id or source id, or the one whom such a customer was merged into, or None."""
     row = await conn.fetchrow(
         f"SELECT {_COLUMNS} FROM customers WHERE project_id = $1 AND id = $2 "
-        f"UNION ALL SELECT {_COLUMNS} FROM customers WHERE project_id = $1 AND source_id = $2 LIMIT 1",
+        f"UNION ALL SELECT {_COLUMNS} FROM customers WHERE project_id = $1 AND source_id = $2 "
+        f"UNION ALL SELECT {_COLUMNS} FROM customers WHERE project_id = $1 AND id = {_ALIASED} LIMIT 1",
         project_id,
         reference,
     )
@@ -124,12 +140,22 @@ async def get(conn: Connection, project_id: int, reference: str) -> Customer:
 
 
 async def lock(conn: Connection, project_id: int, reference: str) -> Customer | None:
-    """Lock and return the customer with this id or source id (the id wins), or None."""
+    """Lock and return the customer with this id or source id (the id wins), or None.
+
+    Only where there is none, the one whom such a customer was merged into is looked for.
+    """
     for column in ("id", "source_id"):
         row = await conn.fetchrow(
             f"SELECT {_COLUMNS} FROM customers WHERE project_id = $1 AND {column} = $2 FOR NO KEY UPDATE",
             project_id,
             reference,
+        )
+        if row is not None:
+            return _customer(row)
+    # A merge that was waited for is not seen by the statement that waited, and may be followed by another one.
+    while (kept := await find_alias(conn, project_id, reference)) is not None:
+        row = await conn.fetchrow(
+            f"SELECT {_COLUMNS} FROM customers WHERE project_id = $1 AND id = $2 FOR NO KEY UPDATE", project_id, kept
         )
         if row is not None:
             return _customer(row)
@@ -147,10 +173,14 @@ async def lock_many(conn: Connection, project_id: int, ids: list[str]) -> list[C
 
 
 async def lock_named(conn: Connection, project_id: int, references: list[str]) -> list[Customer]:
-    """Lock and return the customers that exist with these ids or source ids, in the order of their ids."""
+    """Lock and return the customers that exist with these ids or source ids, in the order of their ids.
+
+    Those whom customers of these names were merged into are among them.
+    """
     rows = await conn.fetch(
-        f"SELECT {_COLUMNS} FROM customers WHERE project_id = $1 AND (id = ANY ($2) OR source_id = ANY ($2)) "
-        "ORDER BY id FOR NO KEY UPDATE",
+        f"SELECT {_COLUMNS} FROM customers WHERE project_id = $1 AND (id = ANY ($2) OR source_id = ANY ($2) "
+        "OR id = ANY (ARRAY (SELECT customer_id FROM customer_aliases WHERE project_id = $1 AND reference = ANY ($2))"
+        ")) ORDER BY id FOR NO KEY UPDATE",
         project_id,
         references,
     )
@@ -162,7 +192,8 @@ async def lock_or_insert(
 ) -> tuple[Customer, bool] | None:
     """Lock the customer that has the source id of `fresh`, or insert `fresh` as of now; say whether it existed.
 
-    Returns None when somebody else inserted it at the same moment: call again.
+    Returns None when somebody else inserted it at the same moment: call again. Likewise for the source id of a customer
+    who was merged into another one: `lock` finds that one.
     """
     values = [getattr(fresh, name) for name in _INSERT_TYPES]
     row = await conn.fetchrow(_LOCK_OR_INSERT, project_id, fresh.source_id, offset, *values)
@@ -173,28 +204,35 @@ async def lock_or_insert(
     return msgspec.structs.replace(fresh, created_at=row["created_at"], updated_at=row["updated_at"]), False
 
 
-@contextmanager
-def _naming_the_duplicate(customer: Customer) -> Iterator[None]:
-    try:
-        yield
-    except UniqueViolation as error:
-        raise DuplicateFound("customer", str(customer.source_id)) from error
+async def update(
+    conn: Connection, project_id: int, customer: Customer, log: list[Any] | None = None, *, named: bool = False
+) -> bool:
+    """Write a locked customer's row and, in the same round trip, append to the activity log (`append_parameters`).
 
-
-async def update(conn: Connection, project_id: int, customer: Customer) -> None:
-    """Write a locked customer's row. Raises DuplicateFound for a source id that another customer has."""
-    with _naming_the_duplicate(customer):
-        await conn.execute(_UPDATE, project_id, customer.id, *[getattr(customer, name) for name in _UPDATE_TYPES])
-
-
-async def update_and_log(conn: Connection, project_id: int, customer: Customer, log: list[Any]) -> None:
-    """Write a locked customer's row and append to the activity log (`append_parameters`) in one round trip.
-
-    Raises DuplicateFound for a source id that another customer has.
+    `named`: the source id is new to the row; returns False if it belongs to a customer who was merged into another one,
+    and then the transaction must not go on. Raises DuplicateFound for a source id that another customer has.
     """
     values = [getattr(customer, name) for name in _UPDATE_TYPES]
-    with _naming_the_duplicate(customer):
-        await conn.execute(_UPDATE_AND_LOG, project_id, customer.id, *values, *log)
+    text = _UPDATE if log is None else _UPDATE_AND_LOG
+    text = text + _UNLESS_ALIAS if named else text
+    try:
+        done = await conn.execute(text, project_id, customer.id, *values, *(log or ()))
+    except UniqueViolation as error:
+        raise DuplicateFound("customer", str(customer.source_id)) from error
+    return bool(done == "UPDATE 1")
+
+
+async def restore(conn: Connection, project_id: int, customer: Customer) -> None:
+    """Insert the row of a customer who was there before. Raises DuplicateFound for an id or source id that is taken."""
+    places = ", ".join(f"${number}" for number in range(2, len(_NAMES) + 2))
+    try:
+        await conn.execute(
+            f"INSERT INTO customers (project_id, {_COLUMNS}) VALUES ($1, {places})",
+            project_id,
+            *[getattr(customer, name) for name in _NAMES],
+        )
+    except UniqueViolation as error:
+        raise DuplicateFound("customer", str(customer.source_id or customer.id)) from error
 
 
 async def delete(conn: Connection, project_id: int, customer_id: str) -> None:
@@ -202,6 +240,54 @@ async def delete(conn: Connection, project_id: int, customer_id: str) -> None:
     await conn.execute("DELETE FROM customers WHERE project_id = $1 AND id = $2", project_id, customer_id)
 
 
+async def find_alias(conn: Connection, project_id: int, reference: str) -> str | None:
+    """Return the id of the customer whom the one with this id or source id was merged into, or None."""
+    return await conn.fetchval(f"SELECT {_ALIASED}", project_id, reference)  # type: ignore[no-any-return]
+
+
+async def aliases_of(conn: Connection, project_id: int, customer_id: str) -> list[str]:
+    """Return by what those were known who were merged into a customer."""
+    rows = await conn.fetch(
+        "SELECT reference FROM customer_aliases WHERE project_id = $1 AND customer_id = $2 ORDER BY reference",
+        project_id,
+        customer_id,
+    )
+    return [row["reference"] for row in rows]
+
+
+async def set_aliases(conn: Connection, project_id: int, customer_id: str, references: list[str]) -> None:
+    """Let these references, of nobody or of others so far, lead to a customer."""
+    await conn.execute(
+        "INSERT INTO customer_aliases (project_id, reference, customer_id) SELECT $1, unnest($3::text[]), $2 "
+        "ON CONFLICT (project_id, reference) DO UPDATE SET customer_id = excluded.customer_id",
+        project_id,
+        customer_id,
+        references,
+    )
+
+
+async def remove_aliases(conn: Connection, project_id: int, references: list[str]) -> None:
+    """Let these references lead nowhere."""
+    await conn.execute(
+        "DELETE FROM customer_aliases WHERE project_id = $1 AND reference = ANY ($2)", project_id, references
+    )
+
+
 async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Customer]:
     """Return one page of customers."""
     return await fetch_page(conn, CUSTOMERS, project_id, page)
+
+
+async def next_with_key(
+    conn: Connection, project_id: int, key: str, after: str, count: int
+) -> tuple[str | None, list[str]]:
+    """Look at the next `count` customers after an id; return the last of them and those whose metadata has the key."""
+    row = await conn.fetchrow(
+        "SELECT max(id), array_agg(id) FILTER (WHERE metadata ? $3) "
+        "FROM (SELECT id, metadata FROM customers WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $4) AS part",
+        project_id,
+        after,
+        key,
+        count,
+    )
+    return row[0], row[1] or []

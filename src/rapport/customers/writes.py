@@ -19,12 +19,14 @@ from rapport.activity import queries as activity
 from rapport.activity.log import BACK_FILL, Entry, Signature, Source
 from rapport.core import jsons
 from rapport.core.clock import LATEST
-from rapport.core.db import Connection, Database
-from rapport.core.errors import NotFound
+from rapport.core.db import Connection, Database, Restart
+from rapport.core.errors import DuplicateFound, NotFound
 from rapport.core.ids import new_id
 from rapport.customers import queries
 from rapport.customers.models import Customer
 from rapport.customers.schemas import CustomerInput, apply, view
+from rapport.metadata.models import NO_SCHEMAS, Schemas
+from rapport.metadata.values import check
 
 Result = TypeVar("Result")
 _INSERT_ATTEMPTS = 20
@@ -32,11 +34,15 @@ _INSERT_ATTEMPTS = 20
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What is true at the time of a unit: the time, the project's zone, and what the decider read with them."""
+    """What is true at the time of a unit: the time, the project's zone, and what the decider read with them.
+
+    `schemas` are the metadata schemas as of this moment.
+    """
 
     now: datetime
     zone: ZoneInfo
     known: Any
+    schemas: Schemas = NO_SCHEMAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +143,8 @@ class Unit:
         self._changes: dict[str, Change] = {}
         self._entries: list[Entry] = []
         self._logged_at: datetime | None = None
+        # What was decided about each customer, once the unit is finished.
+        self.decided: dict[str, Decision] = {}
 
     @property
     def now(self) -> datetime:
@@ -215,12 +223,19 @@ class Unit:
             if found is not None:
                 customer, existed = found
                 return self._keep(customer, created=not existed)
+            if fresh.source_id is not None and (
+                kept := await queries.lock(self.conn, self.project_id, fresh.source_id)
+            ):
+                return self._keep(kept)
         raise AssertionError("a row that is neither found nor inserted")
 
     def change(self, customer_id: str, change: CustomerInput) -> None:
-        """Set what a request says about a locked customer, and log what came of it. Raises InvalidPayload."""
+        """Set what a request says about a locked customer, and log what came of it.
+
+        Raises InvalidPayload, also where the metadata does not fit its schema.
+        """
         current = self._current[customer_id]
-        changed = apply(change, current)
+        changed = self._checked(change, current, apply(change, current))
         if customer_id in self._created:
             if not any(
                 entry.type == "customer.created" and entry.customer_id == customer_id for entry in self._entries
@@ -231,6 +246,14 @@ class Unit:
             changed = msgspec.structs.replace(changed, updated_at=self.now)
             self.log("customer.updated", changed, {"customer": view(changed)})
             self.put(changed)
+
+    def _checked(self, change: CustomerInput, current: Customer, changed: Customer) -> Customer:
+        schema = self.moment.schemas.of("customer")
+        is_new = current.id in self._created
+        if schema is None or (change.metadata is None and not is_new):
+            return changed
+        metadata = check(schema, changed.metadata, before=None if is_new else current.metadata)
+        return msgspec.structs.replace(changed, metadata=metadata)
 
     def put(self, customer: Customer) -> None:
         """Set the new state of a locked customer."""
@@ -282,11 +305,29 @@ class Unit:
     async def delete(self, customer: Customer) -> None:
         """Delete a locked customer and its memberships, and log it."""
         self.log("customer.deleted", customer, {"customer": view(customer)})
+        await self.remove(customer)
+
+    async def remove(self, customer: Customer) -> None:
+        """Delete a locked customer and their memberships without a word in the log."""
         # The row first: that waits for a static segment that is just taking the customer in, whose row is then removed.
         await queries.delete(self.conn, self.project_id, customer.id)
         await self._decider.forget(self.conn, self.project_id, self.moment, customer.id)
         del self._current[customer.id]
         self._changes.pop(customer.id, None)
+
+    async def restore(self, customer: Customer) -> None:
+        """Insert a customer who was there before, as one that is new to every segment. Raises DuplicateFound."""
+        await queries.restore(self.conn, self.project_id, customer)
+        self._keep(customer, created=True)
+
+    async def _update(self, customer: Customer, log: list[Any] | None = None) -> None:
+        """Write a row; one whose source id has just become an alias makes the unit run again, or is refused."""
+        is_new = customer.id in self._created
+        named = is_new or customer.source_id != self._stored[customer.id].source_id
+        if not await queries.update(self.conn, self.project_id, customer, log, named=named):
+            if is_new:
+                raise Restart
+            raise DuplicateFound("customer", str(customer.source_id))
 
     async def finish(self) -> None:
         """Decide about what changed and write rows, membership and activity. Called by `Writer.commit`."""
@@ -299,16 +340,15 @@ class Unit:
         if self._changes:
             await self._decide()
         for customer in changed[1:]:
-            await queries.update(self.conn, self.project_id, customer)
+            await self._update(customer)
         if not self._entries:
             if changed:
-                await queries.update(self.conn, self.project_id, changed[0])
+                await self._update(changed[0])
             return
         signature, at = self.signature, self._logged_at or self.now
         log = at, signature.request_id, signature.source, self._entries
         if changed:
-            parameters = activity.append_parameters(*log)
-            await queries.update_and_log(self.conn, self.project_id, changed[0], parameters)
+            await self._update(changed[0], activity.append_parameters(*log))
         else:
             await activity.append(self.conn, self.project_id, *log)
 
@@ -319,6 +359,7 @@ class Unit:
             change.new = self._current[customer_id]
         decided = await self._decider.decide(self.conn, self.project_id, self.moment, list(self._changes.values()))
         decisions = list(zip(self._changes, decided, strict=True))
+        self.decided = dict(decisions)
         for customer_id, decision in decisions:
             self._logged_at = max(self._logged_at or self.now, decision.not_before or self.now)
             self._log_turns(self._current[customer_id], "left", decision.left)

@@ -32,6 +32,7 @@ class Distribution(msgspec.Struct, frozen=True):
     metadata: dict[str, Any]
     created_at: datetime
     updated_at: datetime | None
+    consent_id: str | None = None
 
 
 class Listening(msgspec.Struct, frozen=True):

@@ -48,8 +48,7 @@ async def _read_on(db: Database, project_id: int) -> bool:
         start = max(position, (min(one.active_from for one in listening), 0))
         entries = await activity.read_after(conn, project_id, start, below, BATCH)
         wanted = [
-            (new_id("msg"), one.id, entry.id, entry.type, entry.customer_id or "", one.channel)
-            for one, entry in fired(listening, entries)
+            (new_id("msg"), one.id, entry.id, entry.type, one.channel) for one, entry in fired(listening, entries)
         ]
         queued = 0
         if wanted:
@@ -75,5 +74,5 @@ def periodics(writer: Writer, settings: Settings) -> list[Periodic]:
             Periodic(f"distributions: send {number}", SEND_EVERY_S, lane.run)
             for number, lane in enumerate(lanes, start=1)
         ),
-        Periodic("distributions: recover", RECOVER_EVERY_S, Recovery().run),
+        Periodic("distributions: recover", RECOVER_EVERY_S, Recovery(settings.outbox).run),
     ]

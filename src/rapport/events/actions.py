@@ -3,17 +3,23 @@
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from rapport.activity.log import Signature
 from rapport.core.clock import iso
 from rapport.core.errors import InvalidPayload
 from rapport.core.ids import new_id
 from rapport.core.jsons import check_limits
+from rapport.customers.in_store import read_location, visited
 from rapport.customers.models import Customer
-from rapport.customers.schemas import simple_view
+from rapport.customers.schemas import CustomerInput, simple_view
 from rapport.customers.writes import Happening, Unit, Writer
+from rapport.devices import actions as devices
+from rapport.devices.schemas import simple_view as simple_device
 from rapport.events import queries
-from rapport.events.schemas import EventInput, EventView
+from rapport.events.schemas import ClientEventInput, ClientEventView, EventInput, EventView
+from rapport.http.caller import check_client_name
+from rapport.metadata.values import check
 
 MAX_EVENT_NAMES = 500
 
@@ -39,23 +45,39 @@ async def track(writer: Writer, signature: Signature, data: EventInput) -> Event
     """
     if not data.customer.is_named and not data.customer.has_data:
         raise InvalidPayload("Property .customer should have id or source_id")
-    metadata: dict[str, Any] = data.metadata if isinstance(data.metadata, dict) else {}
-    check_limits(metadata, ".metadata")
+    given: dict[str, Any] = data.metadata if isinstance(data.metadata, dict) else {}
+    check_limits(given, ".metadata")
     check_limits(data.event, ".event")
+    location = read_location(data.location)
+    if data.device is not None:
+        devices.check(data.device, ".device")
 
     async def work(unit: Unit) -> EventView:
-        customer = (await unit.upsert(data.customer))[0]
+        owners = [] if data.device is None else await devices.owners(unit.conn, unit.project_id, data.device)
+        customer = (await unit.upsert(data.customer, also_lock=owners))[0]
+        metadata = check(unit.moment.schemas.event(data.event), given)
         event_id, at = new_id("ev"), iso(unit.now)
-        await queries.insert(unit.conn, unit.project_id, customer.id, data.event, unit.now, event_id, metadata)
+        await queries.insert(
+            unit.conn, unit.project_id, customer.id, data.event, unit.now, event_id, metadata, location
+        )
         changed = counted(customer, data.event, at)
-        unit.put(changed)
+        unit.put(changed if location is None else visited(changed, location, at))
+        device = None if data.device is None else await devices.seen(unit, customer.id, data.device, owners)
         unit.happened(customer.id, added=Happening("events", data.event, unit.now, 0, {"metadata": metadata}))
-        event = EventView(type=data.event, customer=simple_view(changed), metadata=metadata, id=event_id, created_at=at)
+        event = EventView(
+            type=data.event,
+            customer=simple_view(changed),
+            metadata=metadata,
+            id=event_id,
+            created_at=at,
+            location=UNSET if location is None else location,
+            device=UNSET if device is None else simple_device(device),
+        )
         unit.log(
             "customer.custom_event",
             changed,
             {
-                "event": msgspec.structs.asdict(event),
+                "event": msgspec.to_builtins(event),
                 "event_schema": {"name": data.event},
                 "customer": event.customer,
                 "referral": None,
@@ -65,3 +87,15 @@ async def track(writer: Writer, signature: Signature, data: EventInput) -> Event
         return event
 
     return await writer.commit(signature, work)
+
+
+async def track_from_client(writer: Writer, signature: Signature, data: ClientEventInput) -> ClientEventView:
+    """Store an event that a shop's page or app tells of (`track-custom-event-client-side`). Raises InvalidPayload.
+
+    The answer says nothing about the customer that the caller did not say.
+    """
+    source_id = check_client_name(data.customer.source_id)
+    named = {name: getattr(data, name) for name in data.__struct_fields__ if name != "customer"}
+    await track(writer, signature, EventInput(customer=CustomerInput(**msgspec.structs.asdict(data.customer)), **named))
+    customer = {"source_id": source_id, "object": "customer"}
+    return ClientEventView(type=data.event, customer=customer, metadata=data.metadata or {})

@@ -1,9 +1,23 @@
 """All SQL of custom events."""
 
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from rapport.core.db import Connection
+from rapport.core.db import Connection, columns
+from rapport.events.models import Event
+from rapport.http.lists import Equals, From, ListSpec, Page, Part, Until
+from rapport.http.queries import fetch_part
+
+EVENTS = ListSpec(
+    data_ref="data",
+    table="events",
+    row=Event,
+    orders={"created_at": "created_at"},
+    default_order="-created_at",
+    filters={"type": Equals("name"), "start_date": From("created_at"), "end_date": Until("created_at")},
+    by_id=True,
+)
 
 
 async def insert(
@@ -14,14 +28,61 @@ async def insert(
     at: datetime,
     event_id: str,
     metadata: dict[str, Any],
+    location: dict[str, str] | None,
 ) -> None:
     """Insert one event."""
     await conn.execute(
-        "INSERT INTO events (project_id, customer_id, name, created_at, id, metadata) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO events (project_id, customer_id, name, created_at, id, metadata, location) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7)",
         project_id,
         customer_id,
         name,
         at,
         event_id,
         metadata,
+        location,
     )
+
+
+async def list_of_customer(conn: Connection, project_id: int, customer_id: str, page: Page) -> Part[Event]:
+    """Return one part of a customer's events, uncounted; the index is events_of_customer."""
+    return await fetch_part(conn, EVENTS, project_id, page, where={"customer_id": customer_id})
+
+
+async def stream_of_customer(conn: Connection, project_id: int, customer_id: str) -> AsyncIterator[Event]:
+    """Yield a customer's events, oldest first, inside a transaction; the index is the key."""
+    query = f"SELECT {columns(Event)} FROM events WHERE project_id = $1 AND customer_id = $2 ORDER BY created_at, id"
+    async for row in conn.cursor(query, project_id, customer_id, prefetch=500):
+        yield Event(*row)
+
+
+async def erase_of_customer(conn: Connection, project_id: int, customer_id: str) -> int:
+    """Delete a customer's events; return how many."""
+    done = await conn.execute("DELETE FROM events WHERE project_id = $1 AND customer_id = $2", project_id, customer_id)
+    return int(done.rpartition(" ")[2])
+
+
+async def move_to_customer(
+    conn: Connection, project_id: int, giver_id: str, taker_id: str, only: Sequence[str] | None
+) -> list[str]:
+    """Give a customer's events, all or some, to another; return their ids."""
+    rows = await conn.fetch(
+        "UPDATE events SET customer_id = $3 WHERE project_id = $1 AND customer_id = $2 "
+        "AND ($4::text[] IS NULL OR id IN (SELECT unnest($4::text[]))) RETURNING id",
+        project_id,
+        giver_id,
+        taker_id,
+        only,
+    )
+    return [row["id"] for row in rows]
+
+
+async def counted_of_customer(conn: Connection, project_id: int, customer_id: str) -> list[tuple[str, int, Any, Any]]:
+    """Return by name how many events a customer has, and when the first and the last was; the index is the key."""
+    rows = await conn.fetch(
+        "SELECT name, count(*), min(created_at), max(created_at) FROM events "
+        "WHERE project_id = $1 AND customer_id = $2 GROUP BY name ORDER BY name",
+        project_id,
+        customer_id,
+    )
+    return [tuple(row) for row in rows]

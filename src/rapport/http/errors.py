@@ -79,6 +79,12 @@ def _request_id(request: Request[Any, Any, Any]) -> str:
     return str(request.scope.get("state", {}).get("request_id") or new_request_id())
 
 
+def _told(request: Request[Any, Any, Any], error: Exception) -> dict[str, Any]:
+    """Return what a log line says of a failure: texts of errors, and paths, may hold customers' values."""
+    path = request.scope.get("path_template") or "unknown"
+    return {"error": type(error).__name__, "method": request.method, "path": path, "request_id": _request_id(request)}
+
+
 def _on_rapport_error(request: Request[Any, Any, Any], error: RapportError) -> Response[bytes]:
     return error_response(error, _request_id(request))
 
@@ -96,30 +102,30 @@ def _on_refused_value(request: Request[Any, Any, Any], error: Exception) -> Resp
     if "\x00" in request.scope["path"]:
         missing = _plain(404, "not_found", "Resource not found", f"{request.method} {request.url.path}")
         return error_response(missing, _request_id(request))
-    log.warning("the database refused a value", error=str(error), path=request.url.path)
+    log.warning("the database refused a value", **_told(request, error))
     return error_response(InvalidPayload("A value is too long or out of range"), _request_id(request))
 
 
 def _on_unavailable(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    log.error("database unavailable", error=repr(error), path=request.url.path)
+    log.error("database unavailable", **_told(request, error))
     failure = _plain(503, "service_unavailable", "Service unavailable", "The database cannot be reached, try again")
     return error_response(failure, _request_id(request))
 
 
 def _on_contention(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    log.error("gave up after too many runs", error=repr(error), path=request.url.path)
+    log.error("gave up after too many runs", **_told(request, error))
     details = "Too many requests change the same things at once; this one was undone, try again"
     return error_response(_plain(503, "service_unavailable", "Service unavailable", details), _request_id(request))
 
 
 def _on_timeout(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    log.error("statement timed out", error=str(error), path=request.url.path)
+    log.error("statement timed out", **_told(request, error))
     failure = _plain(503, "request_timeout", "Request timeout", "The request took too long and was undone, try again")
     return error_response(failure, _request_id(request))
 
 
 def _on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    log.error("unexpected error", path=request.url.path, exc_info=error)
+    log.error("unexpected error", **_told(request, error), exc_info=error)
     failure = _plain(500, "internal_error", "Internal error", "Something went wrong on our side")
     return error_response(failure, _request_id(request))
 

@@ -1,6 +1,11 @@
 """All SQL of orders."""
 
+from collections.abc import AsyncIterator, Sequence
+
+from rapport.core.clock import iso
 from rapport.core.db import Connection, columns
+from rapport.customers.in_store import Purchases
+from rapport.customers.queries import OF_CUSTOMER
 from rapport.http.lists import Found, ListSpec, Page
 from rapport.http.queries import fetch_page
 from rapport.orders.models import Order
@@ -11,6 +16,7 @@ ORDERS = ListSpec(
     row=Order,
     orders={"created_at": "created_at", "updated_at": "coalesce(updated_at, created_at)"},
     default_order="-created_at",
+    filters={"customer": OF_CUSTOMER},
     max_page=100,
 )
 _COLUMNS = columns(Order)
@@ -18,6 +24,15 @@ _NAMES = Order.__struct_fields__
 _VALUES = ", ".join(f"${index}" for index in range(2, len(_NAMES) + 2))
 _INSERT = f"INSERT INTO orders (project_id, {_COLUMNS}) VALUES ($1, {_VALUES}) ON CONFLICT DO NOTHING"
 _SETS = ", ".join(f"{name} = ${index}" for index, name in enumerate(_NAMES, start=2))
+
+_IN_STORE = """
+SELECT (array_agg(location ORDER BY created_at DESC, id DESC))[1] AS location, count(*) AS number,
+    sum(total_amount) AS amount, min(created_at) AS first_at, max(created_at) AS last_at
+FROM orders
+WHERE project_id = $1 AND customer_id = $2 AND location IS NOT NULL AND status IN ('PAID', 'FULFILLED')
+GROUP BY coalesce(location ->> 'id', location ->> 'source_id')
+ORDER BY max(created_at), min(id)
+"""
 
 
 async def find(conn: Connection, project_id: int, reference: str, *, lock: bool = False) -> Order | None:
@@ -60,6 +75,106 @@ async def last_counted(conn: Connection, project_id: int, customer_id: str) -> O
     return None if row is None else Order(*row)
 
 
+async def purchases_in_store(conn: Connection, project_id: int, customer_id: str) -> list[Purchases]:
+    """Return what a customer's counted orders at each location come to; the index is orders_in_store."""
+    rows = await conn.fetch(_IN_STORE, project_id, customer_id)
+    return [
+        Purchases(row["location"], row["number"], int(row["amount"]), iso(row["first_at"]), iso(row["last_at"]))
+        for row in rows
+    ]
+
+
 async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Order]:
     """Return one page of orders."""
     return await fetch_page(conn, ORDERS, project_id, page)
+
+
+async def stream_of_customer(conn: Connection, project_id: int, customer_id: str) -> AsyncIterator[Order]:
+    """Yield a customer's orders, oldest first, inside a transaction; the index is orders_of_customer."""
+    query = f"SELECT {_COLUMNS} FROM orders WHERE project_id = $1 AND customer_id = $2 ORDER BY created_at, id"
+    async for row in conn.cursor(query, project_id, customer_id, prefetch=200):
+        yield Order(*row)
+
+
+async def erase_of_customer(conn: Connection, project_id: int, customer_id: str) -> tuple[int, int]:
+    """Delete a customer's orders, and name them in no other as the referrer; return how many of each."""
+    gone = await conn.execute("DELETE FROM orders WHERE project_id = $1 AND customer_id = $2", project_id, customer_id)
+    changed = await conn.execute(
+        "UPDATE orders SET referrer_id = NULL WHERE project_id = $1 AND referrer_id = $2", project_id, customer_id
+    )
+    return int(gone.rpartition(" ")[2]), int(changed.rpartition(" ")[2])
+
+
+async def move_to_customer(
+    conn: Connection, project_id: int, giver_id: str, taker_id: str, only: Sequence[str] | None
+) -> list[str]:
+    """Give a customer's orders, all or some, to another; return their ids (orders_of_customer)."""
+    rows = await conn.fetch(
+        "UPDATE orders SET customer_id = $3 WHERE project_id = $1 AND customer_id = $2 "
+        "AND ($4::text[] IS NULL OR id IN (SELECT unnest($4::text[]))) RETURNING id",
+        project_id,
+        giver_id,
+        taker_id,
+        only,
+    )
+    return [row["id"] for row in rows]
+
+
+async def move_to_referrer(
+    conn: Connection, project_id: int, giver_id: str, taker_id: str, only: Sequence[str] | None
+) -> list[str]:
+    """Name another customer as the referrer of a customer's referred orders; return their ids (orders_of_referrer)."""
+    rows = await conn.fetch(
+        "UPDATE orders SET referrer_id = $3 WHERE project_id = $1 AND referrer_id = $2 "
+        "AND ($4::text[] IS NULL OR id IN (SELECT unnest($4::text[]))) RETURNING id",
+        project_id,
+        giver_id,
+        taker_id,
+        only,
+    )
+    return [row["id"] for row in rows]
+
+
+async def counted_of_customer(conn: Connection, project_id: int, customer_id: str) -> tuple[int, int]:
+    """Return how many orders of a customer count, and their total in minor units; orders_counted_of_customer."""
+    row = await conn.fetchrow(
+        "SELECT count(*), coalesce(sum(total_amount), 0)::bigint FROM orders "
+        "WHERE project_id = $1 AND customer_id = $2 AND status IN ('PAID', 'FULFILLED')",
+        project_id,
+        customer_id,
+    )
+    return row[0], row[1]
+
+
+async def next_with_key(
+    conn: Connection, project_id: int, key: str, after: str, count: int
+) -> tuple[str | None, list[tuple[str, str | None]]]:
+    """Look at the next `count` orders after an id; return the last, and those whose metadata has the key.
+
+    They come as (id, customer's id).
+    """
+    row = await conn.fetchrow(
+        "SELECT max(id), jsonb_agg(jsonb_build_array(id, customer_id)) FILTER (WHERE metadata ? $3) FROM "
+        "(SELECT id, customer_id, metadata FROM orders WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $4) AS part",
+        project_id,
+        after,
+        key,
+        count,
+    )
+    return row[0], [(order_id, customer_id) for order_id, customer_id in row[1] or ()]
+
+
+async def next_with_item_key(
+    conn: Connection, project_id: int, key: str, after: str, count: int
+) -> tuple[str | None, list[tuple[str, str | None]]]:
+    """As `next_with_key`, for orders with an item whose metadata has the key."""
+    row = await conn.fetchrow(
+        "SELECT max(id), jsonb_agg(jsonb_build_array(id, customer_id)) FILTER (WHERE EXISTS ("
+        "SELECT FROM jsonb_array_elements(items) AS item WHERE item -> 'metadata' ? $3)) FROM "
+        "(SELECT id, customer_id, items FROM orders WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $4) AS part",
+        project_id,
+        after,
+        key,
+        count,
+    )
+    return row[0], [(order_id, customer_id) for order_id, customer_id in row[1] or ()]

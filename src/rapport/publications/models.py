@@ -11,11 +11,11 @@ DEFAULT_CHANNEL = "API"
 
 
 class PublicationRow(msgspec.Struct, frozen=True):
-    """One row of publications: codes given to a customer, or the failure to do so."""
+    """One row of publications: codes given to a customer (None: erased since), or the failure to do so."""
 
     id: str
     source_id: str | None
-    customer_id: str
+    customer_id: str | None
     campaign_id: str | None
     campaign: str | None
     voucher_ids: list[str]
@@ -40,7 +40,7 @@ class Publication(msgspec.Struct, frozen=True):
         return self.row.id
 
     @property
-    def customer_id(self) -> str:
+    def customer_id(self) -> str | None:
         """The holder."""
         return self.row.customer_id
 

@@ -1,8 +1,10 @@
 """All SQL of publications, and the choice of a code that nobody has."""
 
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from rapport.core.db import Connection, columns
+from rapport.customers.queries import OF_CUSTOMER
 from rapport.http.lists import Equals, Found, ListFilter, ListSpec, Page
 from rapport.http.queries import fetch_page
 from rapport.publications.models import PublicationRow
@@ -26,10 +28,7 @@ PUBLICATIONS = ListSpec(
     default_order="-created_at",
     filters={
         "campaign": ListFilter("(campaign = {0} OR campaign_id = {0})"),
-        "customer": ListFilter(
-            "customer_id = coalesce((SELECT customers.id FROM customers WHERE customers.project_id = $1 "
-            "AND (customers.id = {0} OR customers.source_id = {0}) ORDER BY customers.id = {0} DESC LIMIT 1), {0})"
-        ),
+        "customer": OF_CUSTOMER,
         "voucher": ListFilter(
             "id = (SELECT publication_id FROM vouchers WHERE vouchers.project_id = $1 AND vouchers.code = {})"
         ),
@@ -169,3 +168,36 @@ async def take_code(
 async def list_page(conn: Connection, project_id: int, page: Page) -> Found[PublicationRow]:
     """Return one page of publications."""
     return await fetch_page(conn, PUBLICATIONS, project_id, page)
+
+
+async def stream_of_customer(conn: Connection, project_id: int, customer_id: str) -> AsyncIterator[PublicationRow]:
+    """Yield a customer's publications, oldest first, inside a transaction; the index is publications_of_customer."""
+    query = f"SELECT {_COLUMNS} FROM publications WHERE project_id = $1 AND customer_id = $2 ORDER BY created_at, id"
+    async for row in conn.cursor(query, project_id, customer_id, prefetch=500):
+        yield PublicationRow(*row)
+
+
+async def erase_of_customer(conn: Connection, project_id: int, customer_id: str) -> int:
+    """Take out of a customer's publications what names them; return how many. The codes stay published."""
+    done = await conn.execute(
+        "UPDATE publications SET customer_id = NULL, source_id = NULL, metadata = '{}' "
+        "WHERE project_id = $1 AND customer_id = $2",
+        project_id,
+        customer_id,
+    )
+    return int(done.rpartition(" ")[2])
+
+
+async def move_to_customer(
+    conn: Connection, project_id: int, giver_id: str, taker_id: str, only: Sequence[str] | None
+) -> list[str]:
+    """Give a customer's publications, all or some, to another; return their ids (publications_of_customer)."""
+    rows = await conn.fetch(
+        "UPDATE publications SET customer_id = $3 WHERE project_id = $1 AND customer_id = $2 "
+        "AND ($4::text[] IS NULL OR id IN (SELECT unnest($4::text[]))) RETURNING id",
+        project_id,
+        giver_id,
+        taker_id,
+        only,
+    )
+    return [row["id"] for row in rows]

@@ -15,6 +15,7 @@ from rapport.core.jsons import check_limits
 from rapport.customers.models import Customer
 from rapport.customers.schemas import simple_view
 from rapport.customers.writes import Unit, Writer
+from rapport.metadata.values import check as check_metadata
 from rapport.orders.actions import Placed, open_order, place
 from rapport.orders.models import Order
 from rapport.orders.schemas import OrderInput
@@ -106,6 +107,9 @@ async def _open(attempt: _Attempt) -> None:
         attempt.customer_id = (await unit.upsert(customer))[0].id
     else:
         await unit.open()
+    schema = unit.moment.schemas.of("redemption")
+    if schema is not None:
+        attempt.data = msgspec.structs.replace(data, metadata=check_metadata(schema, data.metadata or {}) or None)
 
 
 async def _find(attempt: _Attempt) -> None:
@@ -194,17 +198,18 @@ async def _take(
 ) -> list[Voucher]:
     """Use each voucher once, in the order of their codes so that stacks do not deadlock, as late as can be.
 
-    Raises Restart when one was used up since it was read: the whole is undone and decided anew.
+    Raises Restart when one was used up or changed hands since it was read: the whole is undone and decided anew.
     """
     unit = attempt.unit
     if parent is not None:
         await queries.insert(unit.conn, unit.project_id, [parent])
     used = {}
+    holders = {one.code: one.holder_id for one in vouchers}
     for row in sorted(rows, key=lambda row: str(row.voucher_code)):
         taken = await queries.take(unit.conn, unit.project_id, row)
-        if taken is None:
+        if taken is None or taken[1] != holders[str(row.voucher_code)]:
             raise Restart
-        used[row.voucher_code] = taken
+        used[row.voucher_code] = taken[0]
     return [msgspec.structs.replace(one, redeemed_quantity=used[one.code], updated_at=unit.now) for one in vouchers]
 
 
@@ -277,6 +282,13 @@ def counted(unit: Unit, customer_id: str | None, **more: int) -> None:
         unit.put(msgspec.structs.replace(customer, redemptions={**customer.redemptions, **changed}))
 
 
+def _own(voucher: dict[str, Any], row: Redemption) -> dict[str, Any]:
+    """Return the voucher without its holder, unless the entry is about them: it outlives anybody else's name."""
+    if voucher.get("holder_id") == row.customer_id:
+        return voucher
+    return {name: value for name, value in voucher.items() if name != "holder_id"}
+
+
 def log(
     unit: Unit,
     kind: str,
@@ -291,7 +303,7 @@ def log(
         "customer": shown,
         "order": None if order is None else order_view(order) | (row.amounts or {}),
         "campaign": None if voucher is None else campaign_view(voucher),
-        "voucher": None if voucher is None else voucher_event(voucher),
+        "voucher": None if voucher is None else _own(voucher_event(voucher), row),
         "redemption" if row.object == REDEMPTION else "redemption_rollback": event_view(row, shown),
     }
     unit.log(kind, customer, {name: part for name, part in payload.items() if part is not None}, row.campaign_id)

@@ -1,9 +1,10 @@
 """All SQL of the redemption ledger, and the taking of a voucher."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from rapport.core.db import Connection, columns
+from rapport.customers.queries import OF_CUSTOMER
 from rapport.http.lists import After, Before, Equals, Found, ListFilter, ListSpec, Page
 from rapport.http.queries import fetch_page
 from rapport.orders.models import Order
@@ -31,10 +32,7 @@ REDEMPTIONS = ListSpec(
     default_order="-created_at",
     filters={
         "campaign": ListFilter("(campaign = {0} OR campaign_id = {0})"),
-        "customer": ListFilter(
-            "customer_id = coalesce((SELECT customers.id FROM customers WHERE customers.project_id = $1 "
-            "AND (customers.id = {0} OR customers.source_id = {0}) ORDER BY customers.id = {0} DESC LIMIT 1), {0})"
-        ),
+        "customer": OF_CUSTOMER,
         "created_at[before]": Before("created_at"),
         "created_at[after]": After("created_at"),
         "[created_at][before]": Before("created_at"),
@@ -58,13 +56,26 @@ _TAKE = """
 WITH taken AS (
     UPDATE vouchers SET redeemed_quantity = redeemed_quantity + 1, updated_at = $2
     WHERE project_id = $1 AND code = $3 AND active AND (quantity IS NULL OR redeemed_quantity < quantity)
-    RETURNING redeemed_quantity
+    RETURNING redeemed_quantity, holder_id
 ), kept AS (
     INSERT INTO redemptions (project_id, id, object, result, parent_id, voucher_id, voucher_code, campaign_id, campaign,
         customer_id, order_id, amounts, metadata, channel, created_at)
     SELECT $1, $4, 'redemption', 'SUCCESS', $5, $6, $3, $7, $8, $9, $10, $11, $12, $13, $2 FROM taken
 )
-SELECT redeemed_quantity FROM taken
+SELECT redeemed_quantity, holder_id FROM taken
+"""
+# A stack counts once for each of its vouchers, a rollback that failed once.
+_TOTALS = """
+SELECT count(*) FILTER (WHERE done AND object = 'redemption') AS total_redeemed,
+    count(*) FILTER (WHERE object = 'redemption' AND result = 'FAILURE') AS total_failed,
+    count(*) FILTER (WHERE done AND object = 'redemption') AS total_succeeded,
+    count(*) FILTER (WHERE done AND object = 'redemption_rollback') AS total_rolled_back,
+    count(*) FILTER (WHERE object = 'redemption_rollback' AND result = 'FAILURE') AS total_rollback_failed,
+    count(*) FILTER (WHERE done AND object = 'redemption_rollback') AS total_rollback_succeeded
+FROM (
+    SELECT object, result, result = 'SUCCESS' AND voucher_id IS NOT NULL AS done
+    FROM redemptions WHERE project_id = $1 AND customer_id = $2
+) AS lines
 """
 _INSERT = (
     f"INSERT INTO redemptions (project_id, {_COLUMNS}) "
@@ -72,9 +83,12 @@ _INSERT = (
 )
 
 
-async def take(conn: Connection, project_id: int, row: Redemption) -> int | None:
-    """Use the voucher once and keep the redemption; return how often it is used now, or None if it cannot be."""
-    taken: int | None = await conn.fetchval(
+async def take(conn: Connection, project_id: int, row: Redemption) -> tuple[int, str | None] | None:
+    """Use the voucher once and keep the redemption; return how often it is used now and whose it is.
+
+    None: it cannot be used.
+    """
+    taken = await conn.fetchrow(
         _TAKE,
         project_id,
         row.created_at,
@@ -90,7 +104,7 @@ async def take(conn: Connection, project_id: int, row: Redemption) -> int | None
         row.metadata,
         row.channel,
     )
-    return taken
+    return None if taken is None else (taken["redeemed_quantity"], taken["holder_id"])
 
 
 async def insert(conn: Connection, project_id: int, rows: list[Redemption]) -> None:
@@ -149,14 +163,15 @@ async def children(conn: Connection, project_id: int, parent_id: str) -> list[Re
     return [Redemption(*row) for row in rows]
 
 
-async def mark_rolled_back(conn: Connection, project_id: int, redemption_id: str, rollback_id: str) -> bool:
-    """Mark a redemption as undone by a rollback; return False if it is already."""
+async def mark_rolled_back(conn: Connection, project_id: int, row: Redemption, rollback_id: str) -> bool:
+    """Mark a redemption as undone by a rollback; return False if it is already, or is somebody else's by now."""
     done = await conn.execute(
         "UPDATE redemptions SET rollback_id = $3 WHERE project_id = $1 AND id = $2 AND object = 'redemption' "
-        "AND result = 'SUCCESS' AND rollback_id IS NULL",
+        "AND result = 'SUCCESS' AND rollback_id IS NULL AND customer_id IS NOT DISTINCT FROM $4",
         project_id,
-        redemption_id,
+        row.id,
         rollback_id,
+        row.customer_id,
     )
     return bool(done == "UPDATE 1")
 
@@ -190,3 +205,42 @@ async def find_customers(conn: Connection, project_id: int, ids: list[str]) -> d
         row["id"]: {name: value for name, value in row.items() if value is not None} | {"object": "customer"}
         for row in rows
     }
+
+
+async def stream_of_customer(conn: Connection, project_id: int, customer_id: str) -> AsyncIterator[Redemption]:
+    """Yield a customer's lines of the ledger, oldest first, inside a transaction; redemptions_of_customer."""
+    query = f"SELECT {_COLUMNS} FROM redemptions WHERE project_id = $1 AND customer_id = $2 ORDER BY created_at, id"
+    async for row in conn.cursor(query, project_id, customer_id, prefetch=500):
+        yield Redemption(*row)
+
+
+async def erase_of_customer(conn: Connection, project_id: int, customer_id: str) -> int:
+    """Take out of a customer's lines of the ledger what names them; return how many. The amounts stay."""
+    done = await conn.execute(
+        "UPDATE redemptions SET customer_id = NULL, metadata = NULL, reason = NULL "
+        "WHERE project_id = $1 AND customer_id = $2",
+        project_id,
+        customer_id,
+    )
+    return int(done.rpartition(" ")[2])
+
+
+async def move_to_customer(
+    conn: Connection, project_id: int, giver_id: str, taker_id: str, only: Sequence[str] | None
+) -> list[str]:
+    """Give a customer's lines of the ledger, all or some, to another; return their ids (redemptions_of_customer)."""
+    rows = await conn.fetch(
+        "UPDATE redemptions SET customer_id = $3 WHERE project_id = $1 AND customer_id = $2 "
+        "AND ($4::text[] IS NULL OR id IN (SELECT unnest($4::text[]))) RETURNING id",
+        project_id,
+        giver_id,
+        taker_id,
+        only,
+    )
+    return [row["id"] for row in rows]
+
+
+async def totals_of_customer(conn: Connection, project_id: int, customer_id: str) -> dict[str, int]:
+    """Return the numbers of `summary.redemptions` as the ledger has them; the index is redemptions_of_customer."""
+    row = await conn.fetchrow(_TOTALS, project_id, customer_id)
+    return dict(row)

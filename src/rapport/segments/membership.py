@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from rapport.core.db import Connection, Database
 from rapport.customers.models import Customer
 from rapport.customers.writes import Change, Decision, Happening, Moment, Turn
+from rapport.metadata.definitions import Definitions as MetadataDefinitions
 from rapport.segments.definitions import Definitions
 from rapport.segments.evaluate import matches
 from rapport.segments.indexes import Clocks
@@ -145,14 +146,16 @@ class SegmentDecider:
     def __init__(self) -> None:
         """Start with nothing remembered."""
         self._definitions = Definitions()
+        self._metadata = MetadataDefinitions()
 
     async def open(self, conn: Connection, db: Database, project_id: int, customer_ids: list[str]) -> Moment:
-        """Read the time, the zone, and the definitions if they have changed."""
+        """Read the time, the zone, and the definitions of segments and metadata if they have changed."""
         found = await queries.open_moment(conn, project_id, db.clock_offset, customer_ids)
         zone = ZoneInfo(found.zone_name)
         matcher = await self._definitions.matcher(conn, project_id, found.version)
         known = Known(matcher, clocks(found.now, found.ticked_to, zone), frozenset(found.ahead))
-        return Moment(found.now, zone, known)
+        schemas = await self._metadata.schemas(conn, project_id, found.metadata_version)
+        return Moment(found.now, zone, known, schemas)
 
     async def decide(
         self, conn: Connection, project_id: int, moment: Moment, changes: Sequence[Change]

@@ -1,5 +1,6 @@
 """All SQL of vouchers."""
 
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,7 +38,8 @@ VOUCHERS = ListSpec(
         "campaign": Equals("campaign"),
         "campaign_id": Equals("campaign_id"),
         "customer": ListFilter(
-            "holder_id IN (SELECT id FROM customers WHERE project_id = $1 AND (id = {0} OR source_id = {0}))"
+            "holder_id IN (SELECT id FROM customers WHERE project_id = $1 AND (id = {0} OR source_id = {0}) "
+            "UNION ALL SELECT customer_id FROM customer_aliases WHERE project_id = $1 AND reference = {0})"
         ),
         "code": Equals("code"),
         "created_at[before]": Before("created_at"),
@@ -205,3 +207,51 @@ async def give_back(conn: Connection, project_id: int, voucher_ids: list[str]) -
 async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Voucher]:
     """Return one page of vouchers."""
     return await fetch_page(conn, VOUCHERS, project_id, page)
+
+
+async def stream_of_holder(conn: Connection, project_id: int, customer_id: str) -> AsyncIterator[Voucher]:
+    """Yield the vouchers that a customer holds, oldest first, inside a transaction; the index is vouchers_of_holder."""
+    query = (
+        f"SELECT {_COLUMNS} FROM (SELECT {_FIELDS} FROM {_TABLES} WHERE vouchers.project_id = $1 "
+        "AND vouchers.holder_id = $2) AS held ORDER BY created_at, id"
+    )
+    async for row in conn.cursor(query, project_id, customer_id, prefetch=200):
+        yield Voucher(*row)
+
+
+async def erase_holder(conn: Connection, project_id: int, customer_id: str) -> int:
+    """Let the vouchers that a customer holds be nobody's, though published; return how many (vouchers_of_holder)."""
+    done = await conn.execute(
+        "UPDATE vouchers SET holder_id = NULL WHERE project_id = $1 AND holder_id = $2", project_id, customer_id
+    )
+    return int(done.rpartition(" ")[2])
+
+
+async def move_to_holder(
+    conn: Connection, project_id: int, giver_id: str, taker_id: str, only: Sequence[str] | None
+) -> list[str]:
+    """Give the vouchers that a customer holds, all or some, to another; return their ids (vouchers_of_holder)."""
+    rows = await conn.fetch(
+        "UPDATE vouchers SET holder_id = $3 WHERE project_id = $1 AND holder_id = $2 "
+        "AND ($4::text[] IS NULL OR id IN (SELECT unnest($4::text[]))) RETURNING id",
+        project_id,
+        giver_id,
+        taker_id,
+        only,
+    )
+    return [row["id"] for row in rows]
+
+
+async def remove_key(conn: Connection, project_id: int, key: str, after: str, count: int) -> tuple[str | None, int]:
+    """Remove a key from the metadata of the next `count` vouchers after an id; return the last, and how many had it."""
+    row = await conn.fetchrow(
+        "WITH part AS (SELECT id, metadata FROM vouchers WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $4), "
+        "changed AS (UPDATE vouchers AS one SET metadata = one.metadata - $3 FROM part "
+        "WHERE one.project_id = $1 AND one.id = part.id AND part.metadata ? $3 RETURNING one.id) "
+        "SELECT (SELECT max(id) FROM part), (SELECT count(*) FROM changed)",
+        project_id,
+        after,
+        key,
+        count,
+    )
+    return row[0], row[1]

@@ -74,7 +74,7 @@ def _tell(name: str, error: Exception, failures: int, pause_s: float) -> None:
     log.error(
         "a step failed",
         name=name,
-        error=f"{type(error).__name__}: {error}",
+        error=type(error).__name__,
         failures=failures,
         pause_s=round(pause_s, 2),
         exc_info=None if unreachable else error,

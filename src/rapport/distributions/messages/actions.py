@@ -28,6 +28,10 @@ async def resend(caller: Caller, distribution_id: str, message_id: str) -> Messa
         message = await queries.find_message(conn, caller.project_id, distribution_id, message_id, lock=True)
         if message is None:
             raise NotFound("message", message_id)
+        if message.customer_id is None:
+            raise MessageNotResendable(
+                "The customer was permanently deleted", resource_id=message_id, resource_type="message"
+            )
         if message.state not in RESENDABLE:
             raise MessageNotResendable(
                 f"The message is {message.state}; only messages that are {' or '.join(RESENDABLE)} can be sent again",

@@ -23,13 +23,13 @@ RESENDABLE = ("FAILED", "UNCERTAIN")
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One message row, without the bodies."""
+    """One message row, without the bodies. `customer_id` is None once the customer was erased."""
 
     id: str
     distribution_id: str
     trigger_id: str
     trigger_type: str
-    customer_id: str
+    customer_id: str | None
     channel: str
     state: str
     attempts: int

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -33,8 +35,24 @@ class Provider(Protocol):
     async def hand_over(self, mail: Mail, file_name: str) -> Outcome:
         """Hand one mail over. Cancelled, it raises CancelledError if nothing was handed over yet, else is doubtful."""
 
+    async def take_back(self, file_name: str) -> None:
+        """Undo handing a mail over as far as it can be undone: the customer was erased in that very moment."""
+
     async def close(self) -> None:
         """End what is open."""
+
+
+def file_name(message_id: str, created_at: datetime) -> str:
+    """Return what a message's mail is called in the outbox."""
+    return f"{created_at:%Y%m%dT%H%M%S}.{created_at.microsecond // 1000:03d}Z_{message_id}.eml"
+
+
+def remove(directory: Path, file_names: Sequence[str]) -> None:
+    """Remove mails from an outbox, also what a dead worker wrote in part; what is not there is fine. Raises OSError."""
+    for name in file_names:
+        (directory / name).unlink(missing_ok=True)
+        for part in directory.glob(f".{name}.*.new"):
+            part.unlink(missing_ok=True)
 
 
 class Outbox:
@@ -53,6 +71,10 @@ class Outbox:
         except OSError as error:
             return Outcome("later", "outbox_not_writable", f"{self._directory}: {error.strerror}", down=True)
         return Outcome("taken")
+
+    async def take_back(self, file_name: str) -> None:
+        """Remove the mail. Raises OSError."""
+        await asyncio.to_thread(remove, self._directory, [file_name])
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -1,7 +1,8 @@
 """All SQL of messages."""
 
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from rapport.core.db import Connection, columns
 from rapport.distributions.messages.models import Claimed, Message, Prepared
@@ -15,6 +16,14 @@ MESSAGES = ListSpec(
     orders={"created_at": "created_at"},
     default_order="-created_at",
     filters={"state": Equals("state"), "customer_id": Equals("customer_id")},
+)
+OF_CUSTOMER = ListSpec(
+    data_ref="data",
+    table="messages",
+    row=Message,
+    orders={"created_at": "created_at"},
+    default_order="-created_at",
+    filters={"state": Equals("state"), "distribution_id": Equals("distribution_id")},
 )
 _MESSAGE = columns(Message)
 _PREPARED = Prepared.__struct_fields__
@@ -40,6 +49,19 @@ CROSS JOIN LATERAL (
 ORDER BY project_id
 """
 
+_QUEUE = """
+WITH entry AS MATERIALIZED (
+    SELECT id, customer_id FROM activity WHERE project_id = $1 AND id = ANY ($5::text[]) FOR SHARE
+)
+INSERT INTO messages (project_id, id, distribution_id, trigger_id, trigger_type, customer_id, channel, state,
+    next_attempt_at, created_at)
+SELECT $1, wanted.id, distribution_id, trigger_id, trigger_type, entry.customer_id, channel, 'QUEUED', $2, $2
+FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+    AS wanted (id, distribution_id, trigger_id, trigger_type, channel)
+JOIN entry ON entry.id = wanted.trigger_id
+ON CONFLICT DO NOTHING
+"""
+
 _CLAIM = f"""
 WITH due AS MATERIALIZED (
     SELECT id FROM messages
@@ -52,22 +74,52 @@ FROM due WHERE messages.project_id = $1 AND messages.id = due.id
 RETURNING {", ".join(f"messages.{name}" for name in Claimed.__struct_fields__)}
 """
 
-_RECOVER = """
+_DOUBTFUL = "state = 'SENDING' AND provider <> 'outbox'"
+_RECOVER = f"""
 UPDATE messages SET
-    state = CASE WHEN state = 'SENDING' AND provider <> 'outbox' THEN 'UNCERTAIN' ELSE 'QUEUED' END,
+    state = CASE WHEN customer_id IS NULL THEN 'CANCELED' WHEN {_DOUBTFUL} THEN 'UNCERTAIN' ELSE 'QUEUED' END,
     failures = failures + 1,
-    next_attempt_at = CASE WHEN state = 'SENDING' AND provider <> 'outbox' THEN NULL ELSE $2::timestamptz END,
+    next_attempt_at = CASE WHEN customer_id IS NULL OR {_DOUBTFUL} THEN NULL ELSE $2::timestamptz END,
     lease_until = NULL,
-    error_key = CASE WHEN state = 'SENDING' AND provider <> 'outbox' THEN $3 ELSE $5 END,
-    error_message = CASE WHEN state = 'SENDING' AND provider <> 'outbox' THEN $4 ELSE $6 END
+    error_key = CASE WHEN customer_id IS NULL THEN NULL WHEN {_DOUBTFUL} THEN $3 ELSE $5 END,
+    error_message = CASE WHEN customer_id IS NULL THEN NULL WHEN {_DOUBTFUL} THEN $4 ELSE $6 END
 WHERE project_id = $1 AND state IN ('PREPARING', 'SENDING') AND lease_until <= $2
-RETURNING id, state
+RETURNING id, state, created_at, customer_id IS NULL AS is_erased
 """
+# What is on its way is settled by who has it; nothing of it is written any more.
+_ERASE = """
+UPDATE messages SET customer_id = NULL, sender = NULL, recipient = NULL, subject = NULL, text_body = NULL,
+    html_body = NULL, message_id = NULL, error_key = NULL, error_message = NULL,
+    state = CASE WHEN state IN ('QUEUED', 'PREPARING') THEN 'CANCELED' ELSE state END,
+    next_attempt_at = NULL, lease_until = CASE WHEN state = 'SENDING' THEN lease_until END
+WHERE project_id = $1 AND customer_id = $2
+"""
+
+
+class Ended(NamedTuple):
+    """How writing the end of an attempt went: whether it is written, and whether the customer was erased meanwhile."""
+
+    is_written: bool
+    is_erased: bool
+
+
+class Left(NamedTuple):
+    """A message that was left behind by a dead worker, as it is now."""
+
+    id: str
+    state: str
+    created_at: datetime
+    is_erased: bool
 
 
 async def list_messages(conn: Connection, project_id: int, distribution_id: str, page: Page) -> Found[Message]:
     """Return one page of a distribution's messages; the index is messages_of_distribution."""
     return await fetch_page(conn, MESSAGES, project_id, page, where={"distribution_id": distribution_id})
+
+
+async def list_of_customer(conn: Connection, project_id: int, customer_id: str, page: Page) -> Found[Message]:
+    """Return one page of the messages to a customer; the index is messages_of_customer."""
+    return await fetch_page(conn, OF_CUSTOMER, project_id, page, where={"customer_id": customer_id})
 
 
 async def find_message(
@@ -99,20 +151,12 @@ async def find_entry(conn: Connection, project_id: int, entry_id: str) -> dict[s
     )
 
 
-async def queue(
-    conn: Connection, project_id: int, at: datetime, wanted: list[tuple[str, str, str, str, str, str]]
-) -> int:
-    """Queue messages (id, distribution, entry, type of entry, customer, channel) not queued before; return how many."""
-    done = await conn.execute(
-        "INSERT INTO messages (project_id, id, distribution_id, trigger_id, trigger_type, customer_id, channel, state, "
-        "next_attempt_at, created_at) "
-        "SELECT $1, wanted.id, distribution_id, trigger_id, trigger_type, customer_id, channel, 'QUEUED', $2, $2 "
-        "FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]) "
-        "AS wanted (id, distribution_id, trigger_id, trigger_type, customer_id, channel) ON CONFLICT DO NOTHING",
-        project_id,
-        at,
-        *[[one[index] for one in wanted] for index in range(6)],
-    )
+async def queue(conn: Connection, project_id: int, at: datetime, wanted: list[tuple[str, str, str, str, str]]) -> int:
+    """Queue messages (id, distribution, entry, type of entry, channel) not queued before; return how many.
+
+    The customer is the entry's. It is locked: whoever erases or merges them meets the messages or leaves no entry.
+    """
+    done = await conn.execute(_QUEUE, project_id, at, *[[one[index] for one in wanted] for index in range(5)])
     return int(done.rpartition(" ")[2])
 
 
@@ -152,13 +196,13 @@ async def release(conn: Connection, project_id: int, claimed: list[tuple[str, in
 
 async def recover(
     conn: Connection, project_id: int, at: datetime, doubtful: tuple[str, str], again: tuple[str, str]
-) -> list[tuple[str, str]]:
-    """Settle messages whose lease ran out; return (id, state). `doubtful` and `again` are the errors they show.
+) -> list[Left]:
+    """Settle messages whose lease ran out. `doubtful` and `again` are the errors they show.
 
     What nothing was handed over of is queued again; what may have been is UNCERTAIN. The index is messages_leased.
     """
     rows = await conn.fetch(_RECOVER, project_id, at, *doubtful, *again)
-    return [(row["id"], row["state"]) for row in rows]
+    return [Left(*row) for row in rows]
 
 
 async def start_sending(
@@ -187,14 +231,18 @@ async def finish(
     *,
     error: tuple[str, str] | None = None,
     sent_at: datetime | None = None,
-) -> bool:
-    """Write how an attempt ended for good; False when the message is in other hands.
+) -> Ended:
+    """Write how an attempt ended for good; nothing is written when the message is in other hands.
 
-    A result that comes after the lease ran out still settles the doubt.
+    A result that comes after the lease ran out still settles the doubt. An error may hold the address: it is not kept
+    of an erased customer.
     """
-    done = await conn.execute(
-        "UPDATE messages SET state = $4, lease_until = NULL, error_key = $5, error_message = $6, sent_at = $7 "
-        "WHERE project_id = $1 AND id = $2 AND attempts = $3 AND state IN ('PREPARING', 'SENDING', 'UNCERTAIN')",
+    row = await conn.fetchrow(
+        "UPDATE messages SET state = $4, lease_until = NULL, sent_at = $7, "
+        "error_key = CASE WHEN customer_id IS NOT NULL THEN $5 END, "
+        "error_message = CASE WHEN customer_id IS NOT NULL THEN $6 END "
+        "WHERE project_id = $1 AND id = $2 AND attempts = $3 AND state IN ('PREPARING', 'SENDING', 'UNCERTAIN') "
+        "RETURNING customer_id IS NULL AS is_erased",
         project_id,
         message_id,
         attempt,
@@ -203,7 +251,23 @@ async def finish(
         None if error is None else error[1],
         sent_at,
     )
-    return bool(done == "UPDATE 1")
+    return Ended(row is not None, row is not None and row["is_erased"])
+
+
+async def in_flight(conn: Connection, project_id: int, customer_ids: Collection[str], offset: timedelta) -> int:
+    """Return how many messages to these customers are being handed over; the index is messages_leased.
+
+    What a dead worker left behind is among them until its lease is over: nobody knows whether it is dead.
+    """
+    return int(
+        await conn.fetchval(
+            "SELECT count(*) FROM messages WHERE project_id = $1 AND state = 'SENDING' AND customer_id = ANY ($2) "
+            f"AND lease_until > {_NOW.format('$3')}",
+            project_id,
+            list(customer_ids),
+            offset,
+        )
+    )
 
 
 async def put_off(
@@ -213,7 +277,8 @@ async def put_off(
     done = await conn.execute(
         "UPDATE messages SET state = 'QUEUED', failures = failures + 1, next_attempt_at = $4, lease_until = NULL, "
         "error_key = $5, error_message = $6 "
-        "WHERE project_id = $1 AND id = $2 AND attempts = $3 AND state IN ('PREPARING', 'SENDING', 'UNCERTAIN')",
+        "WHERE project_id = $1 AND id = $2 AND attempts = $3 AND state IN ('PREPARING', 'SENDING', 'UNCERTAIN') "
+        "AND customer_id IS NOT NULL",
         project_id,
         message_id,
         attempt,
@@ -233,3 +298,75 @@ async def queue_again(conn: Connection, project_id: int, message_id: str, at: da
         at,
     )
     return Message(*row)
+
+
+async def stream_of_customer(
+    conn: Connection, project_id: int, customer_id: str
+) -> AsyncIterator[tuple[Message, str | None, str | None]]:
+    """Yield a customer's messages with text and HTML, oldest first, inside a transaction (messages_of_customer)."""
+    query = (
+        f"SELECT {_MESSAGE}, text_body, html_body FROM messages WHERE project_id = $1 AND customer_id = $2 "
+        "ORDER BY created_at, id"
+    )
+    async for row in conn.cursor(query, project_id, customer_id, prefetch=50):
+        *values, text, html = row
+        yield Message(*values), text, html
+
+
+async def handed_over(conn: Connection, project_id: int, customer_id: str) -> list[tuple[str, datetime]]:
+    """Return id and time of a customer's messages that may lie in the outbox; the index is messages_of_customer."""
+    rows = await conn.fetch(
+        "SELECT id, created_at FROM messages WHERE project_id = $1 AND customer_id = $2 AND provider = 'outbox'",
+        project_id,
+        customer_id,
+    )
+    return [(row["id"], row["created_at"]) for row in rows]
+
+
+async def erase_of_customer(conn: Connection, project_id: int, customer_id: str) -> int:
+    """Cancel and empty a customer's messages; return how many (messages_of_customer)."""
+    done = await conn.execute(_ERASE, project_id, customer_id)
+    return int(done.rpartition(" ")[2])
+
+
+async def list_naming(
+    conn: Connection, project_id: int, customer_id: str, since: datetime, until: datetime, named: list[str]
+) -> list[tuple[str, datetime]]:
+    """Return id and time of a customer's messages of a time that hold one of these texts; messages_of_customer."""
+    rows = await conn.fetch(
+        "SELECT id, created_at FROM messages "
+        "WHERE project_id = $1 AND customer_id = $2 AND coalesce(sent_at, created_at) BETWEEN $3 AND $4 "
+        "AND EXISTS (SELECT FROM unnest($5::text[]) AS one (value) "
+        "WHERE strpos(concat_ws(' ', recipient, subject, text_body, html_body, error_message), one.value) > 0)",
+        project_id,
+        customer_id,
+        since,
+        until,
+        named,
+    )
+    return [(row["id"], row["created_at"]) for row in rows]
+
+
+async def empty(conn: Connection, project_id: int, message_ids: list[str]) -> None:
+    """Forget what messages say, and to which address."""
+    await conn.execute(
+        "UPDATE messages SET recipient = NULL, subject = NULL, text_body = NULL, html_body = NULL, "
+        "error_message = NULL WHERE project_id = $1 AND id = ANY ($2)",
+        project_id,
+        message_ids,
+    )
+
+
+async def move_to_customer(
+    conn: Connection, project_id: int, giver_id: str, taker_id: str, only: Sequence[str] | None
+) -> list[str]:
+    """Give a customer's messages, all or some, to another; return their ids (messages_of_customer)."""
+    rows = await conn.fetch(
+        "UPDATE messages SET customer_id = $3 WHERE project_id = $1 AND customer_id = $2 "
+        "AND ($4::text[] IS NULL OR id IN (SELECT unnest($4::text[]))) RETURNING id",
+        project_id,
+        giver_id,
+        taker_id,
+        only,
+    )
+    return [row["id"] for row in rows]

@@ -4,15 +4,18 @@ Everything an attempt says is made anew from what is true at its time, so a retr
 old template; the code stays the same, published once under the message's id.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from rapport.activity.log import internal
 from rapport.campaigns import queries as campaigns
+from rapport.consents.interactions.actions import keep
+from rapport.consents.interactions.schemas import InteractionRow
+from rapport.consents.links import unsubscribe_url
 from rapport.core.clock import iso
 from rapport.core.errors import RapportError
-from rapport.customers.models import Customer
+from rapport.customers.models import Channel, Customer
 from rapport.customers.schemas import simple_view as customer_view
 from rapport.customers.schemas import view as full_customer
 from rapport.customers.writes import Unit, Writer
@@ -27,9 +30,10 @@ from rapport.distributions.messages.models import (
     Prepared,
     pause_after,
 )
-from rapport.distributions.messages.providers import OUTBOX, Outcome
+from rapport.distributions.messages.providers import OUTBOX, Outcome, file_name
 from rapport.distributions.models import Distribution
 from rapport.distributions.schemas import simple_view as distribution_view
+from rapport.projects import queries as projects
 from rapport.publications import actions as publications
 from rapport.publications.errors import NoVoucherSuitable
 from rapport.publications.models import Publication
@@ -63,15 +67,18 @@ class Ready(msgspec.Struct, frozen=True):
 
     mail: mail.Mail
     file_name: str
-    customer: Customer
     distribution: Distribution
 
 
 class Sending:
     """The steps of an attempt, each a transaction of its own that names the attempt."""
 
-    def __init__(self, writer: Writer, provider: str, default_sender: str) -> None:
-        """Write through `writer`; `default_sender` is used where a distribution names none."""
+    def __init__(self, writer: Writer, provider: str, default_sender: str, base_url: str | None) -> None:
+        """Write through `writer`; `default_sender` is used where a distribution names none.
+
+        `base_url`: where links lead, without a slash at the end.
+        """
+        self._base_url = base_url
         self._writer = writer
         self._provider = provider
         self._lease = PREPARING_LEASE if provider == OUTBOX else SENDING_LEASE
@@ -90,13 +97,17 @@ class Sending:
                 raise NotWanted
             if customer is None:
                 raise Refusal("customer_not_found", f"Cannot find customer with id {message.customer_id}")
-            if not may_write_to(customer, message.channel):
+            if not may_write_to(customer, message.channel, None):
                 raise Refusal("customer_unsubscribed", f"The customer takes no messages by {message.channel}")
+            if not may_write_to(customer, message.channel, distribution.consent_id):
+                raise Refusal("consent_missing", f"The customer has not given the consent {distribution.consent_id}")
             if message.failures >= MAX_ATTEMPTS:
                 raise Refusal(message.error_key or "worker_ended", message.error_message or "it never came to an end")
             recipient = _recipient(customer)
-            publication = await _publish(unit, message, distribution)
+            publication = await _publish(unit, message, distribution, customer)
+            link = await self._unsubscribe_url(unit, customer, message.channel)
             variables = await _variables(unit, message, distribution, customer, publication)
+            variables["unsubscribe_url"] = link
             written, prepared = self._write(message, distribution, customer, recipient, variables, unit)
             if publication is not None:
                 prepared = msgspec.structs.replace(
@@ -105,9 +116,16 @@ class Sending:
             until = unit.now + self._lease
             if not await queries.start_sending(unit.conn, project_id, message.id, message.attempts, until, prepared):
                 return None
-            return Ready(written, _file_name(message), customer, distribution)
+            return Ready(written, file_name(message.id, message.created_at), distribution)
 
         return await self._writer.commit(internal(project_id), work)
+
+    async def _unsubscribe_url(self, unit: Unit, customer: Customer, channel: str) -> str | None:
+        """Return the customer's own link; None where nobody knows how this server is reached."""
+        if self._base_url is None:
+            return None
+        project, secret = await projects.get_link_secret(unit.conn, unit.project_id)
+        return unsubscribe_url(self._base_url, secret, project, customer.id, channel, unit.now)
 
     def _write(
         self,
@@ -136,14 +154,15 @@ class Sending:
             html=html,
             message_id=header,
             date=unit.now,
+            unsubscribe=variables["unsubscribe_url"],
         )
         prepared = Prepared(
             self._provider, distribution.campaign_id, None, None, sender.address, recipient, subject, text, html, header
         )
         return written, prepared
 
-    async def record(self, project_id: int, message: Claimed, ready: Ready, outcome: Outcome) -> None:
-        """Write what came of handing the message over."""
+    async def record(self, project_id: int, message: Claimed, ready: Ready, outcome: Outcome) -> bool:
+        """Write what came of handing the message over; return whether the customer was erased meanwhile."""
         error = (outcome.key, outcome.message)
         if outcome.kind == "later":
             await self.put_off(project_id, message, error)
@@ -152,7 +171,8 @@ class Sending:
         elif outcome.kind == "doubtful":
             await self._finish(project_id, message, "UNCERTAIN", error)
         else:
-            await self._sent(project_id, message, ready)
+            return await self._sent(project_id, message, ready)
+        return False
 
     async def put_off(self, project_id: int, message: Claimed, error: tuple[str, str]) -> None:
         """Try again later, or give up after the last attempt; nothing has been handed over."""
@@ -179,15 +199,19 @@ class Sending:
 
         await self._writer.commit(internal(project_id), work)
 
-    async def _sent(self, project_id: int, message: Claimed, ready: Ready) -> None:
-        async def work(unit: Unit) -> None:
-            await unit.open()
-            done = await queries.finish(unit.conn, project_id, message.id, message.attempts, "SENT", sent_at=unit.now)
-            if done:
-                payload = _payload(ready.customer, ready.distribution, message) | {"sent_at": iso(unit.now)}
-                unit.log("customer.email.sent", ready.customer, payload, ready.distribution.campaign_id)
+    async def _sent(self, project_id: int, message: Claimed, ready: Ready) -> bool:
+        """Write that it was handed over, and log it with the customer if they are still there."""
 
-        await self._writer.commit(internal(project_id), work)
+        async def work(unit: Unit) -> bool:
+            customer = await unit.find_locked(message.customer_id)
+            ended = await queries.finish(unit.conn, project_id, message.id, message.attempts, "SENT", sent_at=unit.now)
+            if ended.is_written and customer is not None:
+                await keep(unit, _interaction(customer, message, unit))
+                payload = _payload(customer, ready.distribution, message) | {"sent_at": iso(unit.now)}
+                unit.log("customer.email.sent", customer, payload, ready.distribution.campaign_id)
+            return ended.is_erased
+
+        return await self._writer.commit(internal(project_id), work)
 
     async def fail(self, project_id: int, message: Claimed, refusal: Refusal) -> None:
         """End a message for good, and log it with the customer."""
@@ -196,11 +220,11 @@ class Sending:
             customer = await unit.find_locked(message.customer_id)
             distribution = await distributions.find(unit.conn, project_id, message.distribution_id)
             error = (refusal.key, refusal.message)
-            done = await queries.finish(unit.conn, project_id, message.id, message.attempts, "FAILED", error=error)
-            if not done or customer is None:
+            ended = await queries.finish(unit.conn, project_id, message.id, message.attempts, "FAILED", error=error)
+            if not ended.is_written or customer is None:
                 return
             if refusal.unpublished is not None:
-                await _log_unpublished(unit, refusal.unpublished, message, distribution)
+                await _log_unpublished(unit, refusal.unpublished, message, distribution, customer)
             if distribution is not None:
                 payload = _payload(customer, distribution, message) | {"failed_at": iso(unit.now)}
                 unit.log("customer.email.failed", customer, payload, distribution.campaign_id)
@@ -220,6 +244,22 @@ def _payload(customer: Customer, distribution: Distribution, message: Claimed) -
     }
 
 
+def _interaction(customer: Customer, message: Claimed, unit: Unit) -> InteractionRow:
+    """Return that the message was sent, as it counts in the customer."""
+    channel = cast("Channel", message.channel)
+    return InteractionRow(
+        id=f"sent:{message.id}:{message.attempts}",
+        customer_id=customer.id,
+        channel=channel,
+        type="sent",
+        at=unit.now,
+        recorded_at=unit.now,
+        bounce=None,
+        message_id=message.id,
+        metadata={"distribution_id": message.distribution_id},
+    )
+
+
 def _recipient(customer: Customer) -> str:
     if not customer.email or not customer.email.strip():
         raise Refusal("missing_email", f"Customer {customer.id} has no email address")
@@ -229,7 +269,7 @@ def _recipient(customer: Customer) -> str:
         raise Refusal("invalid_email", f"{customer.email!r} is not an address that mail can be sent to") from error
 
 
-async def _publish(unit: Unit, message: Claimed, distribution: Distribution) -> Publication | None:
+async def _publish(unit: Unit, message: Claimed, distribution: Distribution, customer: Customer) -> Publication | None:
     """Give the (locked) customer a code under the message's id: asked again, it is the same code."""
     if distribution.campaign_id is None:
         return None
@@ -237,7 +277,7 @@ async def _publish(unit: Unit, message: Claimed, distribution: Distribution) -> 
         publication = await publications.publish(
             unit,
             distribution.campaign_id,
-            message.customer_id,
+            customer.id,
             source_id=message.id,
             channel=distribution.channel,
             reuse=True,
@@ -254,14 +294,12 @@ async def _publish(unit: Unit, message: Claimed, distribution: Distribution) -> 
 
 
 async def _log_unpublished(
-    unit: Unit, error: RapportError, message: Claimed, distribution: Distribution | None
+    unit: Unit, error: RapportError, message: Claimed, distribution: Distribution | None, customer: Customer
 ) -> None:
     """Keep that the (locked) customer got no code, as publishing through the API does."""
     campaign_id = None if distribution is None else distribution.campaign_id
     campaign = None if campaign_id is None else await campaigns.find(unit.conn, unit.project_id, campaign_id)
-    await publications.fail(
-        unit, error, message.customer_id, campaign=campaign, source_id=message.id, channel=message.channel
-    )
+    await publications.fail(unit, error, customer.id, campaign=campaign, source_id=message.id, channel=message.channel)
 
 
 async def _variables(
@@ -283,7 +321,3 @@ async def _variables(
         known["voucher"] = voucher_view(publication.voucher)
         known["campaign"] = {"id": distribution.campaign_id, "name": publication.row.campaign}
     return templates.values(known)  # type: ignore[no-any-return]
-
-
-def _file_name(message: Claimed) -> str:
-    return f"{message.created_at:%Y%m%dT%H%M%S}.{message.created_at.microsecond // 1000:03d}Z_{message.id}.eml"

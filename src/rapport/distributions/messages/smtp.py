@@ -74,6 +74,9 @@ class Smtp:
             raise
         return await self._content(client, mail)
 
+    async def take_back(self, file_name: str) -> None:
+        """Nothing can be taken back from a mail server."""
+
     async def close(self) -> None:
         """Take leave of the server."""
         if self._client is not None:

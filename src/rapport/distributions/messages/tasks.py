@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import structlog
 
@@ -12,7 +13,7 @@ from rapport.core.queries import read_now
 from rapport.customers.writes import Writer
 from rapport.distributions.messages import queries
 from rapport.distributions.messages.models import PREPARING_LEASE, Claimed
-from rapport.distributions.messages.providers import Outbox, Outcome, Provider
+from rapport.distributions.messages.providers import Outbox, Outcome, Provider, file_name, remove
 from rapport.distributions.messages.sending import NotWanted, Ready, Refusal, Sending
 from rapport.distributions.messages.smtp import Smtp
 from rapport.settings import Settings
@@ -41,7 +42,7 @@ class Lane:
     def __init__(self, writer: Writer, settings: Settings) -> None:
         """Hand over to the configured SMTP server, or else to the outbox."""
         self._provider: Provider = Smtp(settings.smtp) if settings.smtp else Outbox(settings.outbox)
-        self._sending = Sending(writer, self._provider.name, settings.smtp_from)
+        self._sending = Sending(writer, self._provider.name, settings.smtp_from, settings.reached_at)
         self._rest_until = 0.0
         self._downs = 0
 
@@ -83,12 +84,13 @@ class Lane:
             stopped = Outcome("later", AGAIN[0], AGAIN[1])
             await _insist(lambda: self._sending.record(project_id, message, ready, stopped))
             raise
-        await _insist(lambda: self._sending.record(project_id, message, ready, outcome))
+        if await _insist(lambda: self._sending.record(project_id, message, ready, outcome)):
+            await self._provider.take_back(ready.file_name)
         if outcome.down:
             self._downs += 1
             pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._downs - 1, 10))
             self._rest_until = time.monotonic() + pause_s
-            log.warning("mail cannot be handed over", error=outcome.message, pause_s=pause_s)
+            log.warning("mail cannot be handed over", reason=outcome.key, pause_s=pause_s)
         elif outcome.kind == "taken":
             self._downs = 0
         task = asyncio.current_task()
@@ -125,28 +127,35 @@ class Lane:
 class Recovery:
     """Settles messages that a worker held when it died."""
 
-    def __init__(self) -> None:
-        """Begin with every project's turn."""
+    def __init__(self, outbox: Path) -> None:
+        """Remove from `outbox` what must not stay there."""
         self._turns = Turns("distributions: recover")
+        self._outbox = outbox
 
     async def run(self, db: Database) -> bool:
-        """Queue again what was not handed over, mark as UNCERTAIN what may have been."""
+        """Queue again what was not handed over, mark as UNCERTAIN what may have been.
+
+        What was on its way to a customer who is erased is over, and removed where it lies in the outbox.
+        """
         async with db.read() as conn:
             projects = await queries.projects_with_expired(conn, db.clock_offset)
 
         async def settle_one(project_id: int) -> bool:
-            async def settle(conn: Connection) -> list[tuple[str, str]]:
+            async def settle(conn: Connection) -> list[queries.Left]:
                 at = await read_now(conn, db.clock_offset)
                 return await queries.recover(conn, project_id, at, DOUBTFUL, AGAIN)
 
-            for message_id, state in await db.transaction(settle):
-                log.warning("a message was left behind", message_id=message_id, state=state)
+            left = await db.transaction(settle)
+            for one in left:
+                log.warning("a message was left behind", message_id=one.id, state=one.state)
+            erased = [file_name(one.id, one.created_at) for one in left if one.is_erased]
+            await asyncio.to_thread(remove, self._outbox, erased)
             return False
 
         return await self._turns.take(projects, settle_one)
 
 
-async def _insist(record: Callable[[], Awaitable[None]]) -> None:
+async def _insist(record: Callable[[], Awaitable[bool]]) -> bool:
     """Write how handing over ended, even if the database is away for a moment; unwritten it becomes UNCERTAIN."""
     for attempt in range(RECORD_ATTEMPTS):
         try:
@@ -154,6 +163,6 @@ async def _insist(record: Callable[[], Awaitable[None]]) -> None:
         except DatabaseUnavailable as error:
             if attempt == RECORD_ATTEMPTS - 1:
                 raise
-            log.warning("the outcome of a message is not written yet", error=str(error))
+            log.warning("the outcome of a message is not written yet", error=type(error).__name__)
             await asyncio.sleep(0.2 * 2**attempt)
-    return None
+    return False

@@ -1,5 +1,6 @@
 """All SQL of the history of memberships: segment_members has those that last, segment_past those that have ended."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
@@ -99,3 +100,104 @@ async def customers_by_id(conn: Connection, project_id: int, ids: list[str]) -> 
         f"SELECT {columns(Customer)} FROM customers WHERE project_id = $1 AND id = ANY ($2)", project_id, ids
     )
     return {row["id"]: Customer(*row) for row in rows}
+
+
+async def stream_of_customer(conn: Connection, project_id: int, customer_id: str) -> AsyncIterator[Stay]:
+    """Yield a customer's memberships, also those that have ended, oldest first, inside a transaction.
+
+    The indexes are segment_members_of_customer and segment_past_of_customer.
+    """
+    query = (
+        f"SELECT {columns(Stay)} FROM {STAYS.table} WHERE project_id = $1 AND customer_id = $2 "
+        "ORDER BY entered_at, segment_id"
+    )
+    async for row in conn.cursor(query, project_id, customer_id, prefetch=500):
+        yield Stay(*row)
+
+
+async def count_of_customer(conn: Connection, project_id: int, customer_id: str) -> int:
+    """Return how many segments a customer is in."""
+    return int(
+        await conn.fetchval(
+            "SELECT count(*) FROM segment_members "
+            "WHERE project_id = $1 AND customer_id = $2 AND entered_at IS NOT NULL",
+            project_id,
+            customer_id,
+        )
+    )
+
+
+async def erase_of_customer(conn: Connection, project_id: int, customer_id: str) -> int:
+    """Delete what is known of a deleted customer's memberships; return how many rows.
+
+    A decision "out" of a segment that is being filled keeps them out until it is; the worker removes it then.
+    """
+    touched = 0
+    for statement in (
+        "DELETE FROM segment_members WHERE project_id = $1 AND customer_id = $2 AND entered_at IS NOT NULL",
+        "DELETE FROM segment_past WHERE project_id = $1 AND customer_id = $2",
+        "DELETE FROM segment_moments WHERE project_id = $1 AND customer_id = $2",
+        "UPDATE segment_audits SET last_drift = NULL WHERE project_id = $1 AND last_drift ->> 'customer_id' = $2",
+    ):
+        done = await conn.execute(statement, project_id, customer_id)
+        touched += int(done.rpartition(" ")[2])
+    return touched
+
+
+async def copy_moments(conn: Connection, project_id: int, giver_id: str, taker_id: str) -> None:
+    """Watch for a customer the times that are watched for another one, too: a few too many do no harm."""
+    await conn.execute(
+        "INSERT INTO segment_moments (project_id, field, is_day, at, customer_id, ahead) "
+        "SELECT project_id, field, is_day, at, $3, ahead FROM segment_moments "
+        "WHERE project_id = $1 AND customer_id = $2 ON CONFLICT DO NOTHING",
+        project_id,
+        giver_id,
+        taker_id,
+    )
+
+
+async def logged_of_customer(conn: Connection, project_id: int, customer_id: str) -> list[tuple[str, str, datetime]]:
+    """Return the segments whose entering is in a customer's log: id, name and when."""
+    rows = await conn.fetch(
+        "SELECT segments.id, segments.name, member.entered_at FROM segment_members AS member "
+        "JOIN segments ON segments.project_id = $1 AND segments.id = member.segment_id "
+        "WHERE member.project_id = $1 AND customer_id = $2 AND entered_at IS NOT NULL AND logged "
+        "AND state <> 'deleted' ORDER BY segments.id",
+        project_id,
+        customer_id,
+    )
+    return [tuple(row) for row in rows]
+
+
+async def static_of_customer(conn: Connection, project_id: int, customer_id: str) -> dict[str, str]:
+    """Return the static segments that a customer is in: their names by id."""
+    rows = await conn.fetch(
+        "SELECT segments.id, segments.name FROM segment_members AS member "
+        "JOIN segments ON segments.project_id = $1 AND segments.id = member.segment_id "
+        "WHERE member.project_id = $1 AND customer_id = $2 AND entered_at IS NOT NULL "
+        "AND segments.type = 'static' AND state <> 'deleted' ORDER BY segments.id",
+        project_id,
+        customer_id,
+    )
+    return {row["id"]: row["name"] for row in rows}
+
+
+async def static_among(conn: Connection, project_id: int, segment_ids: list[str]) -> list[str]:
+    """Return those of the static segments that there still are."""
+    rows = await conn.fetch(
+        "SELECT id FROM segments WHERE project_id = $1 AND id = ANY ($2) AND type = 'static' AND state <> 'deleted' "
+        "ORDER BY id",
+        project_id,
+        segment_ids,
+    )
+    return [row["id"] for row in rows]
+
+
+async def with_filter(conn: Connection, project_id: int) -> dict[str, bool]:
+    """Return all segments that a filter decides about: whether users see each of them, by id."""
+    rows = await conn.fetch(
+        "SELECT id, replaces IS NULL AS is_shown FROM segments "
+        "WHERE project_id = $1 AND filter IS NOT NULL AND state <> 'deleted' ORDER BY id",
+        project_id,
+    )
+    return {row["id"]: row["is_shown"] for row in rows}

@@ -1,0 +1,31 @@
+"""What the redemption ledger holds on a person; its lines outlive them without a name."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from rapport.core.db import Connection
+from rapport.customers.holdings import Holding
+from rapport.customers.models import Customer
+from rapport.redemptions import queries
+from rapport.redemptions.schemas import view
+
+_ELSEWHERE = {"customer", "tracking_id", "order"}
+
+
+async def _gather(conn: Connection, project_id: int, customer: Customer) -> AsyncIterator[dict[str, Any]]:
+    async for row in queries.stream_of_customer(conn, project_id, customer.id):
+        shown = {name: value for name, value in view(row, None, None, None).items() if name not in _ELSEWHERE}
+        yield shown | {"order_id": row.order_id, "amounts": row.amounts}
+
+
+async def _erase(conn: Connection, project_id: int, customer: Customer) -> int:
+    return await queries.erase_of_customer(conn, project_id, customer.id)
+
+
+async def _move(
+    conn: Connection, project_id: int, giver_id: str, taker_id: str, only: Sequence[str] | None = None
+) -> list[str]:
+    return await queries.move_to_customer(conn, project_id, giver_id, taker_id, only)
+
+
+holding = Holding("redemptions", _gather, _erase, _move)
