@@ -22,6 +22,7 @@ from rapport.core import queries as server
 from rapport.core.db import Database
 from rapport.core.ids import new_request_id
 from rapport.customers import activity_holding as logged
+from rapport.customers import kept_answers as answered
 from rapport.customers import routes as customers
 from rapport.customers.holdings import Holding
 from rapport.customers.writes import Writer
@@ -105,6 +106,7 @@ HOLDINGS: tuple[Holding, ...] = (
     written.holding,
     asked.holding,
     merged.holding,
+    answered.holding,
 )
 
 
@@ -202,4 +204,4 @@ def create_app(settings: Settings) -> ASGIApp:
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
     )
-    return Idempotency(open_to_pages(keep_slashes(app)), app, max_body_bytes=settings.max_body_bytes)
+    return open_to_pages(Idempotency(keep_slashes(app), app, max_body_bytes=settings.max_body_bytes))
