@@ -13,6 +13,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from rapport import __version__
 from rapport.async_actions import routes as async_actions
+from rapport.bulk import routes as bulk
 from rapport.campaigns import removal as campaign_removal
 from rapport.campaigns import routes as campaigns
 from rapport.consents import pages
@@ -90,6 +91,7 @@ ROUTERS = (
     consents.router,
     devices.router,
     metadata.router,
+    bulk.router,
 )
 
 

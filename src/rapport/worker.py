@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from rapport.async_actions.tasks import ActionSteps
+from rapport.bulk import tasks as bulk
 from rapport.campaigns import purge as campaign_purge
 from rapport.campaigns import tasks as campaigns
 from rapport.core import migrations, preflight
@@ -56,6 +57,7 @@ def periodics(db: Database, settings: Settings) -> list[Periodic]:
         Periodic("metadata: purge", 0.5, purges.run),
         *distributions.periodics(writer, settings),
         *exports.periodics(settings),
+        *bulk.periodics(writer),
     ]
 
 

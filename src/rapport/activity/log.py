@@ -15,14 +15,15 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True):
 
     channel: Channel
     api_key: dict[str, str] | None = None
-    # Why Rapport itself acts (an addition): back_fill for a customer whom a new segment finds as a member; adjustment
-    # where a new filter, or a clock that was moved back, makes or unmakes one. They have done nothing just now.
+    # Why the customer has done nothing just now (an addition). back_fill: a new segment finds a member. adjustment: a
+    # new filter, or a clock that was moved back, makes or unmakes one. import: what is told is history.
     reason: str | None = None
 
 
 INTERNAL = Source("INTERNAL")
 BACK_FILL = Source("INTERNAL", reason="back_fill")
 ADJUSTMENT = Source("INTERNAL", reason="adjustment")
+IMPORT = "import"
 
 
 class Signature(Protocol):

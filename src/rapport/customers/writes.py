@@ -145,6 +145,21 @@ class Unit:
         self._logged_at: datetime | None = None
         # What was decided about each customer, once the unit is finished.
         self.decided: dict[str, Decision] = {}
+        # Who causes what segments are entered and left by, if not the one in whose name all is done.
+        self.turns_source: Source | None = None
+
+    async def attempt(self, work: Callable[["Unit"], Awaitable[Result]]) -> Result:
+        """Run `work` in a unit of its own inside this transaction, decided and logged by itself.
+
+        Where it raises, what it did is undone, and this unit can go on. Customers that this unit has locked by itself
+        must not be changed in both.
+        """
+        async with self.conn.transaction():
+            inner = Unit(self.conn, self._db, self._decider, self.signature)
+            inner.turns_source = self.turns_source
+            result = await work(inner)
+            await inner.finish()
+            return result
 
     @property
     def now(self) -> datetime:
@@ -370,7 +385,7 @@ class Unit:
         for turn in turns:
             if turn.logged:
                 segment = {"id": turn.segment_id, "name": turn.name, "object": "segment"}
-                source = BACK_FILL if turn.back_fill else None
+                source = BACK_FILL if turn.back_fill else self.turns_source
                 payload = {"customer": view(customer), "segment": segment}
                 self.log(f"customer.segment.{kind}", customer, payload, source=source)
 

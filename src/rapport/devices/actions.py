@@ -1,6 +1,7 @@
 """Writes of devices: seen on a customer, taken over by another, forgotten."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -30,9 +31,12 @@ async def owners(conn: Connection, project_id: int, data: DeviceInput) -> list[s
     return sorted({one.customer_id for one in await queries.find(conn, project_id, data.id, data.token)})
 
 
-async def seen(unit: Unit, customer_id: str, data: DeviceInput, known_owners: Sequence[str]) -> Device:
+async def seen(
+    unit: Unit, customer_id: str, data: DeviceInput, known_owners: Sequence[str], *, at: datetime | None = None
+) -> Device:
     """Keep that a device was seen on a locked customer; a device, or a token, of somebody else's becomes theirs.
 
+    `at`: when that was, now if None.
     `known_owners` were locked with the customer; Restart is raised where there are others by now.
     """
     found = await queries.find(unit.conn, unit.project_id, data.id, data.token)
@@ -47,7 +51,7 @@ async def seen(unit: Unit, customer_id: str, data: DeviceInput, known_owners: Se
             _forget(unit, other, "token_moved")
     if current is not None and current.customer_id != customer_id:
         _forget(unit, current, "customer_changed")
-    device = _seen(unit, current, customer_id, data)
+    device = _seen(at or unit.now, current, customer_id, data)
     if current is None:
         await queries.insert(unit.conn, unit.project_id, device)
     else:
@@ -56,7 +60,7 @@ async def seen(unit: Unit, customer_id: str, data: DeviceInput, known_owners: Se
     return device
 
 
-def _seen(unit: Unit, current: Device | None, customer_id: str, data: DeviceInput) -> Device:
+def _seen(at: datetime, current: Device | None, customer_id: str, data: DeviceInput) -> Device:
     blank = Device(data.id or new_id("dev"), customer_id, "other", None, None, None, LATEST, LATEST)
     known = current or blank
     is_theirs = current is not None and current.customer_id == customer_id
@@ -67,8 +71,8 @@ def _seen(unit: Unit, current: Device | None, customer_id: str, data: DeviceInpu
         channel=data.channel or known.channel,
         token=data.token or known.token,
         app_version=data.app_version or known.app_version,
-        first_seen_at=known.first_seen_at if is_theirs else unit.now,
-        last_seen_at=unit.now,
+        first_seen_at=min(known.first_seen_at, at) if is_theirs else at,
+        last_seen_at=max(known.last_seen_at, at) if is_theirs else at,
     )
 
 

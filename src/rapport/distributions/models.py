@@ -6,11 +6,14 @@ from typing import Any
 
 import msgspec
 
-from rapport.activity.log import ADJUSTMENT, BACK_FILL, Logged
+from rapport.activity.log import ADJUSTMENT, BACK_FILL, IMPORT, Logged
 
 SEGMENT_ENTERED = "customer.segment.entered"
 CUSTOM_EVENT = "customer.custom_event"
 EMAIL = "email"
+
+# Why an entry is in the log although nothing has just happened: nobody is written to because of it.
+_NOTHING_NEW = frozenset({BACK_FILL.reason, ADJUSTMENT.reason, IMPORT})
 
 
 class Distribution(msgspec.Struct, frozen=True):
@@ -52,7 +55,7 @@ class Listening(msgspec.Struct, frozen=True):
 
     def hears(self, xid: int, entry: Logged) -> bool:
         """Whether an entry about its subject is later than when it was made active, and the customer's doing."""
-        return xid > self.active_from and entry.source.get("reason") not in (BACK_FILL.reason, ADJUSTMENT.reason)
+        return xid > self.active_from and entry.source.get("reason") not in _NOTHING_NEW
 
 
 def subject_of(entry: Logged) -> tuple[str, str | None]:

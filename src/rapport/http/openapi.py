@@ -62,6 +62,10 @@ _ANSWERS: Final = {
     "redeem-voucher": "The redemption, with its order and its voucher",
     "rollback-redemption": "The rollback",
     "rollback-stacked-redemptions": "The rollbacks, one for each redemption",
+    "update-customers-in-bulk": "The request is accepted",
+    "update-customers-metadata-in-bulk": "The request is accepted",
+    "import-orders": "The request is accepted",
+    "import-events": "The request is accepted",
     "validate-stacked-discounts": "Whether the redeemables can be redeemed, and the order as they would leave it",
     "validate-voucher": "Whether the code can be redeemed, and the order as it would leave it",
     "create-validation-rule-assignment": "The assignment",
@@ -99,8 +103,8 @@ def operation(  # noqa: PLR0913 (what may be said of an operation)
     `item`: the struct of what the list holds, where the page is made by `lists.envelope`. `later`: the struct of the
     answer 202 to a request whose work goes on. `query`: schemas of further query parameters; an object is written
     `name[key]=…`. `upload`: the media type of the one file that the body is, as the part `file` of a form. `download`:
-    the media type of a file that is answered in place of `answer` to a request that shows a token, which then needs no
-    key. `client`, `management`: it takes a key of that kind, not a server's.
+    the media type of a file that is answered; beside `answer`, in its place to a request that shows a token, which then
+    needs no key. `client`, `management`: it takes a key of that kind, not a server's.
     """
     return {
         "operation_id": operation_id,
@@ -201,6 +205,9 @@ def _success(handler: HTTPRouteHandler, operation_id: str, tag: str, schemas: di
     declared = handler.opt
     if handler.status_code == 204:
         return {"description": "Done; no content"}
+    file = {declared["download"]: {"schema": {"type": "string"}}} if declared["download"] is not None else {}
+    if file and declared["answer"] is None:
+        return {"description": "The file", "content": file}
     shape: dict[str, Any] = {"type": "object"}
     if declared["answer"] is not None:
         shape = schemas[declared["answer"]]
@@ -208,9 +215,7 @@ def _success(handler: HTTPRouteHandler, operation_id: str, tag: str, schemas: di
         item = {"type": "object"} if declared["item"] is None else schemas[declared["item"]]
         shape = _list_schema(declared["spec"], item)
     otherwise = "A page of the list" if declared["spec"] else f"The {tag.removesuffix('s').replace('-', ' ')}"
-    content: dict[str, Any] = {"application/json": {"schema": shape}}
-    if declared["download"] is not None:
-        content[declared["download"]] = {"schema": {"type": "string"}}
+    content = {"application/json": {"schema": shape}, **file}
     return {"description": _ANSWERS.get(operation_id, otherwise), "content": content}
 
 

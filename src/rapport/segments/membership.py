@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from heapq import heapify, heappop, heappush
 from zoneinfo import ZoneInfo
@@ -204,7 +204,7 @@ class SegmentDecider:
         found: set[int] = set()
         if not probes:
             return found
-        windows = [index.probe for index, _, _ in probes]
+        windows = [deeper(index.probe, len(added) - 1) for index, added, _ in probes]
         rows = await load_windows(conn, project_id, moment.now, moment.zone, [change.new.id], windows)
         loaded = {number: pairs for number, _, pairs in rows}
         for number, (index, added, removed) in enumerate(probes):
@@ -370,6 +370,11 @@ def counted_at(window: Window, one: Happening, zone: ZoneInfo) -> bool:
     """Tell whether an event or order is one that a window looks at, whenever."""
     lower, upper = window.fixed(zone)
     return lower <= to_ms(one.at) < upper and (window.where is None or window.where.check(one.values, zone))
+
+
+def deeper(window: Window, by: int) -> Window:
+    """Return the window with `by` more of its newest rows: so many are taken away to see what was before. Pure."""
+    return window if window.limit is None or by <= 0 else replace(window, limit=window.limit + by)
 
 
 def undone(pairs: Pairs, added: Sequence[Happening], removed: Sequence[Happening]) -> list[tuple[int, int]]:
