@@ -23,7 +23,6 @@ from rapport.core import queries as server
 from rapport.core.db import Database
 from rapport.core.ids import new_request_id
 from rapport.customers import activity_holding as logged
-from rapport.customers import kept_answers as answered
 from rapport.customers import routes as customers
 from rapport.customers.holdings import Holding
 from rapport.customers.writes import Writer
@@ -108,7 +107,6 @@ HOLDINGS: tuple[Holding, ...] = (
     written.holding,
     asked.holding,
     merged.holding,
-    answered.holding,
 )
 
 
