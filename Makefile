@@ -37,11 +37,14 @@ check: install
 
 test: check test-embedded test-installed
 
+# A file of tests is run by one of as many processes as there are cores, each with a database and a server of its own.
+PARALLEL := -n logical --dist loadfile
+
 test-embedded: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-installed: install postgresql-15
-	$(BIN)/python -m pytest --postgres 15
+	$(BIN)/python -m pytest $(PARALLEL) --postgres 15
 
 soak: install
 	RAPPORT_SOAK=1 $(BIN)/python -m pytest --timeout 7200

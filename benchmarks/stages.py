@@ -7,6 +7,7 @@ from benchmarks import (
     building,
     catalogue,
     crossings,
+    exporting,
     flips,
     load,
     pgbench,
@@ -93,4 +94,11 @@ async def _populated(world: World, name: str, size: int) -> Population:
     return people
 
 
-STAGES: dict[str, Stage] = {"writes": writes, "segments": segments, "customers": customers}
+async def exports(world: World) -> AsyncIterator[Line]:
+    """Measure the writing of files."""
+    async for line in exporting.measure(world, await population.fill(world.db, "exports", world.customers)):
+        yield line
+    yield sizes.memory_line(world, "memory after exports")
+
+
+STAGES: dict[str, Stage] = {"writes": writes, "segments": segments, "customers": customers, "exports": exports}

@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory that the database's own user may enter, too."""
     directory = tmp_path_factory.mktemp("rapport")
-    for parent in (directory, *directory.parents[:2]):
+    for parent in (directory, *directory.parents[:3]):
         parent.chmod(0o755)
     return directory
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pwd
+import random
 import re
 import signal
 import socket
@@ -17,6 +18,8 @@ import httpx2
 
 Found = TypeVar("Found")
 INSTALLED_BIN = Path("/usr/lib/postgresql/15/bin")
+# New in each run, and the same in all processes of one: they have to find the same tests.
+SEED = random.Random(os.environ.get("PYTEST_XDIST_TESTRUNUID") or os.urandom(8)).randrange(2**32)
 
 
 def wait_for(look: Callable[[], Found], *, timeout_s: float = 20.0, what: str = "it") -> Found:

@@ -13,12 +13,14 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from rapport import __version__
 from rapport.async_actions import routes as async_actions
+from rapport.campaigns import removal as campaign_removal
 from rapport.campaigns import routes as campaigns
 from rapport.core import preflight
 from rapport.core import queries as server
 from rapport.core.db import Database
 from rapport.core.ids import new_request_id
 from rapport.customers import activity_holding as logged
+from rapport.customers import kept_answers
 from rapport.customers import routes as customers
 from rapport.customers.holdings import Holding
 from rapport.customers.writes import Writer
@@ -27,10 +29,13 @@ from rapport.distributions.messages import holding as written
 from rapport.distributions.queries import of_segment
 from rapport.events import holding as tracked
 from rapport.events import routes as events
+from rapport.exports import holding as exported
+from rapport.exports import routes as exports
 from rapport.http import docs_page, openapi
 from rapport.http.bodies import answer
 from rapport.http.caller import Caller, Health, KeyRing, server_caller
 from rapport.http.errors import exception_handlers
+from rapport.http.idempotency.layer import Idempotency
 from rapport.http.metrics import metrics
 from rapport.http.openapi import operation
 from rapport.http.paths import keep_slashes, restored
@@ -52,7 +57,9 @@ from rapport.segments.audit.counts import counts as audit_counts
 from rapport.segments.history import holding as stays
 from rapport.segments.membership import SegmentDecider
 from rapport.settings import Settings
+from rapport.trash_bin import routes as trash_bin
 from rapport.vouchers import holding as held
+from rapport.vouchers import removal as voucher_removal
 from rapport.vouchers import routes as vouchers
 
 log = structlog.get_logger(__name__)
@@ -71,6 +78,8 @@ ROUTERS = (
     async_actions.router,
     merges.router,
     privacy.router,
+    trash_bin.router,
+    exports.router,
 )
 
 
@@ -87,6 +96,8 @@ HOLDINGS: tuple[Holding, ...] = (
     written.holding,
     asked.holding,
     merged.holding,
+    kept_answers.holding,
+    exported.holding,
 )
 
 
@@ -159,6 +170,7 @@ def create_app(settings: Settings) -> ASGIApp:
         app.state.writer = Writer(db, SegmentDecider())
         app.state.segment_users = (using_segment, of_segment)
         app.state.segment_listeners = (of_segment,)
+        app.state.bin_kinds = {"campaign": campaign_removal.bin_kind, "voucher": voucher_removal.bin_kind}
         app.state.metrics = (audit_counts,)
         log.info("the API is at work")
         try:
@@ -180,4 +192,4 @@ def create_app(settings: Settings) -> ASGIApp:
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
     )
-    return keep_slashes(app)
+    return Idempotency(keep_slashes(app), app, max_body_bytes=settings.max_body_bytes)

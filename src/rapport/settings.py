@@ -166,6 +166,9 @@ class Settings(BaseSettings):
     smtp_url: str | None = Field(default=None, repr=False)
     smtp_from: Annotated[str, AfterValidator(_sender)] = "rapport@localhost"
 
+    # How long the file of an export can be downloaded.
+    export_file_days: int = Field(default=7, ge=1, le=365)
+
     log_format: Literal["text", "json"] = "text"
 
     max_body_bytes: int = Field(default=1_048_576, ge=1_024)

@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 import structlog
 
-from rapport.campaigns.tasks import CampaignTasks
+from rapport.async_actions.tasks import ActionSteps
+from rapport.campaigns import tasks as campaigns
 from rapport.core import migrations, preflight
 from rapport.core.db import Database
 from rapport.customers.writes import Writer
 from rapport.distributions import tasks as distributions
+from rapport.exports import tasks as exports
+from rapport.http.idempotency import tasks as idempotency
 from rapport.segments.audit import tasks as audit
 from rapport.segments.building.tasks import Building
 from rapport.segments.membership import SegmentDecider
@@ -33,8 +36,10 @@ def periodics(db: Database, settings: Settings) -> list[Periodic]:
         Periodic("segments: pass time", 0.2, ticks.pass_time),
         Periodic("segments: settle", 0.2, Building(writer).settle),
         Periodic("segments: audit", audit.EVERY_S, audit.SegmentAudit(writer).audit),
-        Periodic("campaigns: make codes", 0.5, CampaignTasks().make_codes),
+        Periodic("campaigns: codes", 0.5, ActionSteps("campaigns: codes", writer, campaigns.STEPS).run),
+        Periodic("idempotency: remove expired keys", idempotency.EVERY_S, idempotency.ExpiredKeys().remove),
         *distributions.periodics(writer, settings),
+        *exports.periodics(settings),
     ]
 
 

@@ -320,7 +320,8 @@ async def test_a_deleted_campaign_takes_its_codes_along_but_not_the_ledger(
     campaign = make_campaign(api, validation_rules=[rule])
     code = publish(api)["voucher"]["code"]
     redemption = redeem(api, code)["redemptions"][0]["id"]
-    assert api.call("DELETE", "/v1/campaigns/Spring", status=202)["async_action_id"].startswith("aa_")
+    force = {"force": "true"}
+    assert api.call("DELETE", "/v1/campaigns/Spring", status=202, params=force)["async_action_id"].startswith("aa_")
     api.fails("GET", f"/v1/campaigns/{campaign['id']}", status=404, key="not_found")
     api.fails("GET", f"/v1/vouchers/{code}", status=404, key="not_found")
     api.fails("POST", "/v1/redemptions", promotions.stack(code), status=404, key="not_found")
@@ -341,7 +342,7 @@ async def test_a_large_campaign_is_gone_at_once_and_removed_by_the_worker(
     campaign = make_campaign(api, vouchers_count=1_000, pattern="L-########")
     api.call("POST", f"/v1/campaigns/{campaign['id']}/vouchers", params={"vouchers_count": "1000"}, status=202)
     code = codes_of(api, campaign["id"])[0]
-    api.call("DELETE", "/v1/campaigns/Spring", status=202)
+    api.call("DELETE", "/v1/campaigns/Spring", status=202, params={"force": "true"})
     api.fails("GET", "/v1/campaigns/Spring", status=404, key="not_found")
     api.fails("GET", f"/v1/vouchers/{code}", status=404, key="not_found")
     assert api.call("GET", "/v1/vouchers")["total"] == 0

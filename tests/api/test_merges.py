@@ -83,18 +83,8 @@ async def test_a_merge_adds_up_what_both_have(
         "total_rollback_succeeded": 2,
     }
     assert (await counted_from_rows(database_url, project_id, ann["id"]))["total_redeemed"] == 4
-    assert done["merge"]["moved"] == {
-        "activity": 18,
-        "async_actions": 0,
-        "events": 2,
-        "merges": 0,
-        "messages": 0,
-        "orders": 6,
-        "publications": 1,
-        "redemptions": 4,
-        "segments": 0,
-        "vouchers": 1,
-    }
+    moved = {name: number for name, number in done["merge"]["moved"].items() if number}
+    assert moved == {"activity": 18, "events": 2, "orders": 6, "publications": 1, "redemptions": 4, "vouchers": 1}
 
 
 def test_the_profile_is_the_targets_filled_from_the_source_but_for_what_was_chosen(api: Api) -> None:
@@ -168,6 +158,23 @@ async def test_a_preview_changes_nothing_and_says_what_comes_out(
     done = merge(api, ann, bob, version=seen["version"])
     assert timeless(seen["customer"]) == timeless(done["customer"])
     assert seen["moved"] == done["merge"]["moved"]
+
+
+async def test_a_preview_with_an_idempotency_key_changes_nothing_either(
+    api: Api, db: Database, project_id: int
+) -> None:
+    ann = api.call("POST", "/v1/customers", {"source_id": "a"})
+    bob = api.call("POST", "/v1/customers", {"source_id": "b"})
+    before = await facts.counts(db, project_id)
+    headers = {"Idempotency-Key": "once"}
+    path = f"/v1/customers/{ann['id']}/merge"
+    answers = [api.post(f"{path}/preview", json={"source": "b"}, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert await facts.counts(db, project_id) == before
+    assert get(api, bob)["id"] == bob["id"]
+    merges = [api.post(path, json={"source": "b"}, headers={"Idempotency-Key": "twice"}).json() for _ in range(2)]
+    assert merges[0] == merges[1]
+    assert get(api, bob)["id"] == ann["id"]
 
 
 @pytest.mark.parametrize("change", ["target", "source", "order", "choices"])

@@ -37,7 +37,8 @@ OPERATION = {
                 "type": "object",
                 "properties": {
                     "name": {"type": "string", "minLength": 1},
-                    "in": {"enum": ["path", "query"]},
+                    "in": {"enum": ["path", "query", "header"]},
+                    "description": {"type": "string"},
                     "required": {"type": "boolean"},
                     "schema": SCHEMA,
                     "style": {"const": "deepObject"},

@@ -181,7 +181,7 @@ async def test_publishing_while_the_campaign_is_deleted_leaves_no_orphans(
     async def delete() -> int:
         headers = {name: api.headers[name] for name in ("X-App-Id", "X-App-Token")}
         async with async_client(server.base_url, headers) as client:
-            return (await client.delete(f"/v1/campaigns/{campaign['id']}")).status_code
+            return (await client.delete(f"/v1/campaigns/{campaign['id']}?force=true")).status_code
 
     requests = [
         ("/v1/publications", {"campaign": {"name": "Spring"}, "customer": {"source_id": f"c{number}"}})

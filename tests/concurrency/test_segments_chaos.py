@@ -214,7 +214,7 @@ async def shop(
     server.stop()
 
 
-@pytest.mark.parametrize("seed", [random.randrange(2**32)])
+@pytest.mark.parametrize("seed", [harness.SEED])
 async def test_after_a_chaos_of_writers_segments_and_kills_membership_is_exact(
     seed: int, shop: Callable[[int], Chaos]
 ) -> None:

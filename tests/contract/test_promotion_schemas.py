@@ -50,6 +50,19 @@ def test_campaigns(api: Any) -> None:
     check(api.call("DELETE", "/v1/campaigns/Spring", status=202), "campaigns", "delete", one, "202")
 
 
+def test_the_bin_and_its_actions(api: Any) -> None:
+    make_campaign(api)
+    make_voucher(api, "CODE")
+    api.call("DELETE", "/v1/vouchers/CODE", status=204)
+    begun = api.call("DELETE", "/v1/campaigns/Spring", status=202)["async_action_id"]
+    for query in ({}, {"limit": "1"}):
+        found = api.call("GET", "/v1/trash-bin", params=query)
+        check(found, "bin", "get", "/v1/trash-bin")
+        assert len(found["data"]) == 2 - len(query)
+    check(api.call("GET", f"/v1/async-actions/{begun}"), "async-actions", "get", "/v1/async-actions/{asyncActionId}")
+    check(api.call("GET", "/v1/async-actions"), "async-actions", "get", "/v1/async-actions")
+
+
 def test_vouchers(api: Any) -> None:
     one = "/v1/vouchers/{code}"
     check(make_voucher(api, "A", percent(5)), "vouchers", "post", one)

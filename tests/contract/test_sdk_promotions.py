@@ -98,6 +98,31 @@ def test_campaigns(campaigns: voucherify.CampaignsApi) -> None:
         campaigns.get_campaign(made.id)
 
 
+def test_the_bin(
+    sdk: voucherify.ApiClient, campaigns: voucherify.CampaignsApi, vouchers: voucherify.VouchersApi
+) -> None:
+    trash_bin, actions = voucherify.BinApi(sdk), voucherify.AsyncActionsApi(sdk)
+    campaign = make_campaign(campaigns)
+    voucher = make_voucher(vouchers, "CODE")
+    begun = campaigns.delete_campaign(campaign.id)
+    vouchers.delete_voucher("CODE", force=False)
+    done = actions.get_async_action(begun.async_action_id)
+    assert (done.type, done.status) == ("CAMPAIGN.VOUCHERS_DELETE", "DONE")
+    first = trash_bin.list_bin_entries(limit=1, order=models.ParameterOrderListBin.MINUS_ID)
+    assert first.has_more
+    assert [one.resource_id for one in first.data] == [voucher.id]
+    second = trash_bin.list_bin_entries(
+        limit=1, order=models.ParameterOrderListBin.MINUS_ID, starting_after_id=first.more_starting_after
+    )
+    (entry,) = second.data
+    assert not second.has_more
+    assert (entry.resource_type, entry.resource_name, entry.object) == ("campaign", "Spring", "campaign")
+    trash_bin.delete_bin_entry(entry.id)
+    assert [one.resource_name for one in trash_bin.list_bin_entries().data] == ["CODE"]
+    with pytest.raises(NotFoundException):
+        trash_bin.delete_bin_entry(entry.id)
+
+
 def test_a_campaign_name_that_is_taken(campaigns: voucherify.CampaignsApi) -> None:
     make_campaign(campaigns)
     with pytest.raises(ApiException, match="duplicate_found"):

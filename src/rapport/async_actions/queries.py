@@ -54,6 +54,28 @@ async def enqueue(
     return made
 
 
+async def record(
+    conn: Connection,
+    signature: Signature,
+    kind: str,
+    parameters: dict[str, Any],
+    done: str,
+    count: int,
+    offset: timedelta,
+) -> str:
+    """Note something that the caller's transaction has done already as an action that is over; return its id.
+
+    `done` says what was done to `count` things.
+    """
+    made = await enqueue(conn, signature, kind, parameters, offset=offset, total=count)
+    action = await find(conn, signature.project_id, made)
+    assert action is not None
+    result = {"message": done, "done_count": count}
+    over = msgspec.structs.replace(action, status="DONE", done_count=count, result=result)
+    await save(conn, signature.project_id, over, offset=offset)
+    return made
+
+
 async def find(conn: Connection, project_id: int, action_id: str, *, lock: bool = False) -> Action | None:
     """Return the action with this id, locked if asked for, or None."""
     suffix = " FOR NO KEY UPDATE" if lock else ""

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from rapport.campaigns import codes, generation, queries
+from rapport.campaigns import codes, generation, queries, removal
 from rapport.campaigns.models import AUTO_UPDATE, DISCOUNT_COUPONS, Campaign
 from rapport.campaigns.schemas import (
     TIMEFRAMES,
@@ -27,7 +27,6 @@ from rapport.core.ids import new_id
 from rapport.core.queries import read_now
 from rapport.http.caller import Caller
 from rapport.rules import actions as rules
-from rapport.rules import queries as assignments
 
 _UNSERVED = (*TIMEFRAMES, "access_settings", "use_voucher_metadata_schema", "referral_program", "promotion")
 
@@ -81,6 +80,8 @@ async def create(caller: Caller, data: CampaignInput) -> Campaign:
         await rules.assign(conn, caller.project_id, now, data.validation_rules or [], "campaign", campaign.id)
         if campaign.codes_made:
             await generation.make_all(conn, caller.project_id, campaign, now, campaign.codes_made)
+        if campaign.codes_wanted > 1:
+            await generation.note(conn, caller, campaign.id, campaign.codes_wanted, made=campaign.codes_made > 0)
         return campaign
 
     try:
@@ -148,19 +149,16 @@ async def set_active(caller: Caller, reference: str, *, active: bool) -> Campaig
     return await update(caller, reference, CampaignUpdate(active=active))
 
 
-async def delete(caller: Caller, reference: str) -> None:
-    """Delete a campaign and its codes (`delete-campaign`); the ledger stays. Raises NotFound.
+async def delete(caller: Caller, reference: str, *, force: bool) -> str:
+    """Delete a campaign and its codes (`delete-campaign`); return the id of the action. Raises NotFound.
 
-    From now on nobody sees the campaign or can redeem its codes; of a large one, the worker removes the rows.
+    Without `force` they go into the bin. The ledger stays.
     """
 
-    async def work(conn: Connection) -> None:
+    async def work(conn: Connection) -> str:
         campaign = await get_locked(conn, caller.project_id, reference, "UPDATE")
-        await assignments.unassign_objects(conn, caller.project_id, [campaign.id])
-        removed = await queries.remove_codes(conn, caller.project_id, campaign.id, generation.AT_ONCE)
-        if removed < generation.AT_ONCE:
-            await queries.remove(conn, caller.project_id, campaign.id)
-        else:
-            await queries.mark_deleted(conn, caller.project_id, campaign.id)
+        if force:
+            return await removal.for_good(conn, caller, campaign.id)
+        return await removal.into_bin(conn, caller, campaign)
 
-    await caller.db.transaction(work)
+    return await caller.db.transaction(work)

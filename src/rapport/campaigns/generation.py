@@ -2,14 +2,17 @@
 
 from datetime import datetime
 
+from rapport.async_actions import queries as async_actions
 from rapport.campaigns import codes, queries
 from rapport.campaigns.codes import CodeConfig
 from rapport.campaigns.models import Campaign
 from rapport.core.db import Connection
 from rapport.core.errors import RapportError
+from rapport.http.caller import Caller
 
 # So many codes are made within a request; more are left to the worker.
 AT_ONCE = 1_000
+VOUCHERS_GENERATE = "CAMPAIGN.VOUCHERS_GENERATE"
 _ROUNDS = 20
 
 
@@ -18,6 +21,16 @@ class NoFreeCode(RapportError):
 
     key = "code_generation_failed"
     message = "Could not find free codes for the pattern"
+
+
+async def note(conn: Connection, caller: Caller, campaign_id: str, count: int, *, made: bool) -> str:
+    """Return the id of the action by which `count` codes are made, or by which the caller has `made` them."""
+    offset, parameters = caller.db.clock_offset, {"campaign_id": campaign_id}
+    if not made:
+        return await async_actions.enqueue(conn, caller, VOUCHERS_GENERATE, parameters, offset=offset, total=count)
+    return await async_actions.record(
+        conn, caller, VOUCHERS_GENERATE, parameters, f"Generated {count} vouchers.", count, offset
+    )
 
 
 async def make(

@@ -84,7 +84,7 @@ async def count_codes(conn: Connection, project_id: int, campaigns: Sequence[Cam
         return known
     rows = await conn.fetch(
         "SELECT campaign_id, count(*) AS number FROM vouchers "
-        "WHERE project_id = $1 AND campaign_id = ANY ($2) GROUP BY campaign_id",
+        "WHERE project_id = $1 AND campaign_id = ANY ($2) AND NOT binned GROUP BY campaign_id",
         project_id,
         growing,
     )
@@ -95,7 +95,8 @@ async def recount(conn: Connection, project_id: int, campaign_id: str) -> None:
     """Count the vouchers of a campaign, locked against the making of codes, anew. Index: vouchers_of_campaign."""
     await conn.execute(
         "UPDATE campaigns SET codes_wanted = codes_wanted - codes_made + counted.number, codes_made = counted.number "
-        "FROM (SELECT count(*) AS number FROM vouchers WHERE project_id = $1 AND campaign_id = $2) AS counted "
+        "FROM (SELECT count(*) AS number FROM vouchers WHERE project_id = $1 AND campaign_id = $2 AND NOT binned) "
+        "AS counted "
         "WHERE project_id = $1 AND id = $2",
         project_id,
         campaign_id,
@@ -136,53 +137,60 @@ async def add_wanted(conn: Connection, project_id: int, campaign_id: str, wanted
     )
 
 
-async def set_failed(conn: Connection, project_id: int, campaign_id: str) -> None:
-    """Note that no free code was found."""
+async def give_up(conn: Connection, project_id: int, campaign_id: str, missing: int) -> None:
+    """Note that no free code was found for the `missing` ones that were still to be made; nobody waits for them now."""
     await conn.execute(
-        "UPDATE campaigns SET codes_failed = true WHERE project_id = $1 AND id = $2", project_id, campaign_id
-    )
-
-
-async def projects_with_work(conn: Connection) -> list[int]:
-    """Return the projects in which codes are to be made or removed. Index: campaigns_with_work."""
-    rows = await conn.fetch(
-        "SELECT DISTINCT project_id FROM campaigns "
-        "WHERE state = 'deleted' OR (codes_made < codes_wanted AND NOT codes_failed) ORDER BY project_id"
-    )
-    return [row["project_id"] for row in rows]
-
-
-async def claim_generation(conn: Connection, project_id: int) -> Campaign | None:
-    """Lock a campaign that waits for codes and that nobody else works on."""
-    row = await conn.fetchrow(
-        f"SELECT {_COLUMNS} FROM campaigns WHERE project_id = $1 AND state = 'live' AND codes_made < codes_wanted "
-        "AND NOT codes_failed ORDER BY codes_wanted - codes_made, created_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
+        "UPDATE campaigns SET codes_failed = true, codes_wanted = codes_wanted - $3 WHERE project_id = $1 AND id = $2",
         project_id,
+        campaign_id,
+        missing,
+    )
+
+
+async def lock_kept(conn: Connection, project_id: int, campaign_id: str, *, for_good: bool = False) -> Campaign | None:
+    """Lock and return a campaign, in the bin or not, that is not deleted for good; None if there is no such one."""
+    row = await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM campaigns WHERE project_id = $1 AND id = $2 AND state IN ('live', 'binned')"
+        + _LOCKS["UPDATE" if for_good else "NO KEY UPDATE"],
+        project_id,
+        campaign_id,
     )
     return None if row is None else Campaign(*row)
 
 
-async def mark_deleted(conn: Connection, project_id: int, campaign_id: str) -> None:
-    """Take a locked campaign away from users, and free its name."""
+async def hide(conn: Connection, project_id: int, campaign_id: str, state: str, name: str) -> None:
+    """Take a locked campaign away from users, as `binned` or as `deleted`; `name` frees the one it had."""
     await conn.execute(
-        "UPDATE campaigns SET state = 'deleted', active = false, name = id WHERE project_id = $1 AND id = $2",
+        "UPDATE campaigns SET state = $3, name = $4 WHERE project_id = $1 AND id = $2",
         project_id,
         campaign_id,
+        state,
+        name,
     )
 
 
-async def claim_deleted(conn: Connection, project_id: int) -> str | None:
-    """Lock a deleted campaign that nobody else works on; return its id."""
-    found: str | None = await conn.fetchval(
-        "SELECT id FROM campaigns WHERE project_id = $1 AND state = 'deleted' ORDER BY created_at LIMIT 1 "
-        "FOR UPDATE SKIP LOCKED",
+async def show(conn: Connection, project_id: int, campaign_id: str, name: str) -> bool:
+    """Bring a campaign back from the bin; return whether it was there. Fails where its name is taken."""
+    done = await conn.execute(
+        "UPDATE campaigns SET state = 'live', name = $3 WHERE project_id = $1 AND id = $2 AND state = 'binned'",
         project_id,
+        campaign_id,
+        name,
     )
-    return found
+    return bool(done == "UPDATE 1")
 
 
-async def remove_codes(conn: Connection, project_id: int, campaign_id: str, limit: int) -> int:
-    """Remove up to `limit` vouchers of a campaign with their rule assignments; return how many."""
+async def count_rows(conn: Connection, project_id: int, campaign_id: str) -> int:
+    """Return how many vouchers a campaign has, those in the bin among them. Index: vouchers_of_campaign."""
+    return int(
+        await conn.fetchval(
+            "SELECT count(*) FROM vouchers WHERE project_id = $1 AND campaign_id = $2", project_id, campaign_id
+        )
+    )
+
+
+async def remove_codes(conn: Connection, project_id: int, campaign_id: str, limit: int | None) -> int:
+    """Remove up to `limit` vouchers of a campaign (None: all) with their rule assignments; return how many."""
     removed: int = await conn.fetchval(
         "WITH gone AS (DELETE FROM vouchers WHERE project_id = $1 AND id IN "
         "(SELECT id FROM vouchers WHERE project_id = $1 AND campaign_id = $2 LIMIT $3) RETURNING id), "

@@ -4,14 +4,14 @@ from typing import Any
 
 from litestar import Request, Response, Router, delete, get, post, put
 
+from rapport.async_actions.schemas import Accepted
 from rapport.campaigns import actions, queries
 from rapport.campaigns.models import Campaign
 from rapport.campaigns.schemas import CampaignInput, CampaignUpdate, view
 from rapport.core.errors import NotFound
-from rapport.core.ids import new_id
 from rapport.http.bodies import answer, read_body
 from rapport.http.caller import Caller
-from rapport.http.lists import envelope, read_page
+from rapport.http.lists import BOOLEAN, envelope, read_flag, read_page
 from rapport.http.openapi import operation
 from rapport.rules import queries as rules
 from rapport.rules.schemas import assignments_list
@@ -58,11 +58,18 @@ async def update_campaign(request: Request[Any, Any, Any], campaign_id: str, cal
     return answer((await _shown(caller, campaign))[0])
 
 
-@delete("/v1/campaigns/{campaign_id:str}", status_code=202, opt=operation("delete-campaign"))
-async def delete_campaign(campaign_id: str, caller: Caller) -> Response[bytes]:
-    """Delete a campaign and its codes for good; redemptions and publications stay in their lists."""
-    await actions.delete(caller, campaign_id)
-    return answer({"async_action_id": new_id("aa")}, 202)
+@delete(
+    "/v1/campaigns/{campaign_id:str}",
+    status_code=202,
+    opt=operation("delete-campaign", answer=Accepted, query={"force": BOOLEAN}),
+)
+async def delete_campaign(request: Request[Any, Any, Any], campaign_id: str, caller: Caller) -> Response[bytes]:
+    """Move a campaign and its codes to the bin, or delete them for good with `force`.
+
+    Redemptions and publications stay in their lists.
+    """
+    force = read_flag(request.query_params, "force")
+    return answer(Accepted(async_action_id=await actions.delete(caller, campaign_id, force=force)), 202)
 
 
 @post("/v1/campaigns/{campaign_id:str}/enable", status_code=200, opt=operation("enable-campaign"))

@@ -1,63 +1,55 @@
-"""Background work of campaigns: making many codes, removing those of deleted campaigns."""
+"""Background work of campaigns, in steps: making many codes, removing those of deleted campaigns."""
 
-import structlog
+from collections.abc import Mapping
+from typing import Any, Final
 
+import msgspec
+
+from rapport.async_actions.models import Action
+from rapport.async_actions.tasks import Step
 from rapport.campaigns import generation, queries
-from rapport.core.db import Connection, Database
-from rapport.core.queries import read_now
-from rapport.work.turns import Turns
+from rapport.campaigns.removal import VOUCHERS_DELETE
+from rapport.core.errors import NotFound
+from rapport.customers.writes import Unit
 
-log = structlog.get_logger(__name__)
 BATCH = 2_000
 
 
-class CampaignTasks:
-    """The periodic step of campaigns; safe to run anywhere, any number of times, by several workers at once."""
-
-    def __init__(self) -> None:
-        """Begin with every project's turn."""
-        self._turns = Turns("campaigns: make codes")
-
-    async def make_codes(self, db: Database) -> bool:
-        """Make one batch of codes, or remove one, in each project that waits; return whether there is more to do.
-
-        A batch and its count commit together and the campaign's row is locked meanwhile, so a batch cut short has never
-        happened, and two workers never make the same one.
-        """
-        async with db.read() as conn:
-            projects = await queries.projects_with_work(conn)
-
-        async def one(project_id: int) -> bool:
-            async def step(conn: Connection) -> bool:
-                return await _make(conn, db, project_id) or await _remove(conn, project_id)
-
-            return await db.transaction(step)
-
-        return await self._turns.take(projects, one)
-
-
-async def _make(conn: Connection, db: Database, project_id: int) -> bool:
-    campaign = await queries.claim_generation(conn, project_id)
+async def _generate(unit: Unit, action: Action) -> Action:
+    """Make a batch of codes. The campaign's row is locked meanwhile: its numbers and its codes move together."""
+    campaign_id, wanted = action.parameters["campaign_id"], action.total or 0
+    campaign = await queries.lock_kept(unit.conn, unit.project_id, campaign_id)
     if campaign is None:
-        return False
-    now = await read_now(conn, db.clock_offset)
-    wanted = min(BATCH, campaign.codes_wanted - campaign.codes_made)
-    made = await generation.make(conn, project_id, campaign, now, wanted)
-    if made:
-        await queries.add_wanted(conn, project_id, campaign.id, 0, len(made))
-    else:
-        await queries.set_failed(conn, project_id, campaign.id)
-        log.warning("no free codes for a campaign's pattern", project_id=project_id, campaign_id=campaign.id)
-    if campaign.codes_made + len(made) == campaign.codes_wanted:
-        log.info("a campaign's codes are made", campaign_id=campaign.id, codes=campaign.codes_wanted)
-    return True
+        raise NotFound("campaign", campaign_id)
+    await unit.open()
+    batch = min(BATCH, wanted - action.done_count)
+    made = len(await generation.make(unit.conn, unit.project_id, campaign, unit.now, batch))
+    done = action.done_count + made
+    if made == 0 < batch:
+        missing = wanted - done
+        await queries.give_up(unit.conn, unit.project_id, campaign_id, missing)
+        message = f"Generated {done} vouchers, {missing} failed: no free codes are left for the pattern."
+        result: dict[str, Any] = {"message": message, "done_count": done, "failed_count": missing}
+        return msgspec.structs.replace(action, status="FAILED", failed_count=missing, result=result)
+    await queries.add_wanted(unit.conn, unit.project_id, campaign_id, 0, made)
+    return _after(action, done, "Generated", over=done == wanted)
 
 
-async def _remove(conn: Connection, project_id: int) -> bool:
-    campaign_id = await queries.claim_deleted(conn, project_id)
-    if campaign_id is None:
-        return False
-    if await queries.remove_codes(conn, project_id, campaign_id, BATCH) == 0:
-        await queries.remove(conn, project_id, campaign_id)
-        log.info("a campaign's codes are removed", campaign_id=campaign_id)
-    return True
+async def _delete(unit: Unit, action: Action) -> Action:
+    """Remove a batch of codes, and in the end the row of their campaign."""
+    campaign_id = action.parameters["campaign_id"]
+    removed = await queries.remove_codes(unit.conn, unit.project_id, campaign_id, BATCH)
+    over = removed < BATCH
+    if over:
+        await queries.remove(unit.conn, unit.project_id, campaign_id)
+    return _after(action, action.done_count + removed, "Deleted", over=over)
+
+
+def _after(action: Action, done: int, what: str, *, over: bool) -> Action:
+    result = {"message": f"{what} {done} vouchers.", "done_count": done}
+    total = max(action.total or 0, done)
+    moved = msgspec.structs.replace(action, done_count=done, total=total, result=result)
+    return msgspec.structs.replace(moved, status="DONE") if over else moved
+
+
+STEPS: Final[Mapping[str, Step[Unit]]] = {generation.VOUCHERS_GENERATE: _generate, VOUCHERS_DELETE: _delete}

@@ -7,6 +7,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, TypeAlias, TypeVar
 
@@ -40,7 +41,7 @@ class Restart(Exception):
 
 # What a transaction is run again for, and what is raised when even the last run ended so.
 Contention = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, Restart)
-_ATTEMPTS = 8
+ATTEMPTS = 8
 
 
 async def _prepare(conn: Connection) -> None:
@@ -57,6 +58,126 @@ async def _keep(_conn: Connection) -> None:
     """Give a connection back as it is: nothing here leaves session state behind, and a reset costs a round trip."""
 
 
+class Held:
+    """One transaction for all that is done in a context, committed by whoever holds it: see `Database.hold`.
+
+    Until something is `kept`, whatever fails is undone together with what `begin` did, and the next use begins anew;
+    afterwards, each further transaction is a savepoint. `contended`: something was undone that would have been run
+    again; the whole is to be rolled back and done again. `broken`: a read failed, and nothing can be committed.
+    """
+
+    def __init__(self, conn: Connection, begin: Callable[[Connection], Awaitable[None]]) -> None:
+        """Made by `Database.hold`."""
+        self.kept = False
+        self.contended = False
+        self.broken = False
+        self._conn = conn
+        self._begin = begin
+        self._outer: Any = None
+        # A request may do two things side by side; they take turns on the one connection.
+        self._lock = asyncio.Lock()
+        self._owner: Any = None
+        self._over = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether what is done from now on is none of its business."""
+        return self._over
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        task = asyncio.current_task()
+        if self._owner is task:
+            yield
+            return
+        async with self._lock:
+            self._owner = task
+            try:
+                yield
+            finally:
+                self._owner = None
+
+    async def open(self) -> Connection:
+        """Begin if that is to be done, and return the connection. Raises what `begin` raises."""
+        if self._outer is None:
+            self._outer = self._conn.transaction()
+            await self._outer.start()
+            try:
+                await self._begin(self._conn)
+            except BaseException:
+                await self.undo()
+                raise
+        return self._conn
+
+    async def transaction(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+        """Run `work`; what it wrote is kept with all the rest, or not at all where it raises."""
+        async with self._turn():
+            conn = await self.open()
+            try:
+                if self.kept:
+                    async with conn.transaction():
+                        return await work(conn)
+                try:
+                    result = await work(conn)
+                except BaseException:
+                    await self.undo()
+                    raise
+            except Contention:
+                self.contended = True
+                raise
+            self.kept = True
+            return result
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Connection]:
+        """Lend the connection: statements see what was written before."""
+        async with self._turn():
+            conn = await self.open()
+            try:
+                yield conn
+            except asyncpg.PostgresError:
+                self.broken = self.kept
+                if not self.kept:
+                    await self.undo()
+                raise
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """As `Database.snapshot`; after something was written, each statement sees what is committed when it starts."""
+        async with self._turn():
+            if self.kept:
+                yield await self.open()
+                return
+            await self.undo()
+            async with self._conn.transaction(isolation="repeatable_read", readonly=True):
+                yield self._conn
+
+    async def commit(self) -> None:
+        """Make it last."""
+        outer, self._outer = self._outer, None
+        await outer.commit()
+
+    async def undo(self) -> None:
+        """Take back everything."""
+        outer, self._outer = self._outer, None
+        self.kept = False
+        if outer is not None and not self._conn.is_closed():
+            await outer.rollback()
+
+    async def close(self) -> None:
+        """Take back what was not committed; whoever still uses the database does so on their own from here on."""
+        self._over = True
+        await self.undo()
+
+
+_HELD: ContextVar[Held | None] = ContextVar("held", default=None)
+
+
+def _held() -> Held | None:
+    held = _HELD.get()
+    return None if held is None or held.is_over else held
+
+
 class Database:
     """A pool of connections to one database, and the offset of its clock."""
 
@@ -68,12 +189,34 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
         """Lend a connection without a transaction: each statement sees what is committed when it starts."""
-        async with self._pool.acquire() as conn:
+        held = _held()
+        async with self._pool.acquire() if held is None else held.read() as conn:
             yield conn
+
+    @asynccontextmanager
+    async def hold(self, begin: Callable[[Connection], Awaitable[None]]) -> AsyncIterator[Held]:
+        """Do all that this context and its tasks do with the database in one transaction, until the end of the block.
+
+        Each time that it begins (more than once where it is undone), `begin` runs first. Nothing is committed but by
+        `Held.commit`; and no transaction is run again inside: see `Held.contended`.
+        """
+        async with self._pool.acquire() as conn:
+            held = Held(conn, begin)
+            token = _HELD.set(held)
+            try:
+                yield held
+            finally:
+                _HELD.reset(token)
+                await held.close()
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
         """Lend a connection on which every statement sees the same: what was committed when the first one started."""
+        held = _held()
+        if held is not None:
+            async with held.snapshot() as conn:
+                yield conn
+            return
         async with self._pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
             yield conn
 
@@ -83,12 +226,15 @@ class Database:
         After a deadlock or a serialization failure the whole of `work` runs again (up to eight times), so it must keep
         nothing of a failed run. Any other error rolls back and is raised.
         """
-        for attempt in range(_ATTEMPTS):
+        held = _held()
+        if held is not None:
+            return await held.transaction(work)
+        for attempt in range(ATTEMPTS):
             try:
                 async with self._pool.acquire() as conn, conn.transaction():
                     return await work(conn)
             except Contention:
-                if attempt == _ATTEMPTS - 1:
+                if attempt == ATTEMPTS - 1:
                     raise
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 (jitter, not a secret)
         raise AssertionError("unreachable")

@@ -142,3 +142,9 @@ def exception_handlers() -> dict[Any, Callable[[Request[Any, Any, Any], Any], Re
     handlers.update(dict.fromkeys(DatabaseUnavailable, _on_unavailable))
     handlers.update(dict.fromkeys(Contention, _on_contention))
     return handlers
+
+
+def error_answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Return what to answer for an error that was raised outside of any handler."""
+    handlers = exception_handlers()
+    return next(handlers[kind] for kind in type(error).__mro__ if kind in handlers)(request, error)

@@ -12,6 +12,8 @@ Item = TypeVar("Item")
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
 MAX_TEXT = 1000
+# The schema of what `read_flag` reads.
+BOOLEAN = {"type": "boolean", "default": False}
 
 
 def _text(name: str, value: str) -> str:
@@ -121,6 +123,14 @@ def _integer(query: Mapping[str, str], name: str, default: int, maximum: int) ->
     if not (value.isascii() and value.isdigit() and len(value) < 10 and 1 <= int(value) <= maximum):
         raise InvalidQueryParams(f"Query param {name} should be a number between 1 and {maximum}")
     return int(value)
+
+
+def read_flag(query: Mapping[str, str], name: str) -> bool:
+    """Read a parameter that is true or false, and false if it is not given. Raises InvalidQueryParams."""
+    value = query.get(name, "").lower()
+    if value not in ("", "true", "false"):
+        raise InvalidQueryParams(f"Query param {name} should be true or false")
+    return value == "true"
 
 
 def read_page(spec: ListSpec, query: Mapping[str, str]) -> Page:

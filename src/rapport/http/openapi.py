@@ -15,6 +15,14 @@ from rapport.http.lists import InstantFilter, ListSpec
 _TEMPLATE: Final = "#/components/schemas/{name}"
 _PARAMETER: Final = re.compile(r"{(\w+)(?::\w+)?}")
 
+_IDEMPOTENCY_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A request sent again with its key has its effect once, and is answered as the first time",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+}
+
 # What an operation answers, where it is neither a list nor the object that its path is named for.
 _ANSWERS: Final = {
     "health": "The server's version",
@@ -30,11 +38,13 @@ _ANSWERS: Final = {
     "preview-customer-merge": "What the merge would come to",
     "undo-merge": "The merge, undone",
     "list-customer-duplicates": "A page of groups of customers",
-    "delete-campaign": "The deletion has begun",
+    "delete-campaign": "The deletion has begun, or is done",
     "add-vouchers-to-campaign": "The campaign",
     "add-voucher-with-specific-code-to-campaign": "The voucher",
     "create-publication": "The publication, with its voucher",
     "create-publication-1": "The publication, with its voucher",
+    "get-export": "The export; to a request with its token, the file",
+    "create-order-export": "The export",
     "track-custom-event": "The event",
     "get-distribution-message": "The message, with its bodies",
     "resend-distribution-message": "The message",
@@ -56,12 +66,14 @@ def operation(
     spec: ListSpec | None = None,
     query: Mapping[str, dict[str, Any]] | None = None,
     upload: str | None = None,
+    download: str | None = None,
     secured: bool = True,
 ) -> dict[str, Any]:
     """Declare a handler's operation: its id in the reference, the struct of its body and answer, the list it pages.
 
     `query`: schemas of further query parameters; an object is written `name[key]=…`. `upload`: the media type of the
-    one file that the body is, as the part `file` of a form.
+    one file that the body is, as the part `file` of a form. `download`: the media type of a file that is answered in
+    place of `answer` to a request that shows a token, which then needs no key.
     """
     return {
         "operation_id": operation_id,
@@ -70,6 +82,7 @@ def operation(
         "spec": spec,
         "query": query or {},
         "upload": upload,
+        "download": download,
         "secured": secured,
     }
 
@@ -156,13 +169,13 @@ def _success(handler: HTTPRouteHandler, operation_id: str, tag: str, schemas: di
     elif declared["spec"] is not None:
         shape = _list_schema(declared["spec"])
     otherwise = "A page of the list" if declared["spec"] else f"The {tag.removesuffix('s').replace('-', ' ')}"
-    return {
-        "description": _ANSWERS.get(operation_id, otherwise),
-        "content": {"application/json": {"schema": shape}},
-    }
+    content: dict[str, Any] = {"application/json": {"schema": shape}}
+    if declared["download"] is not None:
+        content[declared["download"]] = {"schema": {"type": "string"}}
+    return {"description": _ANSWERS.get(operation_id, otherwise), "content": content}
 
 
-def _describe(handler: HTTPRouteHandler, path: str, schemas: dict[Any, dict[str, Any]]) -> dict[str, Any]:
+def _describe(handler: HTTPRouteHandler, method: str, path: str, schemas: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     declared = handler.opt
     lines = inspect.getdoc(handler.fn) or ""
     summary, _, description = lines.partition("\n")
@@ -170,6 +183,8 @@ def _describe(handler: HTTPRouteHandler, path: str, schemas: dict[Any, dict[str,
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in _PARAMETER.findall(path)
     ]
+    if declared["secured"] and method in {"POST", "PUT"}:
+        parameters.append(_IDEMPOTENCY_KEY)
     if declared["spec"] is not None:
         parameters += _query_parameters(declared["spec"])
     parameters += [_further_parameter(name, schema) for name, schema in declared["query"].items()]
@@ -189,7 +204,7 @@ def _describe(handler: HTTPRouteHandler, path: str, schemas: dict[Any, dict[str,
         },
     }
     if declared["secured"]:
-        described["security"] = [{"X-App-Id": [], "X-App-Token": []}]
+        described["security"] = [{"X-App-Id": [], "X-App-Token": []}, *([{}] if declared["download"] else [])]
     if declared["body"] is not None or declared["upload"] is not None:
         described["requestBody"] = _body(declared, schemas)
     return described
@@ -211,7 +226,7 @@ def document(app: Litestar, version: str) -> dict[str, Any]:
     for raw_path, handler in sorted(handlers, key=lambda pair: pair[0]):
         path = _PARAMETER.sub(r"{\1}", raw_path)
         for method in sorted(handler.http_methods - {"OPTIONS", "HEAD"}):
-            paths.setdefault(path, {})[method.lower()] = _describe(handler, path, schemas)
+            paths.setdefault(path, {})[method.lower()] = _describe(handler, method, path, schemas)
     keys = {name: {"type": "apiKey", "in": "header", "name": name} for name in ("X-App-Id", "X-App-Token")}
     return {
         "openapi": "3.1.0",

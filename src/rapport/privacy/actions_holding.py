@@ -39,4 +39,4 @@ async def _move(
     return []
 
 
-holding = Holding("async_actions", _gather, _erase, _move)
+holding = Holding("async_actions", _gather, _erase, _move, by_text=True)

@@ -104,7 +104,7 @@ async def find_joined(conn: Connection, project_id: int, customer_id: str, campa
     row = await conn.fetchrow(
         f"SELECT {_COLUMNS} FROM publications WHERE project_id = $1 AND customer_id = $2 AND campaign_id = $3 "
         "AND result = 'SUCCESS' AND EXISTS (SELECT FROM vouchers WHERE vouchers.project_id = $1 "
-        "AND vouchers.id = publications.voucher_ids[1]) ORDER BY created_at, id LIMIT 1",
+        "AND vouchers.id = publications.voucher_ids[1] AND NOT vouchers.binned) ORDER BY created_at, id LIMIT 1",
         project_id,
         customer_id,
         campaign_id,

@@ -27,7 +27,8 @@ _RULE = columns(ValidationRule)
 _ASSIGNMENT = columns(Assignment)
 _RELATED = {
     "campaign": "SELECT id FROM campaigns WHERE project_id = $1 AND id = $2 AND state = 'live'",
-    "voucher": "SELECT id FROM vouchers WHERE project_id = $1 AND (id = $2 OR code = $2) ORDER BY id = $2 DESC LIMIT 1",
+    "voucher": "SELECT id FROM vouchers WHERE project_id = $1 AND (id = $2 OR code = $2) AND NOT binned "
+    "ORDER BY id = $2 DESC LIMIT 1",
 }
 
 

@@ -1,8 +1,9 @@
 """Filters as they come in: JSON checked and read into a tree. What it means is docs/filters.md."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from rapport.core.errors import InvalidPayload
@@ -29,10 +30,10 @@ class InvalidFilter(InvalidPayload):
     """The filter cannot be understood; the details name the place."""
 
 
-def parse(raw: object) -> Filter:
-    """Read a filter as the API takes it (`create-segment`, DESIGN §3). Raises InvalidFilter."""
+def parse(raw: object, place: str = "filter") -> Filter:
+    """Read a filter as the API takes it (`create-segment`, DESIGN §3). Raises InvalidFilter, beginning with `place`."""
     reader = _Reader()
-    root = reader.group(raw, "filter", 1)
+    root = reader.group(raw, place, 1)
     return Filter(
         root=root,
         windows=tuple(dict.fromkeys(leaf.window for leaf in reader.leaves if leaf.window is not None)),
@@ -41,6 +42,14 @@ def parse(raw: object) -> Filter:
         ),
         fields=frozenset(leaf.field.path for leaf in reader.leaves),
     )
+
+
+def parse_rows(raw: object, place: str, find: Callable[[str], Field]) -> Group:
+    """Read a filter on the rows `r` of another table, whose fields `find` returns. Raises InvalidFilter.
+
+    `find` raises UnknownField. `sql.compile_rows` writes it; there is no other evaluator.
+    """
+    return _Reader(find=find).group(raw, place, 1)
 
 
 def place_of_segments(raw: Mapping[str, Any], place: str = "filter") -> str | None:
@@ -112,6 +121,7 @@ def _condition(found: Field, name: str, raw: object, place: str) -> _Condition:
 class _Reader:
     """Reads one filter, or the conditions on the rows of one `source`, counting the leaves."""
 
+    find: Callable[[str], Field] = fields.find
     source: str | None = None
     count: int = 0
     operands: int = 0
@@ -141,7 +151,7 @@ class _Reader:
     def _field(self, name: str, raw: object, place: str, depth: int) -> list[Leaf | Group]:
         place = _place(place, name)
         try:
-            found = fields.find(name) if self.source is None else row_fields.find(self.source, name)
+            found = self.find(name)
         except fields.UnknownField:
             raise InvalidFilter(f"{place}: unknown field") from None
         known = ("conditions", "where") if found.kind in SOURCES else ("conditions",)
@@ -195,7 +205,7 @@ class _Reader:
         return [one.leaf(found, replace(window, limit=_limit(one)), scope) for one in tests]
 
     def _where(self, source: str, raw: object, place: str, depth: int) -> Where:
-        inner = _Reader(source, self.count, self.operands)
+        inner = _Reader(partial(row_fields.find, source), source, self.count, self.operands)
         root = inner.group(raw, place, depth + 1)
         self.count, self.operands = inner.count, inner.operands
         return Where(repr(root), root)

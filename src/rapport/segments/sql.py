@@ -90,6 +90,12 @@ def compile_where(where: Where, zone: ZoneInfo, *, first_parameter: int) -> Cond
     return _used(writer.node(where.root), writer.parameters, first_parameter)
 
 
+def compile_rows(root: Group, *, now: datetime, zone_name: str, first_parameter: int) -> Condition:
+    """Write what `filters.parse_rows` read as SQL over the row `r`, as of `now`; as `compile_filter`."""
+    writer = _Writer(Clock(now, ZoneInfo(zone_name)), now, 0, first_parameter)
+    return _used(writer.node(root), writer.parameters, first_parameter)
+
+
 class _Writer:
     """Writes one condition and collects what it binds."""
 

@@ -29,7 +29,7 @@ from rapport.customers.writes import Unit, Writer
 from rapport.http.caller import Caller
 from rapport.rules import actions as rules
 from rapport.rules import queries as assignments
-from rapport.vouchers import queries
+from rapport.vouchers import queries, removal
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.queries import NewVoucher
 from rapport.vouchers.schemas import AddedVoucherInput, VoucherInput, VoucherUpdate, campaign_view, event_view
@@ -117,10 +117,10 @@ async def _insert(
 
 async def add_to_campaign(
     caller: Caller, reference: str, data: AddedVoucherInput, code: str | None, count: int
-) -> Voucher | None:
+) -> Voucher | str:
     """Add vouchers to a campaign (`add-vouchers-to-campaign`, `add-voucher-with-specific-code-to-campaign`).
 
-    Returns the voucher if it is one. More than a thousand are left to the worker.
+    Returns the voucher if it is one, or else the id of the action. More than a thousand are left to the worker.
     Raises NotFound, InvalidPayload, DuplicateFound, NoFreeCode.
     """
     wanted = code or data.code
@@ -129,13 +129,12 @@ async def add_to_campaign(
     if count > generation.AT_ONCE and data.code_config is not None:
         raise InvalidPayload(f"Property .code_config needs a vouchers_count of at most {generation.AT_ONCE}")
 
-    async def work(conn: Connection) -> Voucher | None:
+    async def work(conn: Connection) -> Voucher | str:
         campaign = await campaigns.get_locked(conn, caller.project_id, reference)
         config = campaign.codes if data.code_config is None else data.code_config.configure(".code_config")
         codes.check_space(config, count, ".code_config")
         if count > 1:
-            await _add_many(caller, conn, campaign, count, config)
-            return None
+            return await _add_many(caller, conn, campaign, count, config)
         new = _of_campaign(campaign, data)
         await campaign_queries.add_wanted(conn, caller.project_id, campaign.id, 1, 1)
         return await get(conn, caller.project_id, await _insert(caller, conn, new, wanted, config))
@@ -143,12 +142,13 @@ async def add_to_campaign(
     return await caller.db.transaction(work)
 
 
-async def _add_many(caller: Caller, conn: Connection, campaign: Campaign, count: int, config: CodeConfig) -> None:
+async def _add_many(caller: Caller, conn: Connection, campaign: Campaign, count: int, config: CodeConfig) -> str:
     made = 0
     if count <= generation.AT_ONCE:
         now = await read_now(conn, caller.db.clock_offset)
         made = len(await generation.make_all(conn, caller.project_id, campaign, now, count, config))
     await campaign_queries.add_wanted(conn, caller.project_id, campaign.id, count, made)
+    return await generation.note(conn, caller, campaign.id, count, made=made > 0)
 
 
 def _of_campaign(campaign: Campaign, data: AddedVoucherInput) -> NewVoucher:
@@ -210,8 +210,11 @@ async def set_active(caller: Caller, reference: str, *, active: bool) -> Voucher
     return await update(caller, reference, VoucherUpdate(active=active))
 
 
-async def delete(writer: Writer, caller: Caller, reference: str) -> None:
-    """Delete a voucher for good (`delete-voucher`); its redemptions stay in the ledger. Raises NotFound."""
+async def delete(writer: Writer, caller: Caller, reference: str, *, force: bool) -> None:
+    """Delete a voucher (`delete-voucher`), for good with `force`, or else into the bin. Raises NotFound.
+
+    Its redemptions stay in the ledger.
+    """
 
     async def work(unit: Unit) -> None:
         seen = await get(unit.conn, unit.project_id, reference)
@@ -224,8 +227,11 @@ async def delete(writer: Writer, caller: Caller, reference: str) -> None:
             await campaign_queries.add_wanted(unit.conn, unit.project_id, seen.campaign_id, -1, -1)
         await queries.lock(unit.conn, unit.project_id, seen.code)
         voucher = await get(unit.conn, unit.project_id, seen.code)
-        await assignments.unassign_objects(unit.conn, unit.project_id, [voucher.id])
-        await queries.delete(unit.conn, unit.project_id, voucher.code)
+        if force:
+            await assignments.unassign_objects(unit.conn, unit.project_id, [voucher.id])
+            await queries.delete(unit.conn, unit.project_id, voucher.code)
+        else:
+            await removal.into_bin(unit.conn, caller, voucher)
         if holder is not None:
             payload = {
                 "customer": simple_view(holder),

@@ -25,8 +25,8 @@ _TABLES = """
 vouchers LEFT JOIN campaigns ON campaigns.project_id = vouchers.project_id AND campaigns.id = vouchers.campaign_id
 """
 _COLUMNS = columns(Voucher)
-# A voucher whose campaign is deleted waits to be removed and is not there for anybody.
-_EXISTS = "(vouchers.campaign_id IS NULL OR campaigns.state = 'live')"
+# A voucher in the bin, or whose campaign is in the bin or deleted, is not there for anybody.
+_EXISTS = "(NOT vouchers.binned AND (vouchers.campaign_id IS NULL OR campaigns.state = 'live'))"
 
 VOUCHERS = ListSpec(
     data_ref="vouchers",
@@ -162,13 +162,43 @@ async def delete(conn: Connection, project_id: int, code: str) -> None:
     await conn.execute("DELETE FROM vouchers WHERE project_id = $1 AND code = $2", project_id, code)
 
 
-async def give_back(conn: Connection, project_id: int, voucher_ids: list[str]) -> None:
-    """Take back one use of each voucher that still exists, in the order of their codes."""
+async def hide(conn: Connection, project_id: int, code: str, hidden: str) -> None:
+    """Put a locked voucher's row away under a code that nobody can give."""
     await conn.execute(
-        "WITH locked AS MATERIALIZED (SELECT code FROM vouchers WHERE project_id = $1 AND id = ANY ($2) "
+        "UPDATE vouchers SET code = $3, binned = true, active = false WHERE project_id = $1 AND code = $2",
+        project_id,
+        code,
+        hidden,
+    )
+
+
+async def show(conn: Connection, project_id: int, voucher_id: str, code: str, *, active: bool) -> bool:
+    """Bring a voucher back from the bin; return whether it was there. Fails where its code is taken."""
+    done = await conn.execute(
+        "UPDATE vouchers SET code = $3, binned = false, active = $4 WHERE project_id = $1 AND id = $2 AND binned",
+        project_id,
+        voucher_id,
+        code,
+        active,
+    )
+    return bool(done == "UPDATE 1")
+
+
+async def remove_hidden(conn: Connection, project_id: int, voucher_id: str) -> None:
+    """Delete the row of a voucher that is in the bin."""
+    await conn.execute("DELETE FROM vouchers WHERE project_id = $1 AND id = $2 AND binned", project_id, voucher_id)
+
+
+async def give_back(conn: Connection, project_id: int, voucher_ids: list[str]) -> None:
+    """Take back one use of each voucher that still exists, in the order of their codes.
+
+    Those in the bin among them, by their ids: a code changes on the way into the bin and back.
+    """
+    await conn.execute(
+        "WITH locked AS MATERIALIZED (SELECT id FROM vouchers WHERE project_id = $1 AND id = ANY ($2) "
         "ORDER BY code FOR NO KEY UPDATE) "
         "UPDATE vouchers SET redeemed_quantity = redeemed_quantity - 1 FROM locked "
-        "WHERE vouchers.project_id = $1 AND vouchers.code = locked.code AND redeemed_quantity > 0",
+        "WHERE vouchers.project_id = $1 AND vouchers.id = locked.id AND redeemed_quantity > 0",
         project_id,
         voucher_ids,
     )

@@ -4,13 +4,13 @@ from typing import Any
 
 from litestar import Request, Response, Router, delete, get, post, put
 
+from rapport.async_actions.schemas import Accepted
 from rapport.campaigns.schemas import MAX_VOUCHERS
 from rapport.core.errors import InvalidQueryParams, NotFound
-from rapport.core.ids import new_id
 from rapport.customers.writes import Writer
 from rapport.http.bodies import answer, no_content, read_body
 from rapport.http.caller import Caller
-from rapport.http.lists import envelope, read_page
+from rapport.http.lists import BOOLEAN, envelope, read_flag, read_page
 from rapport.http.openapi import operation
 from rapport.rules import queries as rules
 from rapport.rules.schemas import assignments_list
@@ -65,10 +65,10 @@ async def update_voucher(request: Request[Any, Any, Any], code: str, caller: Cal
     return answer(await _shown(caller, await actions.update(caller, code, await read_body(request, VoucherUpdate))))
 
 
-@delete("/v1/vouchers/{code:str}", status_code=204, opt=operation("delete-voucher"))
-async def delete_voucher(code: str, caller: Caller, writer: Writer) -> Response[None]:
-    """Delete a voucher for good; its redemptions stay."""
-    await actions.delete(writer, caller, code)
+@delete("/v1/vouchers/{code:str}", status_code=204, opt=operation("delete-voucher", query={"force": BOOLEAN}))
+async def delete_voucher(request: Request[Any, Any, Any], code: str, caller: Caller, writer: Writer) -> Response[None]:
+    """Move a voucher to the bin, or delete it for good with `force`; its redemptions stay."""
+    await actions.delete(writer, caller, code, force=read_flag(request.query_params, "force"))
     return no_content()
 
 
@@ -103,10 +103,10 @@ async def _additional(request: Request[Any, Any, Any]) -> AddedVoucherInput:
 async def add_vouchers(request: Request[Any, Any, Any], campaign_id: str, caller: Caller) -> Response[bytes]:
     """Add `vouchers_count` vouchers to a campaign; one is answered itself, of several an action id."""
     count = _count(request)
-    voucher = await actions.add_to_campaign(caller, campaign_id, await _additional(request), None, count)
-    if voucher is None:
-        return answer({"async_action_id": new_id("aa")}, 202)
-    return answer(await _shown(caller, voucher))
+    made = await actions.add_to_campaign(caller, campaign_id, await _additional(request), None, count)
+    if isinstance(made, str):
+        return answer(Accepted(async_action_id=made), 202)
+    return answer(await _shown(caller, made))
 
 
 @post(
@@ -117,7 +117,7 @@ async def add_vouchers(request: Request[Any, Any, Any], campaign_id: str, caller
 async def add_voucher(request: Request[Any, Any, Any], campaign_id: str, code: str, caller: Caller) -> Response[bytes]:
     """Add a voucher with this code to a campaign."""
     voucher = await actions.add_to_campaign(caller, campaign_id, await _additional(request), code, 1)
-    assert voucher is not None
+    assert isinstance(voucher, Voucher)
     return answer(await _shown(caller, voucher))
 
 

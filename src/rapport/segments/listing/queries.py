@@ -1,9 +1,9 @@
 """All SQL of the list of segments."""
 
 from rapport.core.db import Connection
+from rapport.http.conditions import Conditions
 from rapport.http.lists import Found, Page
 from rapport.http.queries import fetch_page
-from rapport.segments.listing.conditions import Conditions
 from rapport.segments.models import Segment
 from rapport.segments.queries import SEGMENTS, VISIBLE
 

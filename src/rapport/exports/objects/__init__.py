@@ -1,0 +1,1 @@
+"""What can be exported: for each object its rows, fields, orders and filters."""

@@ -1,0 +1,102 @@
+"""HTTP operations of exports."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, Router, delete, get, post
+from litestar.response import Stream
+
+from rapport.core.errors import NotFound
+from rapport.core.queries import read_now
+from rapport.exports import actions, queries, tokens
+from rapport.exports.models import Export
+from rapport.exports.schemas import ExportInput, ExportView, OrderExportInput, is_available, view
+from rapport.http.bodies import answer, no_content, read_body
+from rapport.http.caller import Caller, server_caller
+from rapport.http.links import base_url
+from rapport.http.lists import envelope, read_page
+from rapport.http.openapi import operation
+from rapport.projects.queries import get_link_secret
+
+_ONE = "/v1/exports/{export_id:str}"
+# What the official SDK takes for a text.
+_FILE = "text/plain"
+
+
+def _view(request: Request[Any, Any, Any], export: Export, now: datetime, sign: tuple[str, bytes]) -> ExportView:
+    """Return an export with the URL of its file."""
+    url = None
+    if export.expires_at is not None and is_available(export, now):
+        token = tokens.token_for(sign[1], export.id, sign[0], export.expires_at)
+        url = f"{base_url(request)}{tokens.path_of(export.id)}?token={token}"
+    return view(export, now, url)
+
+
+@post("/v1/exports", status_code=200, opt=operation("create-export", body=ExportInput, answer=ExportView))
+async def create_export(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
+    """Create an export: a CSV file of customers, orders, vouchers and the like, written by the worker."""
+    data = await read_body(request, ExportInput)
+    export = await actions.create(caller, data.exported_object, data.parameters)
+    return answer(view(export, export.created_at, None))
+
+
+@post(
+    "/v1/orders/export", status_code=200, opt=operation("create-order-export", body=OrderExportInput, answer=ExportView)
+)
+async def create_order_export(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
+    """Create an export of orders."""
+    data = await read_body(request, OrderExportInput)
+    export = await actions.create(caller, "order", data.parameters)
+    return answer(view(export, export.created_at, None))
+
+
+@get("/v1/exports", opt=operation("list-exports", spec=queries.EXPORTS))
+async def list_exports(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
+    """List exports, newest first; those of objects that the reference lacks only by `exported_object` (an addition)."""
+    page = read_page(queries.EXPORTS, request.query_params)
+    async with caller.db.snapshot() as conn:
+        now = await read_now(conn, caller.db.clock_offset)
+        sign = await get_link_secret(conn, caller.project_id)
+        found = await queries.list_page(conn, caller.project_id, page)
+    return answer(envelope(queries.EXPORTS, found, [_view(request, one, now, sign) for one in found.items]))
+
+
+@get(
+    _ONE,
+    opt=operation("get-export", answer=ExportView, query={"token": {"type": "string"}}, download=_FILE),
+)
+async def get_export(request: Request[Any, Any, Any], export_id: str) -> Response[Any]:
+    """Get an export and the URL of its file; with the `token` of that URL, and without a key, the file itself."""
+    token = request.query_params.get("token")
+    if token is not None:
+        return await _download(request, export_id, token)
+    caller = await server_caller(request)
+    async with caller.db.snapshot() as conn:
+        now = await read_now(conn, caller.db.clock_offset)
+        sign = await get_link_secret(conn, caller.project_id)
+        export = await queries.find(conn, caller.project_id, export_id)
+    if export is None:
+        raise NotFound("export", export_id)
+    return answer(_view(request, export, now, sign))
+
+
+async def _download(request: Request[Any, Any, Any], export_id: str, token: str) -> Response[Any]:
+    db = request.app.state.db
+    project_id, export = await actions.find_file(db, export_id, token)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{export.exported_object}-{export.id}.csv"',
+        "Content-Length": str(export.byte_count),
+        "Cache-Control": "private, no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Stream(actions.read_file(db, project_id, export), headers=headers, media_type=f"{_FILE}; charset=utf-8")
+
+
+@delete(_ONE, status_code=204, opt=operation("delete-export"))
+async def delete_export(export_id: str, caller: Caller) -> Response[None]:
+    """Delete an export and its file; one that is being written is given up."""
+    await actions.delete(caller, export_id)
+    return no_content()
+
+
+router = Router("/", route_handlers=[create_export, create_order_export, list_exports, get_export, delete_export])
