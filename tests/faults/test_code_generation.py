@@ -39,13 +39,13 @@ async def test_codes_are_made_once_although_the_worker_is_killed_meanwhile(
                 os.kill(workers[0], signal.SIGKILL)
                 killed, before = killed + 1, counts[-1]
             time.sleep(0.02)
-    assert killed == 3
-    assert counts == sorted(counts)
-    assert counts[-1] == WANTED
         generated = client.get("/v1/async-actions").raise_for_status().json()["async_actions"][0]
         done = client.get(f"/v1/async-actions/{generated['id']}").raise_for_status().json()
         assert (done["status"], done["progress"]) == ("DONE", 100)
         assert done["result"] == {"message": f"Generated {WANTED} vouchers.", "done_count": WANTED}
+    assert killed == 3
+    assert counts == sorted(counts)
+    assert counts[-1] == WANTED
     async with db.read() as conn:
         made, wanted = await conn.fetchrow(
             "SELECT codes_made, codes_wanted FROM campaigns WHERE id = $1", campaign["id"]
