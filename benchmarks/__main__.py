@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="API processes")
     parser.add_argument("--rate", type=float, default=100, help="updates a second beside other work")
     parser.add_argument("--customers", type=int, default=100_000, help="of the larger project")
+    parser.add_argument("--rows", type=int, default=50_000, help="of an imported file")
     parser.add_argument("--large", action="store_true", help=f"{population.LARGE:,} customers")
     parser.add_argument("--markdown", action="store_true", help="print the table as the documentation has it")
     options = parser.parse_args()
@@ -39,7 +40,8 @@ async def _run(stage: Stage, options: argparse.Namespace) -> list[Line]:
     with server(options.workers) as running:
         db = await population.open_database(running.url)
         customers = population.LARGE if options.large else options.customers
-        world = World(running, db, options.seconds, options.connections, options.rate, customers)
+        rows = population.LARGE if options.large else options.rows
+        world = World(running, db, options.seconds, options.connections, options.rate, customers, rows)
         async for line in stage(world):
             print(" | ".join(filter(None, line.cells)), flush=True)
             lines.append(line)

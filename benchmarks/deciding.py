@@ -13,8 +13,8 @@ from benchmarks import catalogue, population, queries
 from benchmarks.population import Population
 from rapport.core.db import Database
 from rapport.customers import queries as customers
+from rapport.customers.deciding import Change, Moment
 from rapport.customers.models import Customer
-from rapport.customers.writes import Change, Moment
 from rapport.segments import membership
 from rapport.segments.evaluate import Facts, matches
 from rapport.segments.matcher import Matcher, clocks

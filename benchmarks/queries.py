@@ -95,6 +95,41 @@ BARE_COUNTS = (
         AND e.name = 'review_written' AND e.created_at > now() - interval '120 days' AND e.created_at <= now())""",
 )
 
+# A customer's history: $1 the project, $2 the customer, $3 how many of each.
+_HISTORY = {
+    "events": """
+INSERT INTO events (project_id, customer_id, name, created_at, id, metadata)
+SELECT $1, $2, 'seen ' || n % 5, now() - n * interval '1 minute', 'ev_' || left(md5($2 || n), 24), '{"stars": 5}'
+FROM generate_series(1, $3::int) AS n""",
+    "activity": """
+INSERT INTO activity (project_id, id, created_at, type, customer_id, payload, source, group_id)
+SELECT $1, 'ev_' || left(md5($2 || n), 24), now() - n * interval '1 minute', 'customer.custom_event', $2,
+    jsonb_build_object('event', jsonb_build_object('type', 'seen', 'metadata', '{"stars": 5}'::jsonb)),
+    '{"channel": "API"}', 'v-000000000000000000'
+FROM generate_series(1, $3::int) AS n""",
+    "orders": """
+INSERT INTO orders (project_id, id, status, customer_id, amount, discount_amount, total_amount,
+    applied_discount_amount, items, metadata, redemptions, created_at)
+SELECT $1, 'ord_' || left(md5($2 || n), 24), 'PAID', $2, 1000, 0, 1000, 0,
+    '[{"object": "order_item", "product_id": "prod_1", "quantity": 1, "amount": 1000}]', '{}', '{}',
+    now() - n * interval '1 hour'
+FROM generate_series(1, $3::int) AS n""",
+    "messages": """
+INSERT INTO messages (project_id, id, distribution_id, trigger_id, trigger_type, customer_id, channel, state, subject,
+    created_at, sent_at)
+SELECT $1, 'msg_' || left(md5($2 || n), 24), 'dist_1', 'ev_' || n, 'customer.custom_event', $2, 'email', 'SENT',
+    'Hello', now() - n * interval '1 hour', now() - n * interval '1 hour'
+FROM generate_series(1, $3::int) AS n""",
+    "memberships": """
+WITH made AS (
+    INSERT INTO segments (project_id, id, name, type, conditions, names, version, state, created_at)
+    SELECT $1, 'seg_' || left(md5($2 || n), 24), 'Segment ' || n, 'static', 0, '{}', 0, 'live', now()
+    FROM generate_series(1, $3::int) AS n RETURNING id
+)
+INSERT INTO segment_members (project_id, segment_id, customer_id, entered_at, logged)
+SELECT $1, id, $2, now(), false FROM made""",
+}
+
 _SIZES = """
 SELECT relname AS name, greatest(reltuples, 0)::bigint AS rows, pg_table_size(oid) AS table_bytes,
     pg_indexes_size(oid) AS index_bytes
@@ -123,6 +158,19 @@ async def insert_what_happened(conn: Connection, project_id: int) -> None:
     """Insert the events of the customers of a project, and the log entries of their making."""
     await conn.execute(_EVENTS, project_id)
     await conn.execute(_ACTIVITY, project_id)
+
+
+async def insert_history(conn: Connection, project_id: int, customer_id: str, sizes: dict[str, int]) -> None:
+    """Give a customer so many events (and as many entries of the log), orders, messages and memberships."""
+    for name, number in {**sizes, "activity": sizes["events"]}.items():
+        await conn.execute(_HISTORY[name], project_id, customer_id, number, timeout=None)
+    await conn.execute(
+        "UPDATE customers SET events = jsonb_build_object('seen 0', jsonb_build_object('count', $3::int, 'first_at', "
+        "'2026-01-01T00:00:00.000Z', 'last_at', '2026-01-01T00:00:00.000Z')) WHERE project_id = $1 AND id = $2",
+        project_id,
+        customer_id,
+        sizes["events"],
+    )
 
 
 async def settle_tables(conn: Connection) -> None:
@@ -225,3 +273,57 @@ async def copy_customers(conn: Connection, project_id: int) -> int:
         header=True,
     )
     return length
+
+
+# What a database does at best with a file of customers: all of it into a table of its own, then merged into customers.
+_STAGED = """
+CREATE TEMP TABLE IF NOT EXISTS staged (source_id text, name text, email text, phone text, birthdate date, city text,
+    country text, tier text, visits text, newsletter text)
+"""
+_MERGE = """
+INSERT INTO customers (
+    project_id, id, source_id, name, email, phone, birthdate, address, metadata, system_metadata, source, orders_count,
+    orders_amount, last_order_products, redemptions, loyalty, referrals, events, created_at, updated_at
+)
+SELECT $1::integer, 'cust_' || left(md5(random()::text || source_id), 24), source_id, name, email, phone, birthdate,
+    jsonb_build_object('city', city, 'country', country),
+    jsonb_build_object('tier', tier, 'visits', visits, 'newsletter', newsletter), '{}', 'CSV', 0, 0, '[]',
+    '{"total_redeemed": 0, "total_failed": 0, "total_succeeded": 0, "total_rolled_back": 0,
+        "total_rollback_failed": 0, "total_rollback_succeeded": 0,
+        "gift": {"redeemed_amount": 0, "amount_to_go": 0},
+        "loyalty_card": {"redeemed_points": 0, "points_to_go": 0}}',
+    '{"points": 0, "referred_customers": 0, "campaigns": {}}', '{"total": 0, "campaigns": []}', '{}', now(), now()
+FROM staged
+ON CONFLICT (project_id, source_id) DO UPDATE SET name = excluded.name, email = excluded.email, phone = excluded.phone,
+    birthdate = excluded.birthdate, address = customers.address || excluded.address,
+    metadata = customers.metadata || excluded.metadata, updated_at = excluded.updated_at
+"""
+_SAME_LOG = """
+INSERT INTO activity (project_id, id, created_at, type, customer_id, payload, source, group_id)
+SELECT $1, 'ev_' || left(md5(random()::text || id), 24), created_at, type, customer_id, payload, source, group_id
+FROM bare_log
+"""
+_KEEP_LOG = """
+CREATE TEMP TABLE bare_log AS SELECT id, created_at, type, customer_id, payload, source, group_id
+FROM activity WHERE project_id = {0} AND group_id = (
+    SELECT request_id FROM imports WHERE project_id = {0} ORDER BY created_at DESC LIMIT 1)
+"""
+
+
+async def merge_file(conn: Connection, project_id: int, path: str) -> None:
+    """Copy a file of customers into a table of its own and merge it into the project's."""
+    await conn.execute(_STAGED)
+    await conn.execute("TRUNCATE staged")
+    await conn.copy_to_table("staged", source=path, format="csv", header=True)
+    await conn.execute(_MERGE, project_id)
+
+
+async def keep_log(conn: Connection, project_id: int) -> None:
+    """Keep what the project's last import has logged, in a table of the connection's own."""
+    await conn.execute("DROP TABLE IF EXISTS bare_log")
+    await conn.execute(_KEEP_LOG.format(project_id))
+
+
+async def log_the_same(conn: Connection, project_id: int) -> None:
+    """Log in a project what was kept."""
+    await conn.execute(_SAME_LOG, project_id)

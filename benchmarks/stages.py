@@ -9,10 +9,12 @@ from benchmarks import (
     crossings,
     exporting,
     flips,
+    imports,
     load,
     pgbench,
     population,
     previews,
+    profiles,
     queries,
     redemption,
     scale,
@@ -88,6 +90,13 @@ async def customers(world: World) -> AsyncIterator[Line]:
     yield sizes.memory_line(world, f"memory with {large.size:,} customers")
 
 
+async def profile(world: World) -> AsyncIterator[Line]:
+    """Measure the profile of a customer with little and with much history against reading the customer alone."""
+    people = await population.fill(world.db, "profiles", world.customers // 10)
+    async for line in profiles.measure(world, people):
+        yield line
+
+
 async def _populated(world: World, name: str, size: int) -> Population:
     people = await population.fill(world.db, name, size)
     await catalogue.add(world.db, people, scale.SEGMENTS)
@@ -101,4 +110,11 @@ async def exports(world: World) -> AsyncIterator[Line]:
     yield sizes.memory_line(world, "memory after exports")
 
 
-STAGES: dict[str, Stage] = {"writes": writes, "segments": segments, "customers": customers, "exports": exports}
+STAGES: dict[str, Stage] = {
+    "writes": writes,
+    "segments": segments,
+    "customers": customers,
+    "exports": exports,
+    "profile": profile,
+    "imports": imports.measure,
+}

@@ -12,7 +12,10 @@ from rapport.core.embedded import ACCOUNT
 
 @dataclass(frozen=True)
 class World:
-    """A run: every measurement takes `seconds`; `rate` is the updates a second beside other work."""
+    """A run: every measurement takes `seconds`; `rate` is the updates a second beside other work.
+
+    `rows` are those of an imported file.
+    """
 
     running: Running
     db: Database
@@ -20,6 +23,7 @@ class World:
     connections: int
     rate: float
     customers: int
+    rows: int
 
     async def bare(self, script: pgbench.Script) -> float:
         """Run a script by pgbench as long and on as many connections as what it is compared with; return its rate."""

@@ -14,6 +14,7 @@ import pytest
 import voucherify
 
 import harness
+import truth
 from rapport.core import jsons
 from rapport.core.db import Database, connect
 from rapport.core.embedded import EmbeddedPostgres
@@ -145,7 +146,13 @@ async def project_id(db: Database, key: NewKey) -> int:
 
 
 class Api(httpx2.Client):
-    """A client that says what went wrong."""
+    """A client that says what went wrong, and holds every answer against the server's OpenAPI document."""
+
+    def request(self, *arguments: Any, **options: Any) -> httpx2.Response:
+        """As usual, and the answer has to be one that the document has."""
+        answer = super().request(*arguments, **options)
+        truth.check(answer)
+        return answer
 
     def call(self, method: str, path: str, body: Any = None, *, status: int = 200, **options: Any) -> Any:
         """Make a call, assert its status, and return the JSON of the answer (numbers with a fraction as Decimal)."""

@@ -60,7 +60,7 @@ async def moves(db: Database, project_id: int, segment_id: str) -> dict[str, lis
     async with db.read() as conn:
         rows = await conn.fetch(
             "SELECT customer_id, type FROM activity WHERE project_id = $1 AND type LIKE 'customer.segment.%' "
-            "AND payload #>> '{segment,id}' = $2 ORDER BY xid, seq",
+            "AND payload #>> '{segment,id}' = $2 ORDER BY seq",
             project_id,
             segment_id,
         )

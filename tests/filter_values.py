@@ -149,3 +149,9 @@ ROW_FIELDS = {
     ),
 }
 SEGMENTS = ("seg_1", "seg_2", "seg_3")
+CONSENTS = ("cnst_1", "unsubscribed")
+CONSENT_FIELDS = (
+    *("cnst_1.given", "cnst_1.at", "cnst_1.source", "cnst_1.channels.email.given", "cnst_1.channels.email.at"),
+    *("unsubscribed.given", "unsubscribed.channels.sms.given", "unsubscribed"),
+)
+LOCATIONS = ("oslo", "a.visits")

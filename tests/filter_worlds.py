@@ -9,7 +9,21 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from filter_values import EVENT_FIELDS, EVENTS, KEYS, METADATA, NASTY, NUMBERS, ROW_FIELDS, SEGMENTS, TURNS, ZONES
+from filter_values import (
+    CONSENT_FIELDS,
+    CONSENTS,
+    EVENT_FIELDS,
+    EVENTS,
+    KEYS,
+    LOCATIONS,
+    METADATA,
+    NASTY,
+    NUMBERS,
+    ROW_FIELDS,
+    SEGMENTS,
+    TURNS,
+    ZONES,
+)
 from rapport.customers.models import ADDRESS_FIELDS, Customer
 from rapport.orders.models import COUNTED
 from rapport.segments.fields import FIXED, Kind, find
@@ -117,12 +131,48 @@ def customers(pool: Pool) -> st.SearchStrategy[Customer]:
         ),
         referrals=st.fixed_dictionaries({"total": st.integers(0, 2), "campaigns": st.lists(objects, max_size=2)}),
         events=st.dictionaries(st.sampled_from(EVENTS), summary, max_size=3),
+        consents=st.dictionaries(st.sampled_from(CONSENTS), _consents(times), max_size=2),
+        devices=st.lists(_devices(pool.texts, times), max_size=3),
+        marketing=st.dictionaries(
+            st.sampled_from(("email", "sms")),
+            st.dictionaries(st.sampled_from(("sent", "opened")), summary, max_size=2),
+            max_size=2,
+        ),
+        in_store=_in_store(times, amounts),
         created_at=pool.instants, updated_at=pool.instants,
     )  # fmt: skip
 
 
+def _consents(times: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, Any]]:
+    said = {"given": st.booleans(), "at": times, "source": st.sampled_from(("form", "true", "5"))}
+    channels = st.dictionaries(st.sampled_from(("email", "sms")), st.fixed_dictionaries(said), max_size=2)
+    return st.fixed_dictionaries({}, optional={**said, "channels": channels})
+
+
+def _devices(texts: st.SearchStrategy[str], times: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {"id": texts, "platform": st.sampled_from(("ios", "web")), "first_seen_at": times, "last_seen_at": times},
+        optional={"app_version": texts},
+    )
+
+
+def _in_store(times: st.SearchStrategy[str], amounts: st.SearchStrategy[int]) -> st.SearchStrategy[dict[str, Any]]:
+    seen = dict.fromkeys(("first_visit_at", "last_visit_at", "first_purchase_at", "last_purchase_at"), times)
+    counted = {"visits": st.integers(0, 3), "purchases": st.integers(0, 3), "amount": amounts}
+    locations = st.dictionaries(st.sampled_from(LOCATIONS), st.fixed_dictionaries(counted, optional=seen), max_size=2)
+    visits = st.fixed_dictionaries({"count": st.integers(0, 3)})
+    purchases = st.fixed_dictionaries({"count": st.integers(0, 3), "amount": amounts})
+    return st.fixed_dictionaries(
+        {}, optional={**seen, "visits": visits, "purchases": purchases, "locations": locations}
+    )
+
+
 FIELDS = (
     *FIXED,
+    *(f"consents.{path}" for path in CONSENT_FIELDS),
+    *("devices.platform", "devices.last_seen_at", "devices.app_version", "marketing.email.sent.count"),
+    *("marketing.email.opened.last_at", "marketing.sms.sent.first_at", "in_store.locations.oslo.visits"),
+    *("in_store.locations.a.visits.purchases", "in_store.locations.oslo.last_visit_at"),
     *(f"metadata.{path}" for path in METADATA),
     *("system_metadata.a", "summary.orders.last_order_products.name", "summary.orders.last_order_products.quantity"),
     *(

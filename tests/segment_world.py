@@ -20,11 +20,13 @@ from rapport.core.db import Connection, Database, connect
 from rapport.core.ids import new_id
 from rapport.core.migrations import migrate
 from rapport.customers import actions as customers
+from rapport.customers.deciding import Happening
 from rapport.customers.models import Customer
 from rapport.customers.schemas import CustomerInput
-from rapport.customers.writes import Happening, Unit, Writer
+from rapport.customers.writes import Unit, Writer
 from rapport.events import queries as events
 from rapport.events.actions import counted
+from rapport.events.models import Event
 from rapport.http.caller import Caller
 from rapport.orders import actions as orders
 from rapport.orders.schemas import OrderInput
@@ -239,7 +241,7 @@ async def add_event(
     unit: Unit, customer_id: str, name: str, at: datetime, metadata: dict[str, Any] | None = None
 ) -> None:
     """Store an event of a locked customer, as tracking one does, but at any time."""
-    await events.insert(unit.conn, unit.project_id, customer_id, name, at, new_id("ev"), metadata or {})
+    await events.insert(unit.conn, unit.project_id, [Event(customer_id, name, at, new_id("ev"), metadata or {})])
     unit.put(counted(unit.get(customer_id), name, iso(at)))
     unit.happened(customer_id, added=Happening("events", name, at, 0, {"metadata": metadata or {}}))
 

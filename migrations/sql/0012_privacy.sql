@@ -43,14 +43,16 @@ CREATE TABLE permanent_deletions (
     PRIMARY KEY (project_id, id)
 );
 
--- Customers with the same address or number, however it is written. The plain column beside it lets the index alone answer.
+-- Customers with the same address or number, however it is written. The plain column beside it lets the index alone answer;
+-- so these take the place of two that lack it.
+DROP INDEX customers_by_any_email;
+DROP INDEX customers_by_digits;
 CREATE INDEX customers_by_same_email ON customers (project_id, (lower(email)), id) INCLUDE (email) WHERE email IS NOT NULL;
 CREATE INDEX customers_by_same_phone
-    ON customers (project_id, (ltrim(regexp_replace(phone, '[^0-9]+', '', 'g'), '0')), id) INCLUDE (phone)
+    ON customers (project_id, regexp_replace(regexp_replace(phone, '[^0-9]', '', 'g'), '^00', ''), id) INCLUDE (phone)
     WHERE phone IS NOT NULL;
 
 -- Everything of a person is found by an index.
-CREATE INDEX orders_of_customer ON orders (project_id, customer_id, created_at, id) WHERE customer_id IS NOT NULL;
 CREATE INDEX orders_of_referrer ON orders (project_id, referrer_id) WHERE referrer_id IS NOT NULL;
 -- What the log says with another customer's entries (the order has a referrer) and with nobody's (who placed the order
 -- was deleted before).

@@ -13,8 +13,14 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from rapport import __version__
 from rapport.async_actions import routes as async_actions
+from rapport.bulk import holding as asked
+from rapport.bulk import routes as bulk
 from rapport.campaigns import removal as campaign_removal
 from rapport.campaigns import routes as campaigns
+from rapport.consents import holding as said
+from rapport.consents import pages
+from rapport.consents import routes as consents
+from rapport.consents.interactions import holding as reacted
 from rapport.core import preflight
 from rapport.core import queries as server
 from rapport.core.db import Database
@@ -24,27 +30,33 @@ from rapport.customers import kept_answers
 from rapport.customers import routes as customers
 from rapport.customers.holdings import Holding
 from rapport.customers.writes import Writer
+from rapport.devices import holding as owned
+from rapport.devices import routes as devices
 from rapport.distributions import routes as distributions
 from rapport.distributions.messages import holding as written
-from rapport.distributions.queries import of_segment
+from rapport.distributions.messages.queries import in_flight
+from rapport.distributions.queries import of_consent, of_segment
 from rapport.events import holding as tracked
 from rapport.events import routes as events
 from rapport.exports import holding as exported
 from rapport.exports import routes as exports
 from rapport.http import docs_page, openapi
 from rapport.http.bodies import answer
-from rapport.http.caller import Caller, Health, KeyRing, server_caller
+from rapport.http.caller import Caller, Health, KeyRing, management_caller, server_caller
+from rapport.http.cors import open_to_pages
 from rapport.http.errors import exception_handlers
 from rapport.http.idempotency.layer import Idempotency
 from rapport.http.metrics import metrics
 from rapport.http.openapi import operation
 from rapport.http.paths import keep_slashes, restored
+from rapport.imports import routes as imports
 from rapport.merges import holding as merged
 from rapport.merges import routes as merges
+from rapport.metadata import routes as metadata
 from rapport.orders import holding as placed
 from rapport.orders import routes as orders
-from rapport.privacy import actions_holding as asked
 from rapport.privacy import routes as privacy
+from rapport.profiles import routes as profiles
 from rapport.projects import queries as projects
 from rapport.publications import holding as published
 from rapport.publications import routes as publications
@@ -75,11 +87,17 @@ ROUTERS = (
     redemptions.router,
     publications.router,
     distributions.router,
+    profiles.router,
     async_actions.router,
-    merges.router,
-    privacy.router,
     trash_bin.router,
     exports.router,
+    merges.router,
+    privacy.router,
+    consents.router,
+    devices.router,
+    metadata.router,
+    bulk.router,
+    imports.router,
 )
 
 
@@ -92,6 +110,9 @@ HOLDINGS: tuple[Holding, ...] = (
     held.holding,
     published.holding,
     ledger.holding,
+    said.holding,
+    reacted.holding,
+    owned.holding,
     logged.holding,
     written.holding,
     asked.holding,
@@ -166,11 +187,14 @@ def create_app(settings: Settings) -> ASGIApp:
         app.state.public_url = settings.public_url
         app.state.holdings = HOLDINGS
         app.state.outbox = settings.outbox
+        app.state.import_max_bytes = settings.import_max_bytes
         app.state.key_ring = KeyRing(db, projects.find_key)
         app.state.writer = Writer(db, SegmentDecider())
         app.state.segment_users = (using_segment, of_segment)
         app.state.segment_listeners = (of_segment,)
         app.state.bin_kinds = {"campaign": campaign_removal.bin_kind, "voucher": voucher_removal.bin_kind}
+        app.state.consent_users = (of_consent,)
+        app.state.in_flight = in_flight
         app.state.metrics = (audit_counts,)
         log.info("the API is at work")
         try:
@@ -179,9 +203,10 @@ def create_app(settings: Settings) -> ASGIApp:
             await db.close()
 
     app = Litestar(
-        route_handlers=[*ROUTERS, health, metrics, openapi_document, docs],
+        route_handlers=[*ROUTERS, *pages.handlers, health, metrics, openapi_document, docs],
         dependencies={
             "caller": Provide(server_caller),
+            "management_caller": Provide(management_caller),
             "writer": Provide(get_writer, sync_to_thread=False),
             "holdings": Provide(get_holdings, sync_to_thread=False),
         },
@@ -192,4 +217,4 @@ def create_app(settings: Settings) -> ASGIApp:
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
     )
-    return Idempotency(keep_slashes(app), app, max_body_bytes=settings.max_body_bytes)
+    return Idempotency(open_to_pages(keep_slashes(app)), app, max_body_bytes=settings.max_body_bytes)

@@ -17,12 +17,15 @@ from rapport import serve as server
 from rapport import worker as working
 from rapport.app import HOLDINGS
 from rapport.core import datadir, embedded, logs, migrations, preflight
-from rapport.core.db import Database
+from rapport.core.db import Connection, Database
 from rapport.core.errors import NotFound, RapportError
 from rapport.exports import command as exporting
 from rapport.exports.parameters import Parameters, check
+from rapport.metadata import actions as metadata
+from rapport.metadata.schemas import CopyView
 from rapport.privacy import access
 from rapport.projects import actions
+from rapport.projects import queries as projects
 from rapport.projects.models import DEFAULT_PROJECT
 from rapport.settings import Settings, StartError, load
 
@@ -37,6 +40,8 @@ keys = typer.Typer(help="API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 privacy = typer.Typer(help="What is held on persons.", no_args_is_help=True)
 app.add_typer(privacy, name="privacy")
+schemas = typer.Typer(help="Metadata schemas and custom event schemas.", no_args_is_help=True)
+app.add_typer(schemas, name="schemas")
 
 DataDir = Annotated[Path | None, typer.Option(help="Where data is kept (RAPPORT_DATA_DIR, ./data).")]
 DatabaseUrl = Annotated[str | None, typer.Option(help="A PostgreSQL to use in place of the embedded one.")]
@@ -125,36 +130,6 @@ def create_key(
         typer.echo(f"X-App-Id     {made['app_id']}\nX-App-Token  {made['app_token']}  (shown this once)")
 
 
-@privacy.command("export")
-def export_person(
-    project: Annotated[str, typer.Option(help="The project's name.")],
-    customer: Annotated[str, typer.Option(help="The customer's id or source id.")],
-    output: Annotated[Path | None, typer.Option(help="The file to write; the standard output otherwise.")] = None,
-    database_url: DatabaseUrl = None,
-    data_dir: DataDir = None,
-) -> None:
-    """Write everything that is held on a person as one JSON file."""
-    settings = _settings("privacy", data_dir=data_dir, database_url=database_url)
-
-    async def write(file: BinaryIO) -> None:
-        async with _database(settings) as (url, db):
-            await migrations.check_current(db, url)
-            async for piece in access.pieces_of_project(db, project, HOLDINGS, customer):
-                file.write(piece)
-
-    try:
-        if output is None:
-            asyncio.run(write(sys.stdout.buffer))
-        else:
-            with output.open("wb") as file:
-                output.chmod(0o600)
-                asyncio.run(write(file))
-    except NotFound as error:
-        if output is not None:
-            output.unlink()
-        raise StartError(error.details) from error
-
-
 @app.command("export")
 def export_rows(  # noqa: PLR0913, PLR0917 (each is an option)
     what: Annotated[exporting.What, typer.Argument(help="What to export.")],
@@ -187,6 +162,69 @@ def export_rows(  # noqa: PLR0913, PLR0917 (each is an option)
     except RapportError as error:
         raise StartError(error.details) from None
     typer.echo(f"{count:,} rows", err=True)
+
+
+@privacy.command("export")
+def export_person(
+    project: Annotated[str, typer.Option(help="The project's name.")],
+    customer: Annotated[str, typer.Option(help="The customer's id or source id.")],
+    output: Annotated[Path | None, typer.Option(help="The file to write; the standard output otherwise.")] = None,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write everything that is held on a person as one JSON file."""
+    settings = _settings("privacy", data_dir=data_dir, database_url=database_url)
+
+    async def write(file: BinaryIO) -> None:
+        async with _database(settings) as (url, db):
+            await migrations.check_current(db, url)
+            async for piece in access.pieces_of_project(db, project, HOLDINGS, customer):
+                file.write(piece)
+
+    try:
+        if output is None:
+            asyncio.run(write(sys.stdout.buffer))
+        else:
+            with output.open("wb") as file:
+                output.chmod(0o600)
+                asyncio.run(write(file))
+    except NotFound as error:
+        if output is not None:
+            output.unlink()
+        raise StartError(error.details) from error
+
+
+@schemas.command("copy")
+def copy_schemas(
+    source: Annotated[str, typer.Option("--from", help="The project whose schemas are copied: its name or id.")],
+    target: Annotated[str, typer.Option("--to", help="The project that gets them: its name or id.")],
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Copy the metadata and event schemas of one project into another."""
+    settings = _settings("schemas", data_dir=data_dir, database_url=database_url)
+
+    async def run() -> CopyView:
+        async with _database(settings) as (url, db):
+            await migrations.check_current(db, url)
+            async with db.read() as conn:
+                ids = [await _project(conn, name) for name in (source, target)]
+            return await metadata.copy(db, ids[0], ids[1])
+
+    try:
+        copied = asyncio.run(run())
+    except RapportError as error:
+        raise StartError(error.details) from error
+    typer.echo(f"metadata schemas      {', '.join(copied.metadata_schemas) or 'none'}")
+    typer.echo(f"custom event schemas  {', '.join(copied.custom_event_schemas) or 'none'}")
+
+
+async def _project(conn: Connection, named: str) -> int:
+    project = await projects.find_project(conn, named)
+    found = await projects.find_project_id(conn, named) if project is None else project.project_id
+    if found is None:
+        raise StartError(f"there is no project {named!r}")
+    return found
 
 
 def _settings(process: str, **options: Any) -> Settings:

@@ -172,6 +172,9 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
 
     max_body_bytes: int = Field(default=1_048_576, ge=1_024)
+    # Of a file to be imported; and how long failed rows, and what undoing an import takes, are kept after its end.
+    import_max_bytes: int = Field(default=1_073_741_824, ge=1_024)
+    import_kept_days: int = Field(default=30, ge=1, le=3_660)
     statement_timeout_s: int = Field(default=30, ge=1, le=3_600)
     pool_size: int = Field(default=10, ge=1, le=1_000)
     drain_timeout_s: int = Field(default=30, ge=0, le=3_600)
@@ -195,6 +198,13 @@ class Settings(BaseSettings):
     def smtp(self) -> SmtpServer | None:
         """Where mail is handed over; None keeps it in `outbox`."""
         return parse_smtp_url(self.smtp_url) if self.smtp_url else None
+
+    @property
+    def reached_at(self) -> str | None:
+        """Where links in mails lead: the configured address, or this server's own; None where nobody can tell."""
+        if self.public_url or self.port == 0 or self.host in {"", "0.0.0.0", "::"}:  # noqa: S104 (compared, not bound)
+            return self.public_url
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     @property
     def outbox(self) -> Path:

@@ -7,22 +7,38 @@ from collections.abc import Callable
 import structlog
 
 from rapport.async_actions.tasks import ActionSteps
+from rapport.bulk import tasks as bulk
+from rapport.campaigns import purge as campaign_purge
 from rapport.campaigns import tasks as campaigns
 from rapport.core import migrations, preflight
 from rapport.core.db import Database
+from rapport.customers import purge as customers
 from rapport.customers.writes import Writer
 from rapport.distributions import tasks as distributions
 from rapport.exports import tasks as exports
 from rapport.http.idempotency import tasks as idempotency
+from rapport.imports import worker as imports
+from rapport.metadata import purge as metadata
+from rapport.orders import purge as orders
 from rapport.segments.audit import tasks as audit
 from rapport.segments.building.tasks import Building
 from rapport.segments.membership import SegmentDecider
 from rapport.segments.ticks.tasks import Ticks
 from rapport.settings import Settings, StartError
+from rapport.vouchers import purge as vouchers
 from rapport.work.periodic import Periodic, run_all
 
 # The name its connections carry: `rapport doctor` sees by it that the worker is alive.
 SESSION_NAME = "rapport-worker"
+
+# Who takes a purged key out of the metadata of each resource.
+_HOLDERS: dict[str, metadata.Remove] = {
+    "customer": customers.remove_key,
+    "order": orders.remove_key,
+    "order_item": orders.remove_item_key,
+    "campaign": campaign_purge.remove_key,
+    "voucher": vouchers.remove_key,
+}
 
 log = structlog.get_logger()
 
@@ -31,6 +47,7 @@ def periodics(db: Database, settings: Settings) -> list[Periodic]:
     """Return what the worker does again and again."""
     writer = Writer(db, SegmentDecider())
     ticks = Ticks(writer)
+    purges = ActionSteps("metadata: purge", writer, metadata.steps(db, _HOLDERS))
     return [
         Periodic("segments: watch the clock", 5.0, ticks.watch_clock),
         Periodic("segments: pass time", 0.2, ticks.pass_time),
@@ -38,8 +55,11 @@ def periodics(db: Database, settings: Settings) -> list[Periodic]:
         Periodic("segments: audit", audit.EVERY_S, audit.SegmentAudit(writer).audit),
         Periodic("campaigns: codes", 0.5, ActionSteps("campaigns: codes", writer, campaigns.STEPS).run),
         Periodic("idempotency: remove expired keys", idempotency.EVERY_S, idempotency.ExpiredKeys().remove),
+        Periodic("metadata: purge", 0.5, purges.run),
         *distributions.periodics(writer, settings),
         *exports.periodics(settings),
+        *bulk.periodics(writer),
+        *imports.periodics(writer, settings),
     ]
 
 

@@ -46,6 +46,7 @@ def test_a_distribution_is_shown_as_it_was_made(api: Api) -> None:
         "trigger": {"type": "customer.segment.entered", "segment_id": segment},
         "campaign": None,
         "channel": "email",
+        "consent": None,
         "message": {
             "subject": "Hello {{ customer.name }}",
             "text": "Hi!",

@@ -49,7 +49,7 @@ def pair(api: Api) -> tuple[dict[str, Any], dict[str, Any]]:
 async def counted_from_rows(database_url: str, project_id: int, customer_id: str) -> dict[str, Any]:
     """Return the counters of a customer, as they are stored and as their rows add up."""
     db = await connect(database_url)
-    async with db.read() as conn:
+    async with db.snapshot() as conn:
         stored = await customers.get(conn, project_id, customer_id)
         counted = await recounted(conn, project_id, stored)
     await db.close()
@@ -244,6 +244,29 @@ async def test_an_undone_merge_leaves_both_as_they_were(
         assert types[-2:] == ["customer.merged", "customer.merge.undone"]
         assert data["activity"][:-2] == was["activity"]
         await counted_from_rows(database_url, project_id, customer["id"])
+
+
+async def test_devices_visits_interactions_and_consents_come_together_and_apart_again(
+    api: Api, database_url: str, project_id: int
+) -> None:
+    people = [api.call("POST", "/v1/customers", {"source_id": name}) for name in "ab"]
+    shop = {"id": "shop-1", "name": "Main Street"}
+    for number, customer in enumerate(people):
+        path = f"/v1/customers/{customer['id']}"
+        api.call("POST", f"{path}/devices", {"id": f"phone-{number}", "platform": "ios"})
+        who = {"source_id": customer["source_id"]}
+        api.call("POST", "/v1/events", {"event": "visit", "customer": who, "location": shop})
+        body = {"status": "PAID", "amount": 300, "customer": who, "location": shop}
+        api.call("POST", "/v1/orders", body)
+    before = [get(api, one) for one in people]
+    done = merge(api, *people)
+    merged = done["customer"]
+    assert [one["id"] for one in merged["devices"]] == ["phone-0", "phone-1"]
+    assert merged["in_store"]["visits"]["count"] == 2
+    assert merged["in_store"]["purchases"] == {"count": 2, "amount": 600}
+    await counted_from_rows(database_url, project_id, people[0]["id"])
+    undo(api, done)
+    assert [timeless(get(api, one)) for one in people] == [timeless(one) for one in before]
 
 
 def test_what_happens_after_a_merge_stays_with_the_merged_when_it_is_undone(api: Api) -> None:

@@ -264,7 +264,7 @@ async def test_a_mail_that_is_just_handed_over_is_taken_back(world: World, post:
     async with world.db.read() as conn:
         at = await read_now(conn, timedelta(0))
         (claimed,) = await messages.claim(conn, world.project_id, at, PREPARING_LEASE, 1)
-    sending = Sending(Writer(world.db, SegmentDecider()), "outbox", "shop@example.com")
+    sending = Sending(Writer(world.db, SegmentDecider()), "outbox", "shop@example.com", None)
     ready = await sending.prepare(world.project_id, claimed)
     assert ready is not None
     assert (await post(f"/v1/customers/{ann['id']}/permanent-deletion"))[0] == 200

@@ -6,7 +6,7 @@ and the SDK reads it. Only that is passed over here, and what `DEVIATIONS` names
 
 from typing import Any
 
-from contract.test_reference_schemas import document, misfits, schema_of
+from contract.test_reference_schemas import misfits, payload_misfits, schema_of
 from promotions import amount, make_campaign, make_voucher, one_rule, percent, publish, redeem, refused, stack
 
 # What does not fit, and why.
@@ -140,16 +140,14 @@ def test_each_entry_of_the_activity_fits_the_schema_of_its_own_type(api: Any) ->
     api.call("POST", f"/v1/redemptions/{done}/rollback")
     api.call("POST", f"/v1/redemptions/{done}/rollback", status=400)
     api.call("DELETE", f"/v1/vouchers/{code}", status=204)
-    components = document("customers")["components"]
     data = api.call("GET", "/v1/customers/ann/activity", params={"limit": "100"})["data"]
     seen = set()
     for entry in data:
         kind = entry["type"].removeprefix("customer.")
         if kind.startswith(("redemption", "publication", "validation", "voucher")):
             seen.add(kind)
-            name = "EventCustomer" + "".join(word.capitalize() for word in kind.split("."))
-            schema = {"$ref": f"#/components/schemas/{name}", "components": components}
-            assert set(misfits(entry["data"]["data"], schema)) == DEVIATIONS.get(kind, set()), entry["type"]
+            found = payload_misfits(entry["type"], entry["data"]["data"])
+            assert set(found) == DEVIATIONS.get(kind, set()), (entry["type"], found)
     assert seen == {
         "publication.succeeded", "publication.failed", "validation.succeeded", "validation.failed",
         "redemption.succeeded", "redemption.failed", "redemption.rollback.succeeded", "redemption.rollback.failed",

@@ -227,6 +227,10 @@ def test_the_segments_and_the_activity_of_a_customer_are_listed(
     assert all(one.data["event_source"]["channel"] == "API" for one in met)
     seen = customers.list_customer_activity("ann", type=models.ParameterCustomerEvent.CUSTOMER_DOT_CUSTOM_EVENT)
     assert [one.type for one in seen.data] == ["customer.custom_event"]
+    actions = customers.list_customer_activity("ann", category=models.ParameterActivityCategory.ACTION, limit=100)
+    assert [one.type for one in actions.data] == [one for one in reversed(expected) if "segment" not in one]
+    coupons = customers.list_customer_activity("ann", campaign_type=models.ParameterCampaignType.DISCOUNT_COUPONS)
+    assert coupons.data == []
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     assert customers.list_customer_activity("ann", start_date=tomorrow).data == []
     assert len(customers.list_customer_activity("ann", end_date=tomorrow, limit=100).data) == len(expected)

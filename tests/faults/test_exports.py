@@ -378,5 +378,4 @@ async def test_a_worker_killed_in_the_middle_leaves_no_file_and_another_writes_i
     _, *rows = table(data)
     assert sorted(row[0] for row in rows) == sorted(f"c{number}" for number in range(1, MANY + 1))
     assert await pieces(world) == [(made["id"], 2)]
-    print("grown by", grown_mb)
     assert grown_mb < 60, grown_mb

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from filter_store import Store, facts, loaded, numbered
 from filter_worlds import Row, World, worlds
+from rapport.customers.deciding import Change, Happening
 from rapport.customers.models import Customer
-from rapport.customers.writes import Change, Happening
 from rapport.segments.evaluate import Facts, build_group, matches, values_as
 from rapport.segments.fields import Kind
 from rapport.segments.filters import Filter, parse

@@ -3,16 +3,18 @@
 `RAPPORT_SOAK=1` runs many times as many examples.
 """
 
+import contextlib
 import dataclasses
 import os
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from filter_store import Store, facts, loaded, numbered, verdicts
-from filter_values import NASTY, NUMBERS
+from filter_values import EVENTS, NASTY, NUMBERS
 from filter_worlds import (
     FIELDS,
     Pool,
@@ -26,11 +28,15 @@ from filter_worlds import (
     zones,
 )
 from rapport.core import jsons
+from rapport.customers.models import Customer
+from rapport.metadata.models import TYPES, Definition, Schema, Schemas, link
+from rapport.metadata.values import check
 from rapport.segments.evaluate import ExplainedGroup, Facts, evaluate, explain, matches
 from rapport.segments.fields import find
-from rapport.segments.filters import parse
+from rapport.segments.filters import InvalidFilter, parse
 from rapport.segments.operators import BY_NAME, Narrowing
 from rapport.segments.times import to_ms
+from rapport.segments.typed import typed
 
 MILLISECOND = timedelta(milliseconds=1)
 EXAMPLES = 5_000 if os.environ.get("RAPPORT_SOAK") else 60
@@ -157,3 +163,77 @@ def test_what_is_refused_as_impossible_holds_for_nobody(data: st.DataObject) -> 
 def test_what_is_drawn_is_what_the_api_lets_in() -> None:
     for value in (*NUMBERS, *NASTY):
         jsons.check_limits(value)
+
+
+TYPED_KEYS = ("a", "b", "first.name", "ключ")
+
+
+@st.composite
+def definitions(draw: st.DrawFn) -> dict[str, Definition]:
+    """Draw which keys of metadata have a type."""
+    kinds = st.sampled_from([kind for kind in TYPES if kind != "object"])
+    one = st.builds(lambda kind, *, array: Definition(type=kind, array=array), kinds, array=st.booleans())
+    return draw(st.dictionaries(st.sampled_from(TYPED_KEYS), one, max_size=3))
+
+
+@st.composite
+def metadata_schemas(draw: st.DrawFn) -> Schemas:
+    """Draw the metadata schemas of a project."""
+    found = {
+        "customer": ({**draw(definitions()), "a": Definition(type="object", object_type="Box")}, False),
+        "Box": (draw(definitions()), False),
+        "order": (draw(definitions()), False),
+    }
+    if draw(st.booleans()):
+        found["customer"] = draw(definitions()), False
+    return Schemas(link(found), {name: Schema(name, draw(definitions())) for name in EVENTS})
+
+
+def typed_or_none(raw: dict[str, Any], schemas: Schemas) -> Any:
+    """Return a filter with typed operands, None where it is refused."""
+    with contextlib.suppress(InvalidFilter):
+        return typed(raw, schemas)
+    return None
+
+
+@given(world=worlds(), schemas=metadata_schemas())
+@settings(thorough, max_examples=EXAMPLES // 3)
+def test_sql_and_python_agree_on_filters_typed_by_schemas(store: Store, world: World, schemas: Schemas) -> None:
+    asked = [jsons.decode(jsons.encode(raw)) for raw in world.filters]
+    kept = [found for raw in asked if (found := typed_or_none(raw, schemas)) is not None]
+    possible = []
+    for raw in kept:
+        # Kept as JSON, and read again under any schemas, a filter says the same.
+        assert typed(raw, schemas) == raw
+        assert jsons.alike(jsons.decode(jsons.encode(raw)), raw)
+        with contextlib.suppress(InvalidFilter):
+            possible.append(parse(raw))
+    assume(possible)
+    world = numbered(world)
+    project_id = store.run(store.fill(world))
+    found = store.run(store.members(project_id, possible, world.now, world.zone.key))
+    assert found == verdicts(world, world.customers, possible, world.now)
+
+
+@given(data=st.data())
+@thorough
+def test_a_typed_condition_means_what_its_type_says(data: st.DataObject) -> None:
+    """For values that `check` stored: numbers compare as numbers, days as days, booleans as booleans."""
+    now, kind = data.draw(nows), data.draw(st.sampled_from(("number", "boolean", "date", "datetime", "string")))
+    pool = Pool(data.draw, now)
+    drawn: dict[str, st.SearchStrategy[Any]] = {
+        "number": pool.numbers,
+        "boolean": st.booleans(),
+        "date": pool.instants.map(lambda at: at.date().isoformat()),
+        "datetime": pool.instants.map(lambda at: at.isoformat()),
+        "string": pool.texts,
+    }
+    schema = Schema("customer", {"k": Definition(type=kind)})  # type: ignore[arg-type]
+    stored = check(schema, {"k": data.draw(drawn[kind])})
+    operand = data.draw(drawn[kind])
+    asked = jsons.encode(operand).decode() if kind == "boolean" else operand
+    wanted = check(schema, {"k": operand})["k"]
+    raw = typed({"metadata.k": {"conditions": {"$is": [asked]}}}, Schemas({"customer": schema}))
+    blank = Customer(id="", created_at=now, updated_at=now, metadata=stored)
+    verdict = matches(parse(raw), Facts(blank, frozenset(), {}), now, data.draw(zones))
+    assert verdict is (stored["k"] == wanted)

@@ -1,10 +1,11 @@
 """What is logged: one entry a fact, named and shaped as the reference's events are."""
 
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 import msgspec
 
-from rapport.core.ids import new_id, new_request_id
+from rapport.core.ids import new_ids, new_request_id
 
 Channel = Literal["API", "CLIENT_API", "INTERNAL", "USER_PORTAL"]
 
@@ -14,14 +15,17 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True):
 
     channel: Channel
     api_key: dict[str, str] | None = None
-    # Why Rapport itself acts (an addition): back_fill for a customer whom a new segment finds as a member; adjustment
-    # where a new filter, or a clock that was moved back, makes or unmakes one. They have done nothing just now.
+    # Why the customer has done nothing just now (an addition). back_fill: a new segment finds a member. adjustment: a
+    # new filter, or a clock that was moved back, makes or unmakes one. import: what is told is history.
     reason: str | None = None
 
 
 INTERNAL = Source("INTERNAL")
 BACK_FILL = Source("INTERNAL", reason="back_fill")
 ADJUSTMENT = Source("INTERNAL", reason="adjustment")
+IMPORT = Source("INTERNAL", reason="import")
+# Nothing reacts to what is logged for one of these reasons.
+SILENT = frozenset({BACK_FILL.reason, ADJUSTMENT.reason, IMPORT.reason})
 
 
 class Signature(Protocol):
@@ -77,9 +81,9 @@ class Logged(msgspec.Struct, frozen=True):
     payload: dict[str, Any]
     source: dict[str, Any]
     group_id: str
-    created_at: Any
+    created_at: datetime
 
 
-def new_entry_id() -> str:
-    """Return the id of a new entry."""
-    return new_id("ev")
+def new_entry_ids(count: int) -> list[str]:
+    """Return the ids of many new entries."""
+    return new_ids("ev", count)

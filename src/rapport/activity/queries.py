@@ -1,28 +1,68 @@
 """All SQL of the activity log."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from rapport.activity.log import Entry, Logged, Source, new_entry_id
+from rapport.activity.log import Entry, Logged, Source, new_entry_ids
+from rapport.activity.types import CATEGORIES, REFERENCE, WITH_ORDER
 from rapport.core.db import Connection, columns
-from rapport.http.lists import Equals, From, ListSpec, Page, Until
-from rapport.http.queries import fetch_page
+from rapport.http.lists import Equals, Found, From, ListFilter, ListSpec, OneOf, Page, Part, Until
+from rapport.http.queries import fetch_page, fetch_part
 
+CAMPAIGN_TYPES = ("PROMOTION", "GIFT_VOUCHERS", "REFERRAL_PROGRAM", "DISCOUNT_COUPONS", "LOYALTY_PROGRAM")
+
+
+def _texts(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+# What a campaign was is part of what is logged about it; entries that only name one are looked up while it exists.
+_OF_CAMPAIGN_TYPE = OneOf(
+    "(payload #>> '{{campaign,campaign_type}}' = {0} OR campaign_id IN (SELECT campaigns.id FROM campaigns "
+    "WHERE campaigns.project_id = $1 AND campaigns.campaign_type = {0}))",
+    CAMPAIGN_TYPES,
+)
+_OF_CATEGORY = OneOf("type = ANY ({}::text[])", tuple(CATEGORIES), CATEGORIES)
+_WITH_PRODUCT = ListFilter(
+    f"type IN ({_texts(WITH_ORDER)}) AND payload @> jsonb_build_object('order', "
+    "jsonb_build_object('items', jsonb_build_array(jsonb_build_object('product_id', {}::text))))"
+)
+_TIMES = {"start_date": From("created_at"), "end_date": Until("created_at")}
+_LOGGED = {"campaign_type": _OF_CAMPAIGN_TYPE, "campaign_id": Equals("campaign_id"), **_TIMES}
+
+# `list-customer-activity`.
 ACTIVITY = ListSpec(
     data_ref="data",
     table="activity",
     row=Logged,
-    orders={"created_at": "created_at", "type": "type"},
+    orders={"created_at": "created_at"},
     default_order="-created_at",
     tie="seq",
-    filters={
-        "type": Equals("type"),
-        "campaign_id": Equals("campaign_id"),
-        "start_date": From("created_at"),
-        "end_date": Until("created_at"),
-    },
+    filters={**_LOGGED, "category": _OF_CATEGORY, "type": Equals("type")},
+    by_id=True,
 )
+# `list-customer-activities`, the older form.
+ACTIVITIES = ListSpec(
+    data_ref="data",
+    table="activity",
+    row=Logged,
+    orders={
+        "created_at": "created_at",
+        "updated_at": "created_at",
+        "type": "type",
+        "code": "(payload #>> '{voucher,code}')",
+        "campaign": "(payload #>> '{campaign,name}')",
+        "category": f"(CASE WHEN type IN ({_texts(CATEGORIES['ACTION'])}) THEN 'ACTION' ELSE 'EFFECT' END)",
+    },
+    default_order="-created_at",
+    tie="seq",
+    filters={**_LOGGED, "product_id": _WITH_PRODUCT, "category": _OF_CATEGORY, "type": Equals("type")},
+    cursor="created_at",
+    by_id=True,
+)
+# Only what is left over by the index is looked at: as a condition of the index it would break its order.
+_OF_REFERENCE = f"(type = ANY (ARRAY[{_texts(sorted(REFERENCE))}])) IS TRUE", ()
 
 
 def append_text(first_parameter: int) -> str:
@@ -46,7 +86,7 @@ def append_parameters(at: datetime, group_id: str, source: Source, entries: list
     return [
         at,
         group_id,
-        [new_entry_id() for _ in entries],
+        new_entry_ids(len(entries)),
         [entry.type for entry in entries],
         [entry.customer_id for entry in entries],
         [entry.campaign_id for entry in entries],
@@ -56,13 +96,26 @@ def append_parameters(at: datetime, group_id: str, source: Source, entries: list
 
 
 _APPEND = append_text(2)
+# From so many entries on they are copied, which takes another round trip and less for each.
+_MANY = 50
 
 
 async def append(
     conn: Connection, project_id: int, at: datetime, group_id: str, source: Source, entries: list[Entry]
 ) -> None:
     """Append entries, in their order, to the log in the caller's transaction."""
-    if entries:
+    if len(entries) >= _MANY:
+        await conn.copy_records_to_table(
+            "activity",
+            columns=("project_id", "id", "created_at", "type", "customer_id", "campaign_id", "payload", "source",
+                     "group_id"),
+            records=[
+                (project_id, entry_id, at, one.type, one.customer_id, one.campaign_id, one.payload,
+                 one.source or source, group_id)
+                for one, entry_id in zip(entries, new_entry_ids(len(entries)), strict=True)
+            ],
+        )  # fmt: skip
+    elif entries:
         await conn.execute(_APPEND, project_id, *append_parameters(at, group_id, source, entries))
 
 
@@ -94,9 +147,29 @@ async def read_after(
     return [(int(row["xid"]), Logged(*row[1:])) for row in rows]
 
 
-async def list_of_customer(conn: Connection, project_id: int, customer_id: str, page: Page) -> Any:
-    """Return one page of what happened to a customer, newest first by default."""
-    return await fetch_page(conn, ACTIVITY, project_id, page, where={"customer_id": customer_id})
+def _conditions(page: Page, *, additions: bool) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    names_type = any(item is ACTIVITY.filters["type"] or item is ACTIVITIES.filters["type"] for item, _ in page.filters)
+    return () if additions or names_type else (_OF_REFERENCE,)
+
+
+async def list_of_customer(
+    conn: Connection, project_id: int, customer_id: str, page: Page, *, additions: bool = False
+) -> Part[Logged]:
+    """Return one part of what happened to a customer, uncounted. Index: activity_of_customer.
+
+    Types that the reference does not have come with `additions`, or where the page names the type.
+    """
+    conditions = _conditions(page, additions=additions)
+    return await fetch_part(conn, ACTIVITY, project_id, page, where={"customer_id": customer_id}, conditions=conditions)
+
+
+async def count_of_customer(
+    conn: Connection, project_id: int, customer_id: str, page: Page, *, additions: bool = False
+) -> Found[Logged]:
+    """As `list_of_customer`, with how many entries there are in all."""
+    conditions = _conditions(page, additions=additions)
+    where = {"customer_id": customer_id}
+    return await fetch_page(conn, ACTIVITIES, project_id, page, where=where, conditions=conditions)
 
 
 # What is about a person: their own entries, and those about orders of theirs from after they were deleted.
@@ -115,7 +188,7 @@ async def stream_of_customer(conn: Connection, project_id: int, customer_id: str
         yield Logged(*row)
 
 
-async def count_of_customer(conn: Connection, project_id: int, customer_id: str) -> tuple[int, int]:
+async def counts_about_customer(conn: Connection, project_id: int, customer_id: str) -> tuple[int, int]:
     """Return how many entries about a customer there are: those about orders, and the others."""
     row = await conn.fetchrow(
         "SELECT count(*) FILTER (WHERE is_order), count(*) FILTER (WHERE NOT is_order) FROM ("

@@ -1,7 +1,7 @@
 """All SQL of asynchronous actions."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -100,14 +100,21 @@ async def projects_with_work(conn: Connection, kinds: Sequence[str]) -> list[int
     return [row["project_id"] for row in rows]
 
 
-async def lock_next(conn: Connection, project_id: int, kinds: Sequence[str]) -> Action | None:
-    """Lock and return the action whose turn it is and that no other worker has, or None (async_actions_waiting)."""
+async def lock_next(conn: Connection, project_id: int, kinds: Sequence[str], *, in_order: bool) -> Action | None:
+    """Lock and return the action whose turn it is and that no other worker has, or None (async_actions_waiting).
+
+    `in_order`: one is begun only when those of these types that were asked for before it are over.
+    """
     row = await conn.fetchrow(
-        f"SELECT {_COLUMNS} FROM async_actions WHERE project_id = $1 AND type = ANY ($2) "
+        f"SELECT {_COLUMNS} FROM async_actions AS one WHERE project_id = $1 AND type = ANY ($2) "
         "AND status IN ('ENQUEUED', 'IN_PROGRESS') AND next_step_at <= clock_timestamp() "
+        "AND NOT ($3 AND EXISTS (SELECT FROM async_actions AS earlier WHERE earlier.project_id = $1 "
+        "AND earlier.type = ANY ($2) AND earlier.status IN ('ENQUEUED', 'IN_PROGRESS') "
+        "AND (earlier.created_at, earlier.id) < (one.created_at, one.id))) "
         "ORDER BY next_step_at, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
         project_id,
         kinds,
+        in_order,
     )
     return None if row is None else Action(*row)
 
@@ -115,9 +122,13 @@ async def lock_next(conn: Connection, project_id: int, kinds: Sequence[str]) -> 
 async def save(
     conn: Connection, project_id: int, action: Action, *, offset: timedelta, pause_s: float = 0.0, worked_ms: int = 0
 ) -> None:
-    """Write how far a locked action came; its next turn comes after those that wait, `pause_s` seconds from now."""
+    """Write how far a locked action came; its next turn comes after those that wait, `pause_s` seconds from now.
+
+    The parameters of one that is over are removed: they may hold data of people, and nobody needs them any more.
+    """
     await conn.execute(
         "UPDATE async_actions SET status = $3, cursor = $4, total = $5, done_count = $6, failed_count = $7, "
+        "parameters = CASE WHEN $3 IN ('DONE', 'FAILED') THEN '{}' ELSE parameters END, "
         f"result = $8, failures = $9, updated_at = {_NOW.format('$10')}, "
         "next_step_at = clock_timestamp() + make_interval(secs => $11), worked_ms = worked_ms + $12 "
         "WHERE project_id = $1 AND id = $2",
@@ -134,3 +145,23 @@ async def save(
         pause_s,
         worked_ms,
     )
+
+
+async def projects_with_old(conn: Connection, before: datetime) -> list[int]:
+    """Return the projects that have actions which were over before then; the index is async_actions_over."""
+    rows = await conn.fetch(
+        "SELECT DISTINCT project_id FROM async_actions WHERE status IN ('DONE', 'FAILED') AND updated_at < $1", before
+    )
+    return [row["project_id"] for row in rows]
+
+
+async def remove_old(conn: Connection, project_id: int, before: datetime, most: int) -> int:
+    """Remove up to `most` actions that were over before then; return how many (async_actions_over)."""
+    done = await conn.execute(
+        "DELETE FROM async_actions WHERE project_id = $1 AND id IN (SELECT id FROM async_actions "
+        "WHERE project_id = $1 AND status IN ('DONE', 'FAILED') AND updated_at < $2 ORDER BY updated_at LIMIT $3)",
+        project_id,
+        before,
+        most,
+    )
+    return int(done.removeprefix("DELETE "))

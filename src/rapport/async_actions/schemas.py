@@ -31,8 +31,20 @@ class ActionView(msgspec.Struct, kw_only=True):
     object: Literal["async_action"] = "async_action"
 
 
-def view(action: Action, *, with_result: bool) -> ActionView:
-    """Return an action as the API shows it; `result` only where one action is asked for."""
+def _absolute(result: dict[str, Any], base_url: str) -> dict[str, Any]:
+    """Return a result whose links to this server (texts and lists of texts that begin with `/v1/`) are whole URLs."""
+
+    def whole(value: Any) -> Any:
+        return base_url + value if isinstance(value, str) and value.startswith("/v1/") else value
+
+    return {
+        name: [whole(one) for one in value] if isinstance(value, list) else whole(value)
+        for name, value in result.items()
+    }
+
+
+def view(action: Action, base_url: str | None = None) -> ActionView:
+    """Return an action as the API shows it; with `result`, and links in it, where the server's address is given."""
     outcome: Literal["FAILED", "SUCCESS", "UNKNOWN"] = "UNKNOWN"
     if action.is_over:
         outcome = "SUCCESS" if action.status == "DONE" else "FAILED"
@@ -46,5 +58,5 @@ def view(action: Action, *, with_result: bool) -> ActionView:
         request_id=action.request_id,
         processing_time=action.worked_ms,
         progress=action.progress,
-        result=action.result if with_result and action.result is not None else UNSET,
+        result=UNSET if base_url is None or action.result is None else _absolute(action.result, base_url),
     )

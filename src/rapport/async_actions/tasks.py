@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -12,10 +13,15 @@ from rapport.async_actions import queries
 from rapport.async_actions.models import Action
 from rapport.core.db import Connection, Contention, Database, DatabaseUnavailable
 from rapport.core.errors import RapportError
+from rapport.core.queries import read_now
 from rapport.work.turns import Turns
 
 # Steps of one action that fail one after another for no reason that we know, before it is given up.
 MAX_FAILURES = 5
+# How long an action that is over can be asked for.
+KEPT = timedelta(days=30)
+REMOVED_AT_ONCE = 500
+REMOVE_EVERY_S = 60.0
 
 log = structlog.get_logger(__name__)
 
@@ -55,12 +61,16 @@ class Commit(Protocol):
 class ActionSteps:
     """Takes one step of the waiting actions of each project; safe to run by several workers at once."""
 
-    def __init__(self, name: str, writer: Commit, steps: Mapping[str, Step[Any]]) -> None:
-        """Do actions of the types that `steps` names."""
+    def __init__(self, name: str, writer: Commit, steps: Mapping[str, Step[Any]], *, in_order: bool = False) -> None:
+        """Do actions of the types that `steps` names.
+
+        `in_order`: those of a project one after another, as they were asked for; otherwise they take turns.
+        """
         self._writer = writer
         self._steps = steps
         self._types = list(steps)
         self._turns = Turns(name)
+        self._in_order = in_order
 
     async def run(self, db: Database) -> bool:
         """Take a step in each project that has work; return whether there is more to do."""
@@ -72,7 +82,7 @@ class ActionSteps:
         tried: list[Action] = []
 
         async def work(unit: Any) -> bool:
-            action = await queries.lock_next(unit.conn, project_id, self._types)
+            action = await queries.lock_next(unit.conn, project_id, self._types, in_order=self._in_order)
             if action is None:
                 return False
             tried[:] = [action]
@@ -120,3 +130,22 @@ class ActionSteps:
             await queries.save(conn, project_id, after, offset=self._writer.db.clock_offset, pause_s=0.5 * 2**failures)
 
         await self._writer.db.transaction(work)
+
+
+class OldActions:
+    """Removes what has been over for so long that nobody asks for it any more."""
+
+    def __init__(self) -> None:
+        """Begin with every project."""
+        self._turns = Turns("async actions: remove old ones")
+
+    async def run(self, db: Database) -> bool:
+        """Remove some in each project; return whether there may be more."""
+        async with db.read() as conn:
+            before = await read_now(conn, db.clock_offset) - KEPT
+            projects = await queries.projects_with_old(conn, before)
+
+        async def remove(project_id: int) -> bool:
+            return await db.transaction(lambda conn: queries.remove_old(conn, project_id, before, REMOVED_AT_ONCE)) > 0
+
+        return await self._turns.take(projects, remove)

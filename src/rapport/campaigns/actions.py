@@ -26,6 +26,8 @@ from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound
 from rapport.core.ids import new_id
 from rapport.core.queries import read_now
 from rapport.http.caller import Caller
+from rapport.metadata.queries import load
+from rapport.metadata.values import check
 from rapport.rules import actions as rules
 
 _UNSERVED = (*TIMEFRAMES, "access_settings", "use_voucher_metadata_schema", "referral_program", "promotion")
@@ -75,7 +77,8 @@ async def create(caller: Caller, data: CampaignInput) -> Campaign:
 
     async def work(conn: Connection) -> Campaign:
         now = await read_now(conn, caller.db.clock_offset)
-        campaign = msgspec.structs.replace(asked, created_at=now)
+        schema = (await load(conn, caller.project_id)).of("campaign")
+        campaign = msgspec.structs.replace(asked, created_at=now, metadata=check(schema, asked.metadata))
         await queries.insert(conn, caller.project_id, campaign)
         await rules.assign(conn, caller.project_id, now, data.validation_rules or [], "campaign", campaign.id)
         if campaign.codes_made:
@@ -130,6 +133,10 @@ async def update(caller: Caller, reference: str, data: CampaignUpdate) -> Campai
         lock = "NO KEY UPDATE" if data.type is None else "UPDATE"  # while the type changes, nobody makes codes
         campaign = await get_locked(conn, caller.project_id, reference, lock)
         changed = msgspec.structs.replace(campaign, **_changes(data, campaign))
+        if data.metadata is not None or data.unset_metadata_fields:
+            schema = (await load(conn, caller.project_id)).of("campaign")
+            metadata = check(schema, changed.metadata, before=campaign.metadata)
+            changed = msgspec.structs.replace(changed, metadata=metadata)
         check_dates(changed.start_date, changed.expiration_date)
         if changed == campaign:
             return campaign

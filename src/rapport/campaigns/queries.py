@@ -206,3 +206,18 @@ async def remove_codes(conn: Connection, project_id: int, campaign_id: str, limi
 async def remove(conn: Connection, project_id: int, campaign_id: str) -> None:
     """Remove the row of a deleted campaign."""
     await conn.execute("DELETE FROM campaigns WHERE project_id = $1 AND id = $2", project_id, campaign_id)
+
+
+async def remove_key(conn: Connection, project_id: int, key: str, after: str, count: int) -> tuple[str | None, int]:
+    """Remove a key from the metadata of the next `count` campaigns after an id; return the last, how many had it."""
+    row = await conn.fetchrow(
+        "WITH part AS (SELECT id, metadata FROM campaigns WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $4), "
+        "changed AS (UPDATE campaigns AS one SET metadata = one.metadata - $3 FROM part "
+        "WHERE one.project_id = $1 AND one.id = part.id AND part.metadata ? $3 RETURNING one.id) "
+        "SELECT (SELECT max(id) FROM part), (SELECT count(*) FROM changed)",
+        project_id,
+        after,
+        key,
+        count,
+    )
+    return row[0], row[1]

@@ -6,6 +6,7 @@ from litestar import Request, Response, Router, delete, get, post, put
 
 from rapport.async_actions.schemas import Accepted
 from rapport.campaigns import actions, queries
+from rapport.campaigns.answers import CampaignAnswer, Done
 from rapport.campaigns.models import Campaign
 from rapport.campaigns.schemas import CampaignInput, CampaignUpdate, view
 from rapport.core.errors import NotFound
@@ -25,14 +26,14 @@ async def _shown(caller: Caller, *campaigns: Campaign) -> list[dict[str, Any]]:
     return [view(one, counts.get(one.id, 0), assignments_list(assigned.get(one.id, []))) for one in campaigns]
 
 
-@post("/v1/campaigns", status_code=200, opt=operation("create-campaign", body=CampaignInput))
+@post("/v1/campaigns", status_code=200, opt=operation("create-campaign", answer=CampaignAnswer, body=CampaignInput))
 async def create_campaign(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """Create a campaign of discount coupons; its codes are generated, many of them in the background."""
     campaign = await actions.create(caller, await read_body(request, CampaignInput))
     return answer((await _shown(caller, campaign))[0])
 
 
-@get("/v1/campaigns", opt=operation("list-campaigns", spec=queries.CAMPAIGNS))
+@get("/v1/campaigns", opt=operation("list-campaigns", item=CampaignAnswer, spec=queries.CAMPAIGNS))
 async def list_campaigns(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """List campaigns, newest first."""
     page = read_page(queries.CAMPAIGNS, request.query_params)
@@ -41,7 +42,7 @@ async def list_campaigns(request: Request[Any, Any, Any], caller: Caller) -> Res
     return answer(envelope(queries.CAMPAIGNS, found, await _shown(caller, *found.items)))
 
 
-@get("/v1/campaigns/{campaign_id:str}", opt=operation("get-campaign"))
+@get("/v1/campaigns/{campaign_id:str}", opt=operation("get-campaign", answer=CampaignAnswer))
 async def get_campaign(campaign_id: str, caller: Caller) -> Response[bytes]:
     """Get a campaign by id or name."""
     async with caller.db.read() as conn:
@@ -51,7 +52,7 @@ async def get_campaign(campaign_id: str, caller: Caller) -> Response[bytes]:
     return answer((await _shown(caller, campaign))[0])
 
 
-@put("/v1/campaigns/{campaign_id:str}", opt=operation("update-campaign", body=CampaignUpdate))
+@put("/v1/campaigns/{campaign_id:str}", opt=operation("update-campaign", answer=CampaignAnswer, body=CampaignUpdate))
 async def update_campaign(request: Request[Any, Any, Any], campaign_id: str, caller: Caller) -> Response[bytes]:
     """Change a campaign; codes that have not been published follow it."""
     campaign = await actions.update(caller, campaign_id, await read_body(request, CampaignUpdate))
@@ -72,14 +73,14 @@ async def delete_campaign(request: Request[Any, Any, Any], campaign_id: str, cal
     return answer(Accepted(async_action_id=await actions.delete(caller, campaign_id, force=force)), 202)
 
 
-@post("/v1/campaigns/{campaign_id:str}/enable", status_code=200, opt=operation("enable-campaign"))
+@post("/v1/campaigns/{campaign_id:str}/enable", status_code=200, opt=operation("enable-campaign", answer=Done))
 async def enable_campaign(campaign_id: str, caller: Caller) -> Response[bytes]:
     """Let the campaign's codes be redeemed again."""
     await actions.set_active(caller, campaign_id, active=True)
     return answer({})
 
 
-@post("/v1/campaigns/{campaign_id:str}/disable", status_code=200, opt=operation("disable-campaign"))
+@post("/v1/campaigns/{campaign_id:str}/disable", status_code=200, opt=operation("disable-campaign", answer=Done))
 async def disable_campaign(campaign_id: str, caller: Caller) -> Response[bytes]:
     """Stop all codes of the campaign."""
     await actions.set_active(caller, campaign_id, active=False)

@@ -17,7 +17,7 @@ LATEST = datetime(9999, 12, 30, tzinfo=UTC)
 
 def iso(instant: datetime) -> str:
     """Write an instant as the reference does, e.g. `2026-01-31T12:00:00.000Z`."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+    return f"{instant.astimezone(UTC).isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def truncate(instant: datetime) -> datetime:
@@ -44,6 +44,11 @@ def parse_instant(text: str) -> datetime:
 
 def parse_date(text: str) -> date:
     """Read a calendar date, also from a date-time (its date as written). Raises ValueError."""
+    if len(text) == 10 and text[4] == text[7] == "-":
+        found = date.fromisoformat(text)
+        if not EARLIEST.date() <= found <= LATEST.date():
+            raise ValueError(text)
+        return found
     if not _INSTANT.fullmatch(text):
         raise ValueError(text)
     parse_instant(text)

@@ -4,6 +4,7 @@ Numbers with a fraction become `Decimal`, so that nothing is rounded on its way 
 """
 
 import functools
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -58,8 +59,10 @@ def check_limits(value: object, path: str = "", depth: int = 0) -> None:
     if isinstance(value, dict | list):
         if depth >= MAX_DEPTH:
             raise InvalidPayload(f"Property {path or '.'} is nested deeper than {MAX_DEPTH} levels")
-        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        pairs: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
         for key, item in pairs:
+            if type(item) is str and "\x00" not in item and (type(key) is int or "\x00" not in key):
+                continue  # most are such
             place = f"{path}.{key}" if isinstance(value, dict) else f"{path}[{key}]"
             _check_scalar(key, place)
             check_limits(item, place, depth + 1)

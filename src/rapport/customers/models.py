@@ -1,10 +1,16 @@
 """The customer as a value: what is stored of a person, and what filters, rules and messages may look at."""
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
+# By what a person can be reached.
+Channel = Literal["email", "sms", "push", "web_push", "app", "whatsapp", "messenger", "phone", "post", "webhook"]
+CHANNELS: tuple[Channel, ...] = get_args(Channel)
+# What becomes of a message that goes to a person.
+Interaction = Literal["sent", "delivered", "opened", "clicked", "bounced", "complained", "unsubscribed"]
+INTERACTIONS: tuple[Interaction, ...] = get_args(Interaction)
 ADDRESS_FIELDS = ("city", "state", "line_1", "line_2", "country", "postal_code")
 
 NO_REDEMPTIONS: dict[str, Any] = {
@@ -24,8 +30,9 @@ NO_REFERRALS: dict[str, Any] = {"total": 0, "campaigns": []}
 class Customer(msgspec.Struct, frozen=True):
     """One customer row. Amounts are minor units, instants aware UTC in milliseconds.
 
-    The JSON parts (`address`, `metadata`, `redemptions`, `loyalty`, `referrals`, `events`, `last_order_products`) have
-    the shape the API shows. They are shared between copies: replace them, never change them in place.
+    The JSON parts (`address`, `metadata`, `redemptions`, `loyalty`, `referrals`, `events`, `last_order_products`,
+    `consents`, `devices`, `marketing`, `in_store`) have the shape the API shows. They are shared between copies:
+    replace them, never change them in place.
     """
 
     id: str
@@ -51,6 +58,10 @@ class Customer(msgspec.Struct, frozen=True):
     loyalty: dict[str, Any] = msgspec.field(default_factory=lambda: NO_LOYALTY)
     referrals: dict[str, Any] = msgspec.field(default_factory=lambda: NO_REFERRALS)
     events: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    consents: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    devices: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    marketing: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    in_store: dict[str, Any] = msgspec.field(default_factory=dict)
 
     @property
     def orders_average(self) -> int:

@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 
 from rapport.activity.queries import append_text
+from rapport.core import jsons
+from rapport.core.clock import LATEST
 from rapport.core.db import Connection, UniqueViolation, columns
 from rapport.core.errors import DuplicateFound, NotFound
 from rapport.customers.models import Customer
@@ -20,6 +22,13 @@ _IS_MEMBER = """id IN (
             AND state <> 'deleted' AND replaces IS NULL
     )
 )"""
+# Of lists about customers: the rows of the one with this id or source id; of one who is deleted, by the id they had.
+OF_CUSTOMER = ListFilter(
+    "customer_id = coalesce((SELECT customers.id FROM customers WHERE customers.project_id = $1 "
+    "AND (customers.id = {0} OR customers.source_id = {0}) ORDER BY customers.id = {0} DESC LIMIT 1), "
+    "(SELECT alias.customer_id FROM customer_aliases AS alias WHERE alias.project_id = $1 AND alias.reference = {0}), "
+    "{0})"
+)
 CUSTOMERS = ListSpec(
     data_ref="customers",
     table="customers",
@@ -30,6 +39,7 @@ CUSTOMERS = ListSpec(
         "email": Equals("email"),
         "city": Equals("address ->> 'city'"),
         "name": Equals("name"),
+        "source": Equals("source"),
         "segment_id": ListFilter(_IS_MEMBER),
         "created_at[before]": Before("created_at"),
         "created_at[after]": After("created_at"),
@@ -66,6 +76,10 @@ _UPDATE_TYPES = {
     "loyalty": "jsonb",
     "referrals": "jsonb",
     "events": "jsonb",
+    "consents": "jsonb",
+    "devices": "jsonb",
+    "marketing": "jsonb",
+    "in_store": "jsonb",
 }
 _UPDATE = (
     "UPDATE customers SET "
@@ -101,6 +115,35 @@ WITH found AS (
 SELECT true AS existed, {_COLUMNS} FROM found
 UNION ALL SELECT false, id, created_at, updated_at, {_UNREAD} FROM inserted
 """
+
+# Many at once. What nobody has who was just made (summaries, loyalty, …) is the same for all of them.
+_MADE = ("id", "source_id", "name", "description", "email", "phone", "birthdate", "address", "metadata",
+         "system_metadata", "source")  # fmt: skip
+_SAME = [name for name in _INSERT_TYPES if name not in _MADE]
+_SAME_VALUES = ", ".join(f"${index}::{_INSERT_TYPES[name]}" for index, name in enumerate(_SAME, start=4 + len(_MADE)))
+_MADE_ARRAYS = ", ".join(f"${index}::{_INSERT_TYPES[name]}[]" for index, name in enumerate(_MADE, start=4))
+_INSERT_MANY = f"""
+INSERT INTO customers (project_id, created_at, updated_at, {", ".join([*_MADE, *_SAME])})
+SELECT $1, coalesce(one.created_at, moment.at), moment.at, {", ".join(f"one.{name}" for name in _MADE)}, {_SAME_VALUES}
+FROM (SELECT date_trunc('milliseconds', clock_timestamp() + $2::interval) AS at) AS moment,
+    unnest($3::timestamptz[], {_MADE_ARRAYS}) AS one (created_at, {", ".join(_MADE)})
+ON CONFLICT DO NOTHING
+RETURNING id, created_at, updated_at
+"""
+
+
+def _update_many(names: list[str]) -> str:
+    arrays = ", ".join(f"${index}::{_UPDATE_TYPES[name]}[]" for index, name in enumerate(names, start=3))
+    return (
+        f"UPDATE customers AS c SET {', '.join(f'{name} = one.{name}' for name in names)} "
+        f"FROM unnest($2::text[], {arrays}) AS one (id, {', '.join(names)}) WHERE c.project_id = $1 AND c.id = one.id"
+    )
+
+
+# What is written of many: all, or what a file or a form can say, where the rest is as it was.
+_SAID = [name for name in _UPDATE_TYPES if name in {"updated_at", *_MADE}]
+_UNSAID = [name for name in _UPDATE_TYPES if name not in _SAID]
+_UPDATE_MANY = {tuple(names): _update_many(names) for names in (_SAID, list(_UPDATE_TYPES))}
 
 
 def _customer(row: Any) -> Customer:
@@ -175,6 +218,37 @@ async def lock_named(conn: Connection, project_id: int, references: list[str]) -
     return [_customer(row) for row in rows]
 
 
+async def lock_both(conn: Connection, project_id: int, ids: list[str], source_ids: list[str]) -> list[Customer]:
+    """Lock and return the customers that exist with these ids, and with these source ids, in the order of their ids."""
+    rows = await conn.fetch(
+        f"SELECT {_COLUMNS} FROM customers WHERE project_id = $1 AND (id = ANY ($2) OR source_id = ANY ($3)) "
+        "ORDER BY id FOR NO KEY UPDATE",
+        project_id,
+        ids,
+        source_ids,
+    )
+    return [_customer(row) for row in rows]
+
+
+async def insert_many(conn: Connection, project_id: int, fresh: list[Customer], offset: timedelta) -> list[Customer]:
+    """Insert new customers, as of now unless they bring a moment of their own; return those that were.
+
+    LATEST as `created_at` stands for now. Left out are those whose source id somebody else has taken.
+    """
+    if not fresh:
+        return []
+    rows = await conn.fetch(
+        _INSERT_MANY,
+        project_id,
+        offset,
+        [None if one.created_at == LATEST else one.created_at for one in fresh],
+        *[[getattr(one, name) for one in fresh] for name in _MADE],
+        *[getattr(fresh[0], name) for name in _SAME],
+    )
+    by_id = {one.id: one for one in fresh}
+    return [msgspec.structs.replace(by_id[row[0]], created_at=row[1], updated_at=row[2]) for row in rows]
+
+
 async def lock_or_insert(
     conn: Connection, project_id: int, fresh: Customer, offset: timedelta
 ) -> tuple[Customer, bool] | None:
@@ -210,6 +284,29 @@ async def update(
     return bool(done == "UPDATE 1")
 
 
+async def update_many(conn: Connection, project_id: int, pairs: list[tuple[Customer, Customer]]) -> None:
+    """Write the rows of locked customers, given with what is stored of them.
+
+    Raises DuplicateFound for a source id that another customer has.
+    """
+    whole = any(getattr(old, name) is not getattr(new, name) for old, new in pairs for name in _UNSAID)
+    names = list(_UPDATE_TYPES) if whole else _SAID
+    try:
+        await conn.execute(
+            _UPDATE_MANY[tuple(names)],
+            project_id,
+            [new.id for _, new in pairs],
+            *[[_element(getattr(new, name)) for _, new in pairs] for name in names],
+        )
+    except UniqueViolation as error:
+        raise DuplicateFound("customer", str(pairs[0][1].source_id)) from error
+
+
+def _element(value: Any) -> Any:
+    """Return a value as it stands in an array: a list of its own would be taken for a further dimension."""
+    return msgspec.Raw(jsons.encode(value)) if isinstance(value, list) else value
+
+
 async def restore(conn: Connection, project_id: int, customer: Customer) -> None:
     """Insert the row of a customer who was there before. Raises DuplicateFound for an id or source id that is taken."""
     places = ", ".join(f"${number}" for number in range(2, len(_NAMES) + 2))
@@ -231,6 +328,16 @@ async def delete(conn: Connection, project_id: int, customer_id: str) -> None:
 async def find_alias(conn: Connection, project_id: int, reference: str) -> str | None:
     """Return the id of the customer whom the one with this id or source id was merged into, or None."""
     return await conn.fetchval(f"SELECT {_ALIASED}", project_id, reference)  # type: ignore[no-any-return]
+
+
+async def find_aliases(conn: Connection, project_id: int, references: list[str]) -> dict[str, str]:
+    """Return whom customers with these ids or source ids were merged into: ids by reference."""
+    rows = await conn.fetch(
+        "SELECT reference, customer_id FROM customer_aliases WHERE project_id = $1 AND reference = ANY ($2)",
+        project_id,
+        references,
+    )
+    return {row["reference"]: row["customer_id"] for row in rows}
 
 
 async def aliases_of(conn: Connection, project_id: int, customer_id: str) -> list[str]:
@@ -264,3 +371,18 @@ async def remove_aliases(conn: Connection, project_id: int, references: list[str
 async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Customer]:
     """Return one page of customers."""
     return await fetch_page(conn, CUSTOMERS, project_id, page)
+
+
+async def next_with_key(
+    conn: Connection, project_id: int, key: str, after: str, count: int
+) -> tuple[str | None, list[str]]:
+    """Look at the next `count` customers after an id; return the last of them and those whose metadata has the key."""
+    row = await conn.fetchrow(
+        "SELECT max(id), array_agg(id) FILTER (WHERE metadata ? $3) "
+        "FROM (SELECT id, metadata FROM customers WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $4) AS part",
+        project_id,
+        after,
+        key,
+        count,
+    )
+    return row[0], row[1] or []

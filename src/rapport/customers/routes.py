@@ -1,28 +1,32 @@
 """HTTP operations of customers."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, post, put
 
 from rapport.activity import queries as activity
-from rapport.activity.schemas import activity_page
+from rapport.activity.schemas import CustomerActivitiesPage, CustomerActivityPage, activities_page, activity_page
 from rapport.customers import actions, queries
+from rapport.customers.answers import CustomerAnswer
 from rapport.customers.schemas import CustomerInput, view
 from rapport.customers.writes import Writer
 from rapport.http.bodies import answer, no_content, read_body
 from rapport.http.caller import Caller
-from rapport.http.lists import envelope, read_page
+from rapport.http.lists import envelope, read_flag, read_page
 from rapport.http.openapi import operation
 
+# Types of activity that the reference does not have, and that its SDK would stumble over.
+_ADDITIONS: Final = {"additions": {"type": "boolean", "default": False}}
 
-@post("/v1/customers", status_code=200, opt=operation("create-customer", body=CustomerInput))
+
+@post("/v1/customers", status_code=200, opt=operation("create-customer", answer=CustomerAnswer, body=CustomerInput))
 async def create_customer(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
     """Create a customer, or update the one with the same id or source id."""
     return answer(view(await actions.upsert(writer, caller, await read_body(request, CustomerInput))))
 
 
-@get("/v1/customers", opt=operation("list-customers", spec=queries.CUSTOMERS))
+@get("/v1/customers", opt=operation("list-customers", item=CustomerAnswer, spec=queries.CUSTOMERS))
 async def list_customers(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """List customers, newest first; `segment_id` narrows to the members of a segment."""
     page = read_page(queries.CUSTOMERS, request.query_params)
@@ -31,14 +35,14 @@ async def list_customers(request: Request[Any, Any, Any], caller: Caller) -> Res
     return answer(envelope(queries.CUSTOMERS, found, [view(customer) for customer in found.items]))
 
 
-@get("/v1/customers/{customer_id:str}", opt=operation("get-customer"))
+@get("/v1/customers/{customer_id:str}", opt=operation("get-customer", answer=CustomerAnswer))
 async def get_customer(customer_id: str, caller: Caller) -> Response[bytes]:
     """Get a customer by id or source id."""
     async with caller.db.read() as conn:
         return answer(view(await queries.get(conn, caller.project_id, customer_id)))
 
 
-@put("/v1/customers/{customer_id:str}", opt=operation("update-customer", body=CustomerInput))
+@put("/v1/customers/{customer_id:str}", opt=operation("update-customer", answer=CustomerAnswer, body=CustomerInput))
 async def update_customer(
     request: Request[Any, Any, Any], customer_id: str, caller: Caller, writer: Writer
 ) -> Response[bytes]:
@@ -55,16 +59,31 @@ async def delete_customer(customer_id: str, caller: Caller, writer: Writer) -> R
 
 
 @get(
-    ["/v1/customers/{customer_id:str}/activity", "/v1/customers/{customer_id:str}/activities"],
-    opt=operation("list-customer-activity", spec=activity.ACTIVITY),
+    "/v1/customers/{customer_id:str}/activity",
+    opt=operation("list-customer-activity", spec=activity.ACTIVITY, query=_ADDITIONS, answer=CustomerActivityPage),
 )
 async def list_activity(request: Request[Any, Any, Any], customer_id: str, caller: Caller) -> Response[bytes]:
-    """List what happened to a customer, newest first."""
-    page = read_page(activity.ACTIVITY, request.query_params)
+    """List what happened to a customer, newest first; `starting_after_id` goes on from an entry."""
+    page, additions = read_page(activity.ACTIVITY, request.query_params), read_flag(request.query_params, "additions")
     async with caller.db.read() as conn:
         customer = await queries.get(conn, caller.project_id, customer_id)
-        found = await activity.list_of_customer(conn, caller.project_id, customer.id, page)
+        found = await activity.list_of_customer(conn, caller.project_id, customer.id, page, additions=additions)
     return answer(activity_page(found))
+
+
+@get(
+    "/v1/customers/{customer_id:str}/activities",
+    opt=operation(
+        "list-customer-activities", spec=activity.ACTIVITIES, query=_ADDITIONS, answer=CustomerActivitiesPage
+    ),
+)
+async def list_activities(request: Request[Any, Any, Any], customer_id: str, caller: Caller) -> Response[bytes]:
+    """List what happened to a customer, newest first, and count it: the older form of `activity`."""
+    page, additions = read_page(activity.ACTIVITIES, request.query_params), read_flag(request.query_params, "additions")
+    async with caller.db.snapshot() as conn:
+        customer = await queries.get(conn, caller.project_id, customer_id)
+        found = await activity.count_of_customer(conn, caller.project_id, customer.id, page, additions=additions)
+    return answer(activities_page(found))
 
 
 router = Router(
@@ -76,5 +95,6 @@ router = Router(
         update_customer,
         delete_customer,
         list_activity,
+        list_activities,
     ],
 )

@@ -96,8 +96,14 @@ def _birthdate(change: CustomerInput, current: date | None) -> date | None:
 def _address(change: AddressInput | None, current: dict[str, str]) -> dict[str, str]:
     if change is None:
         return current
-    merged = {name: _text(getattr(change, name), current.get(name)) for name in ADDRESS_FIELDS}
-    return {name: value for name, value in merged.items() if value is not None}
+    merged = dict(current)
+    for name in ADDRESS_FIELDS:
+        value = getattr(change, name)
+        if value:
+            merged[name] = value
+        elif value is not None:
+            merged.pop(name, None)
+    return merged
 
 
 def apply(change: CustomerInput, current: Customer) -> Customer:
@@ -150,6 +156,10 @@ def view(customer: Customer) -> dict[str, Any]:
         "system_metadata": customer.system_metadata,
         "source": customer.source,
         "events": customer.events,
+        "consents": customer.consents,
+        "devices": customer.devices,
+        "marketing": customer.marketing,
+        "in_store": customer.in_store,
         "created_at": iso(customer.created_at),
         "updated_at": iso(customer.updated_at),
         "object": "customer",

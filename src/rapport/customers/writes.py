@@ -7,11 +7,10 @@ is never older than the data. Segments are a higher feature; they take part thro
 `worker.py` hand to the `Writer`.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
-from zoneinfo import ZoneInfo
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -23,101 +22,13 @@ from rapport.core.db import Connection, Database, Restart
 from rapport.core.errors import DuplicateFound, NotFound
 from rapport.core.ids import new_id
 from rapport.customers import queries
+from rapport.customers.deciding import Change, Decider, Decision, Happening, Moment, Turn
 from rapport.customers.models import Customer
 from rapport.customers.schemas import CustomerInput, apply, view
+from rapport.metadata.values import check
 
 Result = TypeVar("Result")
 _INSERT_ATTEMPTS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """What is true at the time of a unit: the time, the project's zone, and what the decider read with them."""
-
-    now: datetime
-    zone: ZoneInfo
-    known: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """An event or an order that counts in filters, as segments look at it.
-
-    `source`: events or orders; `name` of the event; `amount` in minor units; `values`: what conditions on the event or
-    the order itself are about.
-    """
-
-    source: str
-    name: str
-    at: datetime
-    amount: int
-    values: Mapping[str, Any]
-
-
-@dataclass(slots=True)
-class Change:
-    """What a unit does to one customer: `old` is None for a new one, equal to `new` for one that is looked at again.
-
-    `look_at`: segments to decide about whatever has changed. `placed`: static segments the customer is to be in or not.
-    """
-
-    old: Customer | None
-    new: Customer
-    added: list[Happening] = field(default_factory=list)
-    removed: list[Happening] = field(default_factory=list)
-    look_at: set[str] = field(default_factory=set)
-    placed: dict[str, bool] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A segment that a customer enters or leaves.
-
-    `logged`: it goes into the activity log. `back_fill`: the customer was one of its members before it was there.
-    """
-
-    segment_id: str
-    name: str
-    logged: bool
-    back_fill: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a change means: segments entered and left, and what only the decider understands, to be written with it.
-
-    `not_before`: what is left was entered at that moment; the log must not say that it was left earlier.
-    """
-
-    entered: Sequence[Turn] = ()
-    left: Sequence[Turn] = ()
-    not_before: datetime | None = None
-    more: Any = None
-
-
-class Decider(Protocol):
-    """Decides about membership inside the transaction that changes the data."""
-
-    async def open(self, conn: Connection, db: Database, project_id: int, customer_ids: list[str]) -> Moment:
-        """Read, after the locks, the time and everything that decisions about these customers begin with."""
-
-    async def decide(
-        self, conn: Connection, project_id: int, moment: Moment, changes: Sequence[Change]
-    ) -> list[Decision]:
-        """Decide about each change of a (locked) customer."""
-
-    async def write(
-        self, conn: Connection, project_id: int, moment: Moment, decided: Sequence[tuple[str, Decision]]
-    ) -> None:
-        """Write what was decided about customers."""
-
-    async def among(
-        self, conn: Connection, project_id: int, moment: Moment, customer: Customer, segment_ids: Collection[str]
-    ) -> frozenset[str]:
-        """Return those of the segments that the customer is in by this state, written or not."""
-
-    async def forget(self, conn: Connection, project_id: int, moment: Moment, customer_id: str) -> None:
-        """Remove a deleted customer from every segment."""
 
 
 class Unit:
@@ -134,11 +45,26 @@ class Unit:
         self._stored: dict[str, Customer] = {}
         self._current: dict[str, Customer] = {}
         self._created: set[str] = set()
+        self._announced: set[str] = set()
         self._changes: dict[str, Change] = {}
         self._entries: list[Entry] = []
         self._logged_at: datetime | None = None
         # What was decided about each customer, once the unit is finished.
         self.decided: dict[str, Decision] = {}
+        # In whose name turns are logged, if not in that of the unit.
+        self.turned_by: Source | None = None
+
+    @asynccontextmanager
+    async def part(self) -> AsyncIterator["Unit"]:
+        """Begin a piece of this unit that is decided, logged and written at its end, or undone alone when it raises.
+
+        Customers that this unit has locked by itself must not be changed in both.
+        """
+        async with self.conn.transaction():
+            part = Unit(self.conn, self._db, self._decider, self.signature)
+            part.turned_by = self.turned_by
+            yield part
+            await part.finish()
 
     @property
     def now(self) -> datetime:
@@ -183,6 +109,16 @@ class Unit:
         await self.open()
         return customers
 
+    def was_made(self, customer_id: str) -> bool:
+        """Tell whether this unit has inserted the customer."""
+        return customer_id in self._created
+
+    def announce(self, customer_id: str) -> None:
+        """Log that a customer was made, as they were inserted."""
+        customer = self._current[customer_id]
+        self._announced.add(customer_id)
+        self.log("customer.created", customer, {"customer": view(customer)})
+
     async def upsert(self, *inputs: CustomerInput, also_lock: Sequence[str] = ()) -> list[Customer]:
         """Find or create each customer, set what the inputs say, and log it; `also_lock` locks more ids.
 
@@ -224,19 +160,32 @@ class Unit:
         raise AssertionError("a row that is neither found nor inserted")
 
     def change(self, customer_id: str, change: CustomerInput) -> None:
-        """Set what a request says about a locked customer, and log what came of it. Raises InvalidPayload."""
+        """Set what a request says about a locked customer, and log what came of it.
+
+        Raises InvalidPayload, also where the metadata does not fit its schema.
+        """
         current = self._current[customer_id]
-        changed = apply(change, current)
-        if customer_id in self._created:
-            if not any(
-                entry.type == "customer.created" and entry.customer_id == customer_id for entry in self._entries
-            ):
-                self.log("customer.created", changed, {"customer": view(changed)})
+        changed = self._checked(change, current, apply(change, current))
+        if customer_id in self._created and customer_id not in self._announced:
             self.put(changed)
-        elif changed != current or not _alike(changed, current):
-            changed = msgspec.structs.replace(changed, updated_at=self.now)
+            self.announce(customer_id)
+        else:
+            self.set(changed)
+
+    def set(self, customer: Customer) -> None:
+        """Set the new state of a locked customer and log that they were updated, if it is another state."""
+        if _differs(customer, self._current[customer.id]):
+            changed = msgspec.structs.replace(customer, updated_at=self.now)
             self.log("customer.updated", changed, {"customer": view(changed)})
             self.put(changed)
+
+    def _checked(self, change: CustomerInput, current: Customer, changed: Customer) -> Customer:
+        schema = self.moment.schemas.of("customer")
+        is_new = current.id in self._created
+        if schema is None or (change.metadata is None and not is_new):
+            return changed
+        metadata = check(schema, changed.metadata, before=None if is_new else current.metadata)
+        return msgspec.structs.replace(changed, metadata=metadata)
 
     def put(self, customer: Customer) -> None:
         """Set the new state of a locked customer."""
@@ -262,7 +211,10 @@ class Unit:
         self._entries.append(Entry(kind, None if customer is None else customer.id, payload, campaign_id, source))
 
     def _change(self, customer_id: str) -> Change:
-        return self._changes.setdefault(customer_id, Change(None, self._current[customer_id]))
+        found = self._changes.get(customer_id)
+        if found is None:
+            found = self._changes[customer_id] = Change(None, self._current[customer_id])
+        return found
 
     def look_at(self, segment_ids: Mapping[str, Collection[str]]) -> None:
         """Decide for each of these locked customers about some segments although nothing may have changed."""
@@ -305,25 +257,52 @@ class Unit:
 
     async def _update(self, customer: Customer, log: list[Any] | None = None) -> None:
         """Write a row; one whose source id has just become an alias makes the unit run again, or is refused."""
-        is_new = customer.id in self._created
-        named = is_new or customer.source_id != self._stored[customer.id].source_id
-        if not await queries.update(self.conn, self.project_id, customer, log, named=named):
-            if is_new:
-                raise Restart
-            raise DuplicateFound("customer", str(customer.source_id))
+        if not await queries.update(self.conn, self.project_id, customer, log, named=self._is_named(customer)):
+            self._refuse_alias(customer)
+
+    def _is_named(self, customer: Customer) -> bool:
+        """Tell whether the source id is new to the row."""
+        return customer.id in self._created or customer.source_id != self._stored[customer.id].source_id
+
+    def _refuse_alias(self, customer: Customer) -> None:
+        if customer.id in self._created:
+            raise Restart
+        raise DuplicateFound("customer", str(customer.source_id))
+
+    async def _check_names(self) -> None:
+        """As `_update` does, for many rows: see to it that no source id that is new to its row is an alias by now."""
+        named = [one for one in self._current.values() if one.source_id is not None and self._is_named(one)]
+        aliases = named and await queries.find_aliases(
+            self.conn, self.project_id, [str(one.source_id) for one in named]
+        )
+        for customer in named:
+            if aliases and customer.source_id in aliases:
+                self._refuse_alias(customer)
 
     async def finish(self) -> None:
         """Decide about what changed and write rows, membership and activity. Called by `Writer.commit`."""
         changed = []
         for customer_id, customer in self._current.items():
-            stored = self._stored[customer_id]
-            if customer_id in self._created or customer != stored or not _alike(customer, stored):
+            differs = _differs(customer, self._stored[customer_id])
+            if differs:
                 changed.append(customer)
+            if differs or customer_id in self._created:
                 self._change(customer_id)
         if self._changes:
             await self._decide()
-        for customer in changed[1:]:
-            await self._update(customer)
+        if len(self._created) == 1 and not changed:
+            # Its row is written again only for the check that comes with it, in the statement of the log.
+            changed = [self._current[one] for one in self._created if one in self._current]
+        if len(changed) > 1 or len(self._created) > 1:
+            await self._check_names()
+            pairs = [(self._stored[customer.id], customer) for customer in changed]
+            if pairs:
+                await queries.update_many(self.conn, self.project_id, pairs)
+            changed = []
+        await self._write(changed)
+
+    async def _write(self, changed: list[Customer]) -> None:
+        """Write the row of one customer, if there is one still to be written, and the log."""
         if not self._entries:
             if changed:
                 await self._update(changed[0])
@@ -353,13 +332,17 @@ class Unit:
         for turn in turns:
             if turn.logged:
                 segment = {"id": turn.segment_id, "name": turn.name, "object": "segment"}
-                source = BACK_FILL if turn.back_fill else None
+                source = BACK_FILL if turn.back_fill else self.turned_by
                 payload = {"customer": view(customer), "segment": segment}
                 self.log(f"customer.segment.{kind}", customer, payload, source=source)
 
 
-def _alike(one: Customer, other: Customer) -> bool:
-    return jsons.alike(one.metadata, other.metadata) and jsons.alike(one.system_metadata, other.system_metadata)
+def _differs(one: Customer, other: Customer) -> bool:
+    return one is not other and not (
+        one == other
+        and jsons.alike(one.metadata, other.metadata)
+        and jsons.alike(one.system_metadata, other.system_metadata)
+    )
 
 
 class Writer:

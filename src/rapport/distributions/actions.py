@@ -6,6 +6,8 @@ import msgspec
 from msgspec import UnsetType
 
 from rapport.campaigns import queries as campaigns
+from rapport.consents import queries as consents
+from rapport.consents.models import UNSUBSCRIBED
 from rapport.core.clock import LATEST
 from rapport.core.db import Connection
 from rapport.core.errors import InvalidPayload, NotFound, RapportError
@@ -106,6 +108,21 @@ async def _campaign_id(conn: Connection, project_id: int, named: CampaignReferen
     return campaign.id
 
 
+async def _consent_id(conn: Connection, project_id: int, reference: str | None) -> str | None:
+    """Hold a consent there: deleting it waits for the transaction, and then sees the distribution."""
+    if reference is None:
+        return None
+    if reference == UNSUBSCRIBED:
+        raise InvalidPayload("Property .consent: nobody who unsubscribed is written to; name another consent, or none")
+    check_limits(reference, ".consent")
+    consent = await consents.find_definition(conn, project_id, reference, share=True)
+    if consent is None:
+        raise NotFound("consent", reference)
+    if consent.channels is not None and EMAIL not in consent.channels:
+        raise InvalidPayload(f"Property .consent: it is about {', '.join(consent.channels)} only")
+    return consent.id
+
+
 async def _use_segment(conn: Connection, caller: Caller, segment_id: str) -> None:
     """Hold a segment there: deleting it waits for the lock, and then sees the distribution; a passive one turns active.
 
@@ -166,7 +183,8 @@ async def create(caller: Caller, data: DistributionInput) -> Distribution:
             await _use_segment(conn, caller, new.segment_id)
         if await queries.count(conn, caller.project_id) >= MAX_DISTRIBUTIONS:
             raise TooManyDistributions(f"A project may have {MAX_DISTRIBUTIONS} distributions")
-        made = msgspec.structs.replace(new, campaign_id=campaign_id)
+        consent_id = await _consent_id(conn, caller.project_id, _given(data.consent, None))
+        made = msgspec.structs.replace(new, campaign_id=campaign_id, consent_id=consent_id)
         return await queries.insert(conn, caller.project_id, made, caller.db.clock_offset)
 
     return await caller.db.transaction(work)
@@ -195,8 +213,10 @@ async def update(caller: Caller, distribution_id: str, data: DistributionInput) 
             raise NotFound("distribution", distribution_id)
         if not _same_trigger(current, data):
             raise InvalidPayload("Property .trigger cannot be changed; create another distribution")
+        consent_id = await _consent_id(conn, caller.project_id, _given(data.consent, current.consent_id))
         changed = msgspec.structs.replace(
             current,
+            consent_id=consent_id,
             name=_given(data.name, current.name),
             campaign_id=current.campaign_id if isinstance(data.campaign, UnsetType) else campaign_id,
             active=_given(data.active, current.active),

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from rapport.activity.log import ADJUSTMENT, BACK_FILL, Logged
+from rapport.activity.log import SILENT, Logged
 
 SEGMENT_ENTERED = "customer.segment.entered"
 CUSTOM_EVENT = "customer.custom_event"
@@ -32,6 +32,7 @@ class Distribution(msgspec.Struct, frozen=True):
     metadata: dict[str, Any]
     created_at: datetime
     updated_at: datetime | None
+    consent_id: str | None = None
 
 
 class Listening(msgspec.Struct, frozen=True):
@@ -51,7 +52,7 @@ class Listening(msgspec.Struct, frozen=True):
 
     def hears(self, xid: int, entry: Logged) -> bool:
         """Whether an entry about its subject is later than when it was made active, and the customer's doing."""
-        return xid > self.active_from and entry.source.get("reason") not in (BACK_FILL.reason, ADJUSTMENT.reason)
+        return xid > self.active_from and entry.source.get("reason") not in SILENT
 
 
 def subject_of(entry: Logged) -> tuple[str, str | None]:

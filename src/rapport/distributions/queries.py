@@ -135,6 +135,17 @@ async def of_segment(conn: Connection, project_id: int, segment_id: str) -> list
     return [row["id"] for row in rows]
 
 
+async def of_consent(conn: Connection, project_id: int, consent_id: str) -> list[str]:
+    """Return the ids of the distributions that need a consent; the index is distributions_of_consent."""
+    rows = await conn.fetch(
+        "SELECT id FROM distributions "
+        "WHERE project_id = $1 AND consent_id = $2 AND deleted_at IS NULL ORDER BY created_at, id",
+        project_id,
+        consent_id,
+    )
+    return [row["id"] for row in rows]
+
+
 async def projects_with_entries(conn: Connection) -> list[int]:
     """Return the projects in which something listens and something may have happened; one index probe each."""
     return [row["project_id"] for row in await conn.fetch(_PROJECTS_WITH_ENTRIES, READER)]

@@ -57,6 +57,8 @@ class DistributionInput(msgspec.Struct, kw_only=True):
     trigger: SegmentEntered | CustomEvent | UnsetType = UNSET
     campaign: CampaignReference | None | UnsetType = UNSET
     channel: str | UnsetType = UNSET
+    # The id or name of the consent that customers must have given.
+    consent: Identifier | None | UnsetType = UNSET
     message: MessageInput | UnsetType = UNSET
     active: bool | UnsetType = UNSET
     metadata: Metadata | None | UnsetType = UNSET
@@ -75,6 +77,7 @@ def view(distribution: Distribution) -> dict[str, Any]:
         "trigger": trigger,
         "campaign": None if distribution.campaign_id is None else {"id": distribution.campaign_id},
         "channel": distribution.channel,
+        "consent": distribution.consent_id,
         "message": {
             "subject": distribution.subject,
             "text": distribution.text_template,

@@ -7,9 +7,11 @@ import msgspec
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One row of events."""
+    """One event row; `location` is where it was, for a visit."""
 
-    id: str
+    customer_id: str
     name: str
-    metadata: dict[str, Any]
     created_at: datetime
+    id: str
+    metadata: dict[str, Any]
+    location: dict[str, str] | None = None

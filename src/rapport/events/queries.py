@@ -6,27 +6,23 @@ from typing import Any
 
 from rapport.core.db import Connection, columns
 from rapport.events.models import Event
+from rapport.http.lists import Equals, From, ListSpec, Page, Part, Until
+from rapport.http.queries import fetch_part
+
+EVENTS = ListSpec(
+    data_ref="data",
+    table="events",
+    row=Event,
+    orders={"created_at": "created_at"},
+    default_order="-created_at",
+    filters={"type": Equals("name"), "start_date": From("created_at"), "end_date": Until("created_at")},
+    by_id=True,
+)
 
 
-async def insert(
-    conn: Connection,
-    project_id: int,
-    customer_id: str,
-    name: str,
-    at: datetime,
-    event_id: str,
-    metadata: dict[str, Any],
-) -> None:
-    """Insert one event."""
-    await conn.execute(
-        "INSERT INTO events (project_id, customer_id, name, created_at, id, metadata) VALUES ($1, $2, $3, $4, $5, $6)",
-        project_id,
-        customer_id,
-        name,
-        at,
-        event_id,
-        metadata,
-    )
+async def list_of_customer(conn: Connection, project_id: int, customer_id: str, page: Page) -> Part[Event]:
+    """Return one part of a customer's events, uncounted; the index is events_of_customer."""
+    return await fetch_part(conn, EVENTS, project_id, page, where={"customer_id": customer_id})
 
 
 async def stream_of_customer(conn: Connection, project_id: int, customer_id: str) -> AsyncIterator[Event]:
@@ -66,3 +62,53 @@ async def counted_of_customer(conn: Connection, project_id: int, customer_id: st
         customer_id,
     )
     return [tuple(row) for row in rows]
+
+
+async def insert(conn: Connection, project_id: int, rows: Sequence[Event]) -> int:
+    """Insert events; return how many: those that a customer has already (the same name, time and id) are left out."""
+    done = await conn.execute(
+        "INSERT INTO events (project_id, customer_id, name, created_at, id, metadata, location) "
+        "SELECT $1, one.* FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::jsonb[], $7::jsonb[]) "
+        "AS one "
+        "ON CONFLICT DO NOTHING",
+        project_id,
+        [row.customer_id for row in rows],
+        [row.name for row in rows],
+        [row.created_at for row in rows],
+        [row.id for row in rows],
+        [row.metadata for row in rows],
+        [row.location for row in rows],
+    )
+    return int(done.rpartition(" ")[2])
+
+
+async def known(
+    conn: Connection, project_id: int, events: Sequence[tuple[str | None, str | None, str, datetime, str]]
+) -> set[int]:
+    """Return which of the events (customer's id, or source id without one; name, time, id) are stored, by place.
+
+    The indexes are the key and the source ids of customers, and the key of events.
+    """
+    rows = await conn.fetch(
+        "SELECT one.place FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[]) "
+        "WITH ORDINALITY AS one (customer_id, source_id, name, created_at, id, place) WHERE EXISTS (SELECT FROM events "
+        "WHERE events.project_id = $1 AND events.name = one.name AND events.created_at = one.created_at "
+        "AND events.id = one.id AND events.customer_id = CASE WHEN one.customer_id IS NULL "
+        "THEN (SELECT id FROM customers WHERE project_id = $1 AND source_id = one.source_id) "
+        "ELSE (SELECT id FROM customers WHERE project_id = $1 AND id = one.customer_id) END)",
+        project_id,
+        *(list(column) for column in zip(*events, strict=True)),
+    )
+    return {row["place"] - 1 for row in rows}
+
+
+async def visits_of_customer(
+    conn: Connection, project_id: int, customer_id: str
+) -> AsyncIterator[tuple[dict[str, str], datetime]]:
+    """Yield where a customer's events happened that say so, and when, oldest first, inside a transaction."""
+    query = (
+        "SELECT location, created_at FROM events WHERE project_id = $1 AND customer_id = $2 AND location IS NOT NULL "
+        "ORDER BY created_at, id"
+    )
+    async for row in conn.cursor(query, project_id, customer_id, prefetch=500):
+        yield row["location"], row["created_at"]

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import time
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -10,12 +11,16 @@ import msgspec
 from litestar import Request
 from litestar.datastructures import State
 
-from rapport.activity.log import Source
+from rapport.activity.log import Channel, Source
 from rapport.core.db import Connection, Database
-from rapport.core.errors import Unauthorized
+from rapport.core.errors import InvalidPayload, Unauthorized
 
 KEY_CACHE_S: Final = 5.0
 MAX_CACHED_KEYS: Final = 10_000
+SERVER_HEADERS: Final = ("X-App-Id", "X-App-Token")
+CLIENT_HEADERS: Final = ("X-Client-Application-Id", "X-Client-Token")
+MANAGEMENT_HEADERS: Final = ("X-Management-Id", "X-Management-Token")
+_OWN_ID: Final = re.compile("cust_[0-9A-Za-z]{24}")
 
 
 class Key(Protocol):
@@ -68,35 +73,65 @@ class KeyRing:
         self._find_key = find_key
         self._known: dict[str, tuple[float, Key, Source]] = {}
 
-    async def check(self, app_id: str | None, token: str | None) -> tuple[Key, Source]:
-        """Return the key that the two headers name. Raises Unauthorized."""
+    async def check(
+        self, app_id: str | None, token: str | None, names: tuple[str, str] = SERVER_HEADERS
+    ) -> tuple[Key, Source]:
+        """Return the key that the two headers, called `names`, hold. Raises Unauthorized."""
         if not app_id or not token:
-            raise Unauthorized("Missing X-App-Id or X-App-Token header")
+            raise Unauthorized(f"Missing {names[0]} or {names[1]} header")
         now = time.monotonic()
         known = self._known.get(app_id)
         if known is None or known[0] < now:
             async with self._db.read() as conn:
                 key = await self._find_key(conn, app_id)
             if key is None:
-                raise Unauthorized("Unknown X-App-Id or wrong X-App-Token")
+                raise Unauthorized(f"Unknown {names[0]} or wrong {names[1]}")
             if len(self._known) >= MAX_CACHED_KEYS:
                 self._known.clear()
-            source = Source("API", {"name": key.name, "app_id": key.app_id})
+            channel: Channel = "CLIENT_API" if key.kind == "client" else "API"
+            source = Source(channel, {"name": key.name, "app_id": key.app_id})
             known = self._known[app_id] = (now + KEY_CACHE_S, key, source)
         _, key, source = known
         if not hmac.compare_digest(hashlib.sha256(token.encode()).digest(), key.token_hash):
             self._known.pop(app_id, None)
-            raise Unauthorized("Unknown X-App-Id or wrong X-App-Token")
+            raise Unauthorized(f"Unknown {names[0]} or wrong {names[1]}")
         return key, source
+
+
+async def _caller(request: Request[None, None, State], kind: str, headers: tuple[str, str]) -> Caller:
+    ring: KeyRing = request.app.state.key_ring
+    app_id, token = (request.headers.get(name) for name in headers)
+    key, source = await ring.check(app_id, token, headers)
+    if key.kind != kind:
+        raise Unauthorized(f"A {key.kind} key may not call this operation")
+    return Caller(key.project_id, request.app.state.db, request.scope["state"]["request_id"], source)
 
 
 async def server_caller(request: Request[None, None, State]) -> Caller:
     """Authenticate a server-side request. Raises Unauthorized."""
-    ring: KeyRing = request.app.state.key_ring
-    key, source = await ring.check(request.headers.get("x-app-id"), request.headers.get("x-app-token"))
-    if key.kind != "server":
-        raise Unauthorized(f"A {key.kind} key may not call this operation")
-    return Caller(key.project_id, request.app.state.db, request.scope["state"]["request_id"], source)
+    return await _caller(request, "server", SERVER_HEADERS)
+
+
+async def client_caller(request: Request[None, None, State]) -> Caller:
+    """Authenticate a request from a shop's web page or app, whose key anybody can read. Raises Unauthorized.
+
+    Such a caller names a customer by source id only, and learns nothing about people from the answer.
+    """
+    return await _caller(request, "client", CLIENT_HEADERS)
+
+
+def check_client_name(source_id: str) -> str:
+    """Return a source id that a client key may name a customer by. Raises InvalidPayload for one of our own ids."""
+    if _OWN_ID.fullmatch(source_id):
+        raise InvalidPayload("A client key names a customer by source_id, not by id")
+    if not 1 <= len(source_id) <= 255 or "\x00" in source_id:
+        raise InvalidPayload("A source_id has 1 to 255 characters, none of them NUL")
+    return source_id
+
+
+async def management_caller(request: Request[None, None, State]) -> Caller:
+    """Authenticate a request of the management API. Raises Unauthorized."""
+    return await _caller(request, "management", MANAGEMENT_HEADERS)
 
 
 class Health(msgspec.Struct):

@@ -24,7 +24,11 @@ _MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]+)`(
 
 
 class ErrorBody(msgspec.Struct, omit_defaults=True):
-    """The reference's `Error` object. `error` carries the message that a shop set on a validation rule."""
+    """The reference's `Error` object. `error` carries the message that a shop set on a validation rule.
+
+    For bulk requests that are too long the reference has an object of its own (`BadRequest`): its properties are there
+    where an error has a `status_text`.
+    """
 
     code: int
     key: str
@@ -33,7 +37,8 @@ class ErrorBody(msgspec.Struct, omit_defaults=True):
     request_id: str
     resource_id: str | None = None
     resource_type: str | None = None
-    error: dict[str, str] | None = None
+    error: dict[str, str] | str | None = None
+    status_code: int | None = msgspec.field(default=None, name="statusCode")
 
 
 def payload_error(error: msgspec.MsgspecError) -> InvalidPayload:
@@ -56,6 +61,7 @@ def payload_error(error: msgspec.MsgspecError) -> InvalidPayload:
 
 def error_response(error: RapportError, request_id: str) -> Response[bytes]:
     """Return the answer for an error that the caller can act on."""
+    status_text = getattr(error, "status_text", None)
     body = ErrorBody(
         code=error.code,
         key=error.key,
@@ -64,7 +70,8 @@ def error_response(error: RapportError, request_id: str) -> Response[bytes]:
         request_id=request_id,
         resource_id=error.resource_id,
         resource_type=error.resource_type,
-        error=getattr(error, "shop_error", None),
+        error=status_text or getattr(error, "shop_error", None),
+        status_code=error.code if status_text else None,
     )
     return Response(jsons.encode(body), status_code=error.code, media_type=JSON_TYPE)
 

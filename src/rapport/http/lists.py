@@ -14,6 +14,7 @@ MAX_LIMIT = 100
 MAX_TEXT = 1000
 # The schema of what `read_flag` reads.
 BOOLEAN = {"type": "boolean", "default": False}
+_INSTANTS = frozenset({"created_at", "updated_at"})
 
 
 def _text(name: str, value: str) -> str:
@@ -43,6 +44,23 @@ class ListFilter:
 def Equals(column: str) -> ListFilter:  # noqa: N802 (reads as a type in declarations)
     """Keep rows whose text column is exactly the value."""
     return ListFilter(f"{column} = {{}}")
+
+
+@dataclass(frozen=True)
+class OneOf(ListFilter):
+    """As ListFilter, for a parameter that has only these values; `stands_for` says what the database is given for one.
+
+    Without it, that is the value itself.
+    """
+
+    choices: tuple[str, ...]
+    stands_for: Mapping[str, Any] = field(default_factory=dict)
+
+    def read(self, name: str, value: str) -> Any:
+        """Turn the parameter's text into the value for the database. Raises InvalidQueryParams."""
+        if value not in self.choices:
+            raise InvalidQueryParams(f"Query param {name} should be one of: {', '.join(self.choices)}")
+        return self.stands_for.get(value, value)
 
 
 @dataclass(frozen=True)
@@ -79,7 +97,8 @@ class ListSpec:
     """What can be listed: the table, its row struct, the orders and the filters that the reference names.
 
     All SQL in here is written by us; values from outside only ever become parameters. `tie` is the column that makes an
-    order total. `cursor` names the instant column that `starting_after` continues from.
+    order total. `cursor` names the instant column that `starting_after` continues from, unless the order is by another
+    instant. A list with `by_id` is paged by `starting_after_id` alone, without `page`.
     """
 
     data_ref: str
@@ -92,6 +111,11 @@ class ListSpec:
     cursor: str | None = None
     max_page: int = 1000
     items_key: str | None = None
+    by_id: bool = False
+
+    def cursor_of(self, order: str) -> str | None:
+        """Return the column that `starting_after` is compared with in this order."""
+        return self.orders[order] if self.cursor and order in _INSTANTS else self.cursor
 
 
 @dataclass(frozen=True)
@@ -116,7 +140,16 @@ class Found(Generic[Item]):
     has_more: bool
 
 
-def _integer(query: Mapping[str, str], name: str, default: int, maximum: int) -> int:
+@dataclass(frozen=True)
+class Part(Generic[Item]):
+    """One part of a list that is not counted: its items, and whether more follow."""
+
+    items: list[Item]
+    has_more: bool
+
+
+def read_number(query: Mapping[str, str], name: str, default: int, maximum: int) -> int:
+    """Read a parameter that is a number from 1 on, `default` where it is absent. Raises InvalidQueryParams."""
     value = query.get(name)
     if value is None or value == "":
         return default
@@ -149,8 +182,8 @@ def read_page(spec: ListSpec, query: Mapping[str, str]) -> Page:
     filters = tuple((item, item.read(key, query[key])) for key, item in spec.filters.items() if query.get(key))
     after = query.get("starting_after")
     return Page(
-        limit=_integer(query, "limit", DEFAULT_LIMIT, MAX_LIMIT),
-        page=_integer(query, "page", 1, spec.max_page),
+        limit=read_number(query, "limit", DEFAULT_LIMIT, MAX_LIMIT),
+        page=1 if spec.by_id else read_number(query, "page", 1, spec.max_page),
         order=name,
         descending=order.startswith("-"),
         filters=filters,

@@ -9,8 +9,9 @@ import msgspec
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
+from rapport.http.caller import CLIENT_HEADERS, MANAGEMENT_HEADERS, SERVER_HEADERS
 from rapport.http.errors import ErrorBody
-from rapport.http.lists import InstantFilter, ListSpec
+from rapport.http.lists import InstantFilter, ListFilter, ListSpec, OneOf
 
 _TEMPLATE: Final = "#/components/schemas/{name}"
 _PARAMETER: Final = re.compile(r"{(\w+)(?::\w+)?}")
@@ -32,13 +33,13 @@ _ANSWERS: Final = {
     "add-customers-to-segment": "How many customers entered",
     "remove-customers-from-segment": "How many customers left",
     "import-customers-to-segment-using-csv": "How many customers entered",
+    "delete-campaign": "The deletion has begun, or is done",
     "customer-permanently-deletion": "The receipt",
     "get-customer-data": "Everything that is held on the person: one list for each kind of data",
     "merge-customers": "The merge, and the customer who came out of it",
     "preview-customer-merge": "What the merge would come to",
     "undo-merge": "The merge, undone",
     "list-customer-duplicates": "A page of groups of customers",
-    "delete-campaign": "The deletion has begun, or is done",
     "add-vouchers-to-campaign": "The campaign",
     "add-voucher-with-specific-code-to-campaign": "The voucher",
     "create-publication": "The publication, with its voucher",
@@ -46,44 +47,78 @@ _ANSWERS: Final = {
     "get-export": "The export; to a request with its token, the file",
     "create-order-export": "The export",
     "track-custom-event": "The event",
+    "track-custom-event-client-side": "That the event was taken",
+    "list-consents": "All consents of the project",
+    "update-customers-consents": "The customer's consents",
+    "list-customer-consents": "What the customer said, with the consents as they are now",
+    "receive-inbound-message": "What the message meant",
+    "add-customer-device": "The device",
+    "list-customer-devices": "The customer's devices",
+    "record-customer-interaction": "The interaction",
+    "list-customer-interactions": "The customer's interactions",
     "get-distribution-message": "The message, with its bodies",
     "resend-distribution-message": "The message",
     "redeem-stacked-discounts": "The redemptions, one for each redeemable, and the order as they leave it",
     "redeem-voucher": "The redemption, with its order and its voucher",
     "rollback-redemption": "The rollback",
     "rollback-stacked-redemptions": "The rollbacks, one for each redemption",
+    "update-customers-in-bulk": "The request is accepted",
+    "update-customers-metadata-in-bulk": "The request is accepted",
+    "import-orders": "The request is accepted",
+    "import-events": "The request is accepted",
     "validate-stacked-discounts": "Whether the redeemables can be redeemed, and the order as they would leave it",
     "validate-voucher": "Whether the code can be redeemed, and the order as it would leave it",
     "create-validation-rule-assignment": "The assignment",
+    "list-metadata-schemas": "All metadata schemas",
+    "list-metadata-schemas-1": "All metadata schemas",
+    "create-metadata-schema": "The metadata schema",
+    "get-metadata-schema-1": "The metadata schema",
+    "update-metadata-schema": "The metadata schema",
+    "purge-metadata-property": "The purge has begun",
+    "list-custom-event-schemas": "All custom event schemas",
+    "create-custom-event-schema": "The custom event schema",
+    "get-custom-event-schema": "The custom event schema",
+    "update-custom-event-schema": "The custom event schema",
+    "copy-schemas": "What was copied",
 }
 
 
-def operation(
+def operation(  # noqa: PLR0913 (what may be said of an operation)
     operation_id: str,
     *,
     body: Any = None,
     answer: Any = None,
+    item: Any = None,
+    later: Any = None,
     spec: ListSpec | None = None,
     query: Mapping[str, dict[str, Any]] | None = None,
     upload: str | None = None,
     download: str | None = None,
     secured: bool = True,
+    client: bool = False,
+    management: bool = False,
 ) -> dict[str, Any]:
     """Declare a handler's operation: its id in the reference, the struct of its body and answer, the list it pages.
 
-    `query`: schemas of further query parameters; an object is written `name[key]=…`. `upload`: the media type of the
-    one file that the body is, as the part `file` of a form. `download`: the media type of a file that is answered in
-    place of `answer` to a request that shows a token, which then needs no key.
+    `item`: the struct of what the list holds, where the page is made by `lists.envelope`. `later`: the struct of the
+    answer 202 to a request whose work goes on. `query`: schemas of further query parameters; an object is written
+    `name[key]=…`. `upload`: the media type of the one file that the body is, as the part `file` of a form. `download`:
+    the media type of a file that is answered; beside `answer`, in its place to a request that shows a token, which then
+    needs no key. `client`, `management`: it takes a key of that kind, not a server's.
     """
     return {
         "operation_id": operation_id,
         "body": body,
         "answer": answer,
+        "item": item,
+        "later": later,
         "spec": spec,
         "query": query or {},
         "upload": upload,
         "download": download,
         "secured": secured,
+        "client": client,
+        "management": management,
     }
 
 
@@ -91,15 +126,22 @@ def _query_parameters(spec: ListSpec) -> list[dict[str, Any]]:
     orders = [sign + name for name in spec.orders for sign in ("", "-")]
     parameters: list[tuple[str, dict[str, Any]]] = [
         ("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 10}),
-        ("page", {"type": "integer", "minimum": 1, "maximum": spec.max_page, "default": 1}),
         ("order", {"type": "string", "enum": orders, "default": spec.default_order}),
     ]
+    if spec.by_id:
+        parameters.append(("starting_after_id", {"type": "string"}))
+    else:
+        parameters.insert(1, ("page", {"type": "integer", "minimum": 1, "maximum": spec.max_page, "default": 1}))
     if spec.cursor:
         parameters.append(("starting_after", {"type": "string", "format": "date-time"}))
-    for name, item in spec.filters.items():
-        kind = {"type": "string", "format": "date-time"} if isinstance(item, InstantFilter) else {"type": "string"}
-        parameters.append((name, kind))
+    parameters += [(name, _filter_schema(item)) for name, item in spec.filters.items()]
     return [{"name": name, "in": "query", "required": False, "schema": schema} for name, schema in parameters]
+
+
+def _filter_schema(item: ListFilter) -> dict[str, Any]:
+    if isinstance(item, OneOf):
+        return {"type": "string", "enum": [*item.choices]}
+    return {"type": "string", "format": "date-time"} if isinstance(item, InstantFilter) else {"type": "string"}
 
 
 def _further_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -147,12 +189,12 @@ def _operation_id(handler: HTTPRouteHandler, path: str) -> str:
     return declared.removesuffix(own) + path.rsplit("/", 1)[-1]
 
 
-def _list_schema(spec: ListSpec) -> dict[str, Any]:
+def _list_schema(spec: ListSpec, item: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a page, as `lists.envelope` makes it."""
     properties = {
         "object": {"const": "list"},
         "data_ref": {"const": spec.data_ref},
-        spec.items_key or spec.data_ref: {"type": "array", "items": {"type": "object"}},
+        spec.items_key or spec.data_ref: {"type": "array", "items": item},
         "total": {"type": "integer", "minimum": 0},
         "has_more": {"type": "boolean"},
     }
@@ -163,16 +205,31 @@ def _success(handler: HTTPRouteHandler, operation_id: str, tag: str, schemas: di
     declared = handler.opt
     if handler.status_code == 204:
         return {"description": "Done; no content"}
+    file = {declared["download"]: {"schema": {"type": "string"}}} if declared["download"] is not None else {}
+    if file and declared["answer"] is None:
+        return {"description": "The file", "content": file}
     shape: dict[str, Any] = {"type": "object"}
     if declared["answer"] is not None:
         shape = schemas[declared["answer"]]
     elif declared["spec"] is not None:
-        shape = _list_schema(declared["spec"])
+        item = {"type": "object"} if declared["item"] is None else schemas[declared["item"]]
+        shape = _list_schema(declared["spec"], item)
     otherwise = "A page of the list" if declared["spec"] else f"The {tag.removesuffix('s').replace('-', ' ')}"
-    content: dict[str, Any] = {"application/json": {"schema": shape}}
-    if declared["download"] is not None:
-        content[declared["download"]] = {"schema": {"type": "string"}}
+    content = {"application/json": {"schema": shape}, **file}
     return {"description": _ANSWERS.get(operation_id, otherwise), "content": content}
+
+
+def _tag(path: str) -> str:
+    if path.startswith("/management/"):
+        return "management"
+    parts = path.removeprefix("/client").split("/")
+    return parts[2] if parts[1] == "v1" else "server"
+
+
+def _headers(declared: Mapping[str, Any]) -> tuple[str, str]:
+    if declared["management"]:
+        return MANAGEMENT_HEADERS
+    return CLIENT_HEADERS if declared["client"] else SERVER_HEADERS
 
 
 def _describe(handler: HTTPRouteHandler, method: str, path: str, schemas: dict[Any, dict[str, Any]]) -> dict[str, Any]:
@@ -190,7 +247,7 @@ def _describe(handler: HTTPRouteHandler, method: str, path: str, schemas: dict[A
     parameters += [_further_parameter(name, schema) for name, schema in declared["query"].items()]
     error = {"description": "The error", "content": {"application/json": {"schema": schemas[ErrorBody]}}}
     operation_id = _operation_id(handler, path)
-    tag = path.split("/")[2] if path.startswith("/v1/") else "server"
+    tag = _tag(path)
     described: dict[str, Any] = {
         "operationId": operation_id,
         "tags": [tag],
@@ -203,8 +260,13 @@ def _describe(handler: HTTPRouteHandler, method: str, path: str, schemas: dict[A
             "5XX": error,
         },
     }
+    if declared["later"] is not None:
+        schema = schemas[declared["later"]]
+        content = {"application/json": {"schema": schema}}
+        described["responses"]["202"] = {"description": "The work goes on", "content": content}
     if declared["secured"]:
-        described["security"] = [{"X-App-Id": [], "X-App-Token": []}, *([{}] if declared["download"] else [])]
+        keyless: list[dict[str, list[str]]] = [{}] if declared["download"] else []
+        described["security"] = [{name: [] for name in _headers(declared)}, *keyless]
     if declared["body"] is not None or declared["upload"] is not None:
         described["requestBody"] = _body(declared, schemas)
     return described
@@ -220,14 +282,15 @@ def document(app: Litestar, version: str) -> dict[str, Any]:
     ]
     kinds = [ErrorBody]
     for _, handler in handlers:
-        kinds += [kind for kind in (handler.opt["body"], handler.opt["answer"]) if kind is not None]
+        kinds += [handler.opt[part] for part in ("body", "answer", "item", "later") if handler.opt[part] is not None]
     schemas, components = _references(kinds)
     paths: dict[str, dict[str, Any]] = {}
     for raw_path, handler in sorted(handlers, key=lambda pair: pair[0]):
         path = _PARAMETER.sub(r"{\1}", raw_path)
         for method in sorted(handler.http_methods - {"OPTIONS", "HEAD"}):
             paths.setdefault(path, {})[method.lower()] = _describe(handler, method, path, schemas)
-    keys = {name: {"type": "apiKey", "in": "header", "name": name} for name in ("X-App-Id", "X-App-Token")}
+    headers = SERVER_HEADERS + CLIENT_HEADERS + MANAGEMENT_HEADERS
+    keys = {name: {"type": "apiKey", "in": "header", "name": name} for name in headers}
     return {
         "openapi": "3.1.0",
         "info": {

@@ -5,7 +5,7 @@ from typing import Any
 
 from rapport.core.db import Connection, columns
 from rapport.core.errors import InvalidQueryParams
-from rapport.http.lists import Found, ListSpec, Page
+from rapport.http.lists import Found, ListSpec, Page, Part
 
 
 class _Statement:
@@ -27,16 +27,24 @@ class _Statement:
         return " AND ".join(self.conditions)
 
 
-async def _after(conn: Connection, spec: ListSpec, project_id: int, page: Page, statement: _Statement) -> None:
+async def _after(
+    conn: Connection,
+    spec: ListSpec,
+    project_id: int,
+    page: Page,
+    where: Mapping[str, Any] | None,
+    statement: _Statement,
+) -> None:
     """Continue after the row that `starting_after_id` names; PostgreSQL sorts a missing value as the largest.
 
-    Raises InvalidQueryParams when the list has no such row.
+    Raises InvalidQueryParams when the list has no such row; one that only the filters leave out will do.
     """
     column, tie = spec.orders[page.order], spec.tie
+    named = _Statement(project_id)
+    for name, value in {**(where or {}), "id": page.starting_after_id}.items():
+        named.add(f"{name} = {{}}", value)
     row = await conn.fetchrow(
-        f"SELECT {column} AS value, {tie} AS tie FROM {spec.table} WHERE project_id = $1 AND id = $2",
-        project_id,
-        page.starting_after_id,
+        f"SELECT {column} AS value, {tie} AS tie FROM {spec.table} WHERE {named.where()}", *named.parameters
     )
     if row is None:
         raise InvalidQueryParams(f"Query param starting_after_id names nothing in this list: {page.starting_after_id}")
@@ -65,6 +73,36 @@ def _statement(
     return statement
 
 
+async def fetch_part(
+    conn: Connection,
+    spec: ListSpec,
+    project_id: int,
+    page: Page,
+    *,
+    where: Mapping[str, Any] | None = None,
+    conditions: tuple[tuple[str, tuple[Any, ...]], ...] = (),
+) -> Part[Any]:
+    """Return one part of a list, uncounted: what it costs does not grow with the list.
+
+    `where` adds equalities, `conditions` adds SQL with `{}` for its values. Raises InvalidQueryParams for a cursor that
+    is not there.
+    """
+    statement = _statement(project_id, page, where, conditions)
+    comparison, direction = ("<", "DESC") if page.descending else (">", "ASC")
+    if page.starting_after is not None:
+        statement.add(f"{spec.cursor_of(page.order)} {comparison} {{}}", page.starting_after)
+    if page.starting_after_id is not None:
+        await _after(conn, spec, project_id, page, where, statement)
+    parameters = [*statement.parameters, page.limit + 1, (page.page - 1) * page.limit]
+    rows = await conn.fetch(
+        f"SELECT {columns(spec.row)} FROM {spec.table} WHERE {statement.where()} "
+        f"ORDER BY {spec.orders[page.order]} {direction}, {spec.tie} {direction} "
+        f"LIMIT ${len(parameters) - 1} OFFSET ${len(parameters)}",
+        *parameters,
+    )
+    return Part([spec.row(*row) for row in rows[: page.limit]], len(rows) > page.limit)
+
+
 async def fetch_page(
     conn: Connection,
     spec: ListSpec,
@@ -74,24 +112,11 @@ async def fetch_page(
     where: Mapping[str, Any] | None = None,
     conditions: tuple[tuple[str, tuple[Any, ...]], ...] = (),
 ) -> Found[Any]:
-    """Return one page of a list. `where` adds equalities, `conditions` adds SQL with `{}` for its values.
+    """Return one page of a list with its total: as `fetch_part`.
 
-    `total` counts the whole list; a cursor narrows the page, not the total. Raises InvalidQueryParams for a cursor
-    that is not there.
+    `total` counts the whole list; a cursor narrows the page, not the total.
     """
     statement = _statement(project_id, page, where, conditions)
     total = await conn.fetchval(f"SELECT count(*) FROM {spec.table} WHERE {statement.where()}", *statement.parameters)
-    comparison, direction = ("<", "DESC") if page.descending else (">", "ASC")
-    if page.starting_after is not None:
-        statement.add(f"{spec.cursor} {comparison} {{}}", page.starting_after)
-    if page.starting_after_id is not None:
-        await _after(conn, spec, project_id, page, statement)
-    parameters = [*statement.parameters, page.limit + 1, (page.page - 1) * page.limit]
-    rows = await conn.fetch(
-        f"SELECT {columns(spec.row)} FROM {spec.table} WHERE {statement.where()} "
-        f"ORDER BY {spec.orders[page.order]} {direction}, {spec.tie} {direction} "
-        f"LIMIT ${len(parameters) - 1} OFFSET ${len(parameters)}",
-        *parameters,
-    )
-    items = [spec.row(*row) for row in rows[: page.limit]]
-    return Found(items, total, len(rows) > page.limit)
+    part = await fetch_part(conn, spec, project_id, page, where=where, conditions=conditions)
+    return Found(part.items, total, part.has_more)

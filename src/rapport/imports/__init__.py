@@ -1,1 +1,1 @@
-"""Imports: files of customers, orders and events, applied row by row, each once."""
+"""Imports of files: uploaded in a stream, read and applied row by row, each exactly once, and undone again."""

@@ -57,7 +57,7 @@ SELECT number, ids FROM (
     GROUP BY lower(email) HAVING count(*) > 1 ORDER BY lower(email) LIMIT $3
 ) AS groups {_MEMBERS.format(same="email IS NOT NULL AND lower(email) = key")} ORDER BY key
 """
-_PHONE = "ltrim(regexp_replace(phone, '[^0-9]+', '', 'g'), '0')"
+_PHONE = "regexp_replace(regexp_replace(phone, '[^0-9]', '', 'g'), '^00', '')"
 _BY_PHONE = f"""
 SELECT number, ids FROM (
     SELECT {_PHONE} AS key, count(*) AS number FROM customers

@@ -7,15 +7,18 @@ import msgspec
 
 from rapport.activity.log import Signature
 from rapport.core import jsons
+from rapport.core.clock import iso
 from rapport.core.db import Restart, UniqueViolation
 from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound
 from rapport.core.ids import new_id
+from rapport.customers.deciding import Happening
+from rapport.customers.in_store import Purchases, purchased, with_purchases
 from rapport.customers.models import Customer
 from rapport.customers.schemas import CustomerInput, simple_view
-from rapport.customers.writes import Happening, Unit, Writer
+from rapport.customers.writes import Unit, Writer
 from rapport.orders import queries
 from rapport.orders.models import Order, products
-from rapport.orders.schemas import OrderInput, apply, view
+from rapport.orders.schemas import OrderInput, apply, checked, view
 
 _STATUS_EVENTS = {"PAID": "paid", "FULFILLED": "fulfilled", "CANCELED": "canceled"}
 
@@ -57,7 +60,7 @@ async def open_order(unit: Unit, data: OrderInput, reference: str | None, *more:
         initial_amount=None, discount_amount=0, total_amount=0, applied_discount_amount=0, items=[], metadata={},
         redemptions={}, created_at=unit.now, updated_at=None,
     )  # fmt: skip
-    after = apply(data, current or blank)
+    after = checked(data, apply(data, current or blank), current, unit.moment.schemas)
     if customer is not None:
         after = msgspec.structs.replace(after, customer_id=locked[0].id)
     if referrer is not None:
@@ -115,7 +118,17 @@ async def _keep_summary(unit: Unit, customer: Customer, before: Order | None, af
         changed = with_last(changed, new)
     elif old is not None and old.id == customer.last_order_id:
         changed = with_last(changed, await queries.last_counted(unit.conn, unit.project_id, customer.id))
-    unit.put(changed)
+    unit.put(await _with_purchase(unit, changed, old, new))
+
+
+async def _with_purchase(unit: Unit, customer: Customer, old: Order | None, new: Order | None) -> Customer:
+    """Keep what the customer bought in shops; the order is written. What counts no more may have been the first."""
+    if old is not None and old.location is not None:
+        return with_purchases(customer, await queries.purchases_in_store(unit.conn, unit.project_id, customer.id))
+    if new is None or new.location is None:
+        return customer
+    at = iso(new.created_at)
+    return purchased(customer, Purchases(new.location, 1, new.total_amount, at, at))
 
 
 def _happening(order: Order | None) -> Happening | None:

@@ -27,6 +27,7 @@ class Order(msgspec.Struct, frozen=True):
     redemptions: dict[str, Any]
     created_at: datetime
     updated_at: datetime | None
+    location: dict[str, str] | None = None
 
     @property
     def counts(self) -> bool:

@@ -2,7 +2,10 @@
 
 from collections.abc import AsyncIterator, Sequence
 
+from rapport.core.clock import iso
 from rapport.core.db import Connection, columns
+from rapport.customers.in_store import Purchases
+from rapport.customers.queries import OF_CUSTOMER
 from rapport.http.lists import Found, ListSpec, Page
 from rapport.http.queries import fetch_page
 from rapport.orders.models import Order
@@ -13,6 +16,7 @@ ORDERS = ListSpec(
     row=Order,
     orders={"created_at": "created_at", "updated_at": "coalesce(updated_at, created_at)"},
     default_order="-created_at",
+    filters={"customer": OF_CUSTOMER},
     max_page=100,
 )
 _COLUMNS = columns(Order)
@@ -20,6 +24,15 @@ _NAMES = Order.__struct_fields__
 _VALUES = ", ".join(f"${index}" for index in range(2, len(_NAMES) + 2))
 _INSERT = f"INSERT INTO orders (project_id, {_COLUMNS}) VALUES ($1, {_VALUES}) ON CONFLICT DO NOTHING"
 _SETS = ", ".join(f"{name} = ${index}" for index, name in enumerate(_NAMES, start=2))
+
+_IN_STORE = """
+SELECT (array_agg(location ORDER BY created_at DESC, id DESC))[1] AS location, count(*) AS number,
+    sum(total_amount) AS amount, min(created_at) AS first_at, max(created_at) AS last_at
+FROM orders
+WHERE project_id = $1 AND customer_id = $2 AND location IS NOT NULL AND status IN ('PAID', 'FULFILLED')
+GROUP BY coalesce(location ->> 'id', location ->> 'source_id')
+ORDER BY max(created_at), min(id)
+"""
 
 
 async def find(conn: Connection, project_id: int, reference: str, *, lock: bool = False) -> Order | None:
@@ -60,6 +73,15 @@ async def last_counted(conn: Connection, project_id: int, customer_id: str) -> O
         customer_id,
     )
     return None if row is None else Order(*row)
+
+
+async def purchases_in_store(conn: Connection, project_id: int, customer_id: str) -> list[Purchases]:
+    """Return what a customer's counted orders at each location come to; the index is orders_in_store."""
+    rows = await conn.fetch(_IN_STORE, project_id, customer_id)
+    return [
+        Purchases(row["location"], row["number"], int(row["amount"]), iso(row["first_at"]), iso(row["last_at"]))
+        for row in rows
+    ]
 
 
 async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Order]:
@@ -122,3 +144,37 @@ async def counted_of_customer(conn: Connection, project_id: int, customer_id: st
         customer_id,
     )
     return row[0], row[1]
+
+
+async def next_with_key(
+    conn: Connection, project_id: int, key: str, after: str, count: int
+) -> tuple[str | None, list[tuple[str, str | None]]]:
+    """Look at the next `count` orders after an id; return the last, and those whose metadata has the key.
+
+    They come as (id, customer's id).
+    """
+    row = await conn.fetchrow(
+        "SELECT max(id), jsonb_agg(jsonb_build_array(id, customer_id)) FILTER (WHERE metadata ? $3) FROM "
+        "(SELECT id, customer_id, metadata FROM orders WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $4) AS part",
+        project_id,
+        after,
+        key,
+        count,
+    )
+    return row[0], [(order_id, customer_id) for order_id, customer_id in row[1] or ()]
+
+
+async def next_with_item_key(
+    conn: Connection, project_id: int, key: str, after: str, count: int
+) -> tuple[str | None, list[tuple[str, str | None]]]:
+    """As `next_with_key`, for orders with an item whose metadata has the key."""
+    row = await conn.fetchrow(
+        "SELECT max(id), jsonb_agg(jsonb_build_array(id, customer_id)) FILTER (WHERE EXISTS ("
+        "SELECT FROM jsonb_array_elements(items) AS item WHERE item -> 'metadata' ? $3)) FROM "
+        "(SELECT id, customer_id, items FROM orders WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $4) AS part",
+        project_id,
+        after,
+        key,
+        count,
+    )
+    return row[0], [(order_id, customer_id) for order_id, customer_id in row[1] or ()]

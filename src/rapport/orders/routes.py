@@ -11,24 +11,25 @@ from rapport.http.caller import Caller
 from rapport.http.lists import envelope, read_page
 from rapport.http.openapi import operation
 from rapport.orders import actions, queries
+from rapport.orders.answers import OrderAnswer
 from rapport.orders.schemas import OrderInput, view
 
 
-@post("/v1/orders", status_code=200, opt=operation("create-order", body=OrderInput))
+@post("/v1/orders", status_code=200, opt=operation("create-order", answer=OrderAnswer, body=OrderInput))
 async def create_order(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
     """Create an order, or update the one with the same id or source id; its customer is upserted."""
     return answer(view(await actions.save(writer, caller, await read_body(request, OrderInput))))
 
 
-@get("/v1/orders", opt=operation("list-orders", spec=queries.ORDERS))
+@get("/v1/orders", opt=operation("list-orders", item=OrderAnswer, spec=queries.ORDERS))
 async def list_orders(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
-    """List orders, newest first."""
+    """List orders, newest first; `customer` (an addition: an id or source id) narrows to those of one."""
     async with caller.db.read() as conn:
         found = await queries.list_page(conn, caller.project_id, read_page(queries.ORDERS, request.query_params))
     return answer(envelope(queries.ORDERS, found, [view(order) for order in found.items]))
 
 
-@get("/v1/orders/{order_id:str}", opt=operation("get-order"))
+@get("/v1/orders/{order_id:str}", opt=operation("get-order", answer=OrderAnswer))
 async def get_order(order_id: str, caller: Caller) -> Response[bytes]:
     """Get an order by id or source id."""
     async with caller.db.read() as conn:
@@ -38,7 +39,7 @@ async def get_order(order_id: str, caller: Caller) -> Response[bytes]:
     return answer(view(order))
 
 
-@put("/v1/orders/{order_id:str}", opt=operation("update-order", body=OrderInput))
+@put("/v1/orders/{order_id:str}", opt=operation("update-order", answer=OrderAnswer, body=OrderInput))
 async def update_order(
     request: Request[Any, Any, Any], order_id: str, caller: Caller, writer: Writer
 ) -> Response[bytes]:

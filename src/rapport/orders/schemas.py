@@ -9,7 +9,10 @@ from msgspec import UNSET, Meta, UnsetType
 from rapport.core.clock import iso, parse_instant
 from rapport.core.errors import InvalidPayload
 from rapport.core.jsons import check_limits
+from rapport.customers.in_store import LocationInput, read_location
 from rapport.customers.schemas import CustomerInput, Identifier, Metadata, Text
+from rapport.metadata.models import Schemas
+from rapport.metadata.values import check
 from rapport.orders.models import MAX_AMOUNT, Order
 
 MAX_ITEMS = 500
@@ -77,6 +80,8 @@ class OrderInput(msgspec.Struct, kw_only=True):
     referrer_id: Identifier | None | UnsetType = UNSET
     customer: CustomerInput | None | UnsetType = UNSET
     referrer: CustomerInput | None | UnsetType = UNSET
+    # An addition: the shop it was bought in.
+    location: LocationInput | None | UnsetType = UNSET
 
 
 def _price(item: ItemInput) -> int | None:
@@ -157,7 +162,28 @@ def apply(change: OrderInput, current: Order) -> Order:
         items=items,
         metadata=_metadata(change, current.metadata),
         created_at=_created_at(change, current.created_at),
+        location=read_location(change.location) if isinstance(change.location, LocationInput) else current.location,
     )
+
+
+def checked(change: OrderInput, after: Order, before: Order | None, schemas: Schemas) -> Order:
+    """Return an order with the metadata that a request sets on it and on its items as their schemas want it.
+
+    Pure; raises MetadataInvalid. `before` is what is stored.
+    """
+    metadata, items = after.metadata, after.items
+    schema = schemas.of("order")
+    if schema is not None and (before is None or isinstance(change.metadata, dict)):
+        metadata = check(schema, metadata, before=None if before is None else before.metadata)
+    schema = schemas.of("order_item")
+    if schema is not None and isinstance(change.items, list):
+        items = []
+        for index, item in enumerate(after.items):
+            values = check(schema, item.get("metadata", {}), path=f".items[{index}].metadata")
+            items.append({**item, "metadata": values} if values else item)
+    if metadata is after.metadata and items is after.items:
+        return after
+    return msgspec.structs.replace(after, metadata=metadata, items=items)
 
 
 def view(order: Order) -> dict[str, Any]:
@@ -187,6 +213,8 @@ def view(order: Order) -> dict[str, Any]:
     for name, customer_id in (("customer", order.customer_id), ("referrer", order.referrer_id)):
         if customer_id is not None:
             shown[name] = {"id": customer_id, "object": "customer"}
+    if order.location is not None:
+        shown["location"] = order.location
     if order.redemptions:
         shown["redemptions"] = order.redemptions
     return shown

@@ -108,7 +108,7 @@ async def _before(conn: Connection, project_id: int, people: Sequence[Customer])
     """Return the reference's counts of what is there of a person before it is erased."""
     found: Counter[str] = Counter()
     for one in people:
-        order_events, others = await activity.count_of_customer(conn, project_id, one.id)
+        order_events, others = await activity.counts_about_customer(conn, project_id, one.id)
         found["order_events"] += order_events
         found["customer_events"] += others
         found["segments"] += await segments.count_of_customer(conn, project_id, one.id)

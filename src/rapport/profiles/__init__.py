@@ -1,1 +1,1 @@
-"""The 360° profile: all that is known of a customer, in one answer."""
+"""The 360° profile: all that is known of one customer, in one call."""

@@ -32,6 +32,14 @@ async def get_project(conn: Connection, project_id: int) -> Project:
     return Project(**dict(row))
 
 
+async def find_project_id(conn: Connection, public_id: str) -> int | None:
+    """Return the number of the project with this public id."""
+    found: int | None = await conn.fetchval(
+        "SELECT project_id FROM projects WHERE id = $1 ORDER BY project_id LIMIT 1", public_id
+    )
+    return found
+
+
 async def find_link_secret(conn: Connection, public_id: str) -> tuple[int, bytes] | None:
     """Return the number of the project with this public id, and what signs its links."""
     row = await conn.fetchrow(

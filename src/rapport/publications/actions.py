@@ -17,6 +17,7 @@ from rapport.customers.models import Customer
 from rapport.customers.schemas import simple_view
 from rapport.customers.schemas import view as customer_view
 from rapport.customers.writes import Unit, Writer
+from rapport.metadata.values import check
 from rapport.publications import queries
 from rapport.publications.errors import (
     DuplicateSourceId,
@@ -30,6 +31,7 @@ from rapport.publications.models import DEFAULT_CHANNEL, Publication, Publicatio
 from rapport.publications.schemas import MAX_COUNT, CampaignReference, PublicationInput, view
 from rapport.vouchers import queries as vouchers
 from rapport.vouchers.models import Voucher
+from rapport.vouchers.schemas import event_view as voucher_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,7 @@ async def create(
 
     async def work(unit: Unit) -> tuple[Publication, Customer] | RapportError:
         customer = (await unit.upsert(data.customer))[0]
+        said["metadata"] = check(unit.moment.schemas.of("publication"), data.metadata or {})
         try:
             if data.voucher is not None:
                 done = await publish_code(unit, data.voucher, customer.id, **said)
@@ -314,5 +317,6 @@ def _log(unit: Unit, kind: str, customer: Customer, row: PublicationRow, publish
         "customer": simple_view(customer),
         "campaign": campaign,
         "publication": view(row, customer_view(customer), by_id),
+        "voucher": voucher_event(published[0]) if len(published) == 1 else None,
     }
     unit.log(kind, customer, {name: part for name, part in payload.items() if part is not None}, row.campaign_id)

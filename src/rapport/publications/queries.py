@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from rapport.core.db import Connection, columns
+from rapport.customers.queries import OF_CUSTOMER
 from rapport.http.lists import Equals, Found, ListFilter, ListSpec, Page
 from rapport.http.queries import fetch_page
 from rapport.publications.models import PublicationRow
@@ -27,12 +28,7 @@ PUBLICATIONS = ListSpec(
     default_order="-created_at",
     filters={
         "campaign": ListFilter("(campaign = {0} OR campaign_id = {0})"),
-        "customer": ListFilter(
-            "customer_id = coalesce((SELECT customers.id FROM customers WHERE customers.project_id = $1 "
-            "AND (customers.id = {0} OR customers.source_id = {0}) ORDER BY customers.id = {0} DESC LIMIT 1), "
-            "(SELECT alias.customer_id FROM customer_aliases AS alias WHERE alias.project_id = $1 "
-            "AND alias.reference = {0}), {0})"
-        ),
+        "customer": OF_CUSTOMER,
         "voucher": ListFilter(
             "id = (SELECT publication_id FROM vouchers WHERE vouchers.project_id = $1 AND vouchers.code = {})"
         ),

@@ -1,6 +1,6 @@
 """HTTP operations of publications."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, Router, get, post
@@ -14,6 +14,7 @@ from rapport.http.errors import payload_error
 from rapport.http.lists import envelope, read_page
 from rapport.http.openapi import operation
 from rapport.publications import actions, queries
+from rapport.publications.answers import CreatedPublication, PublicationAnswer
 from rapport.publications.errors import PageOverLimit, TooManyVouchersRequested
 from rapport.publications.models import PublicationRow
 from rapport.publications.schemas import PublicationInput, created_view, view
@@ -23,6 +24,11 @@ from rapport.vouchers.queries import find_many
 MAX_NESTING = 5
 # What the official SDK puts into a query for whatever it was not given.
 NULL = "None"
+
+_JOIN_ONCE: Final = {"join_once": {"type": "boolean"}}
+_QUERY: Final = {name: {"type": "string"} for name in ("voucher", "source_id")} | {
+    name: {"type": "object"} for name in ("customer", "campaign", "metadata")
+}
 
 
 def _join_once(request: Request[Any, Any, Any]) -> bool | None:
@@ -39,7 +45,11 @@ async def _create(
     return answer(created_view(done, customer))
 
 
-@post("/v1/publications", status_code=200, opt=operation("create-publication", body=PublicationInput))
+@post(
+    "/v1/publications",
+    status_code=200,
+    opt=operation("create-publication", answer=CreatedPublication, query=_JOIN_ONCE, body=PublicationInput),
+)
 async def create_publication(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
     """Give a customer a code of a campaign that nobody has, or a particular code; the customer is upserted."""
     return await _create(request, caller, writer, await read_body(request, PublicationInput))
@@ -64,7 +74,10 @@ def _nested(request: Request[Any, Any, Any], name: str, *, absent: str | None = 
     return found
 
 
-@get("/v1/publications/create", opt=operation("create-publication-1"))
+@get(
+    "/v1/publications/create",
+    opt=operation("create-publication-1", answer=CreatedPublication, query=_JOIN_ONCE | _QUERY),
+)
 async def create_by_query(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
     """As creating a publication, with everything in the query: `voucher` or `campaign[name]`, `customer[source_id]`."""
     query = request.query_params
@@ -101,7 +114,7 @@ async def _shown(caller: Caller, rows: list[PublicationRow]) -> list[dict[str, A
     return [view(row, customers.get(row.customer_id or ""), known) for row in rows]
 
 
-@get("/v1/publications", opt=operation("list-publications", spec=queries.PUBLICATIONS))
+@get("/v1/publications", opt=operation("list-publications", item=PublicationAnswer, spec=queries.PUBLICATIONS))
 async def list_publications(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """List publications, also those that failed, newest first."""
     asked = request.query_params.get("page") or ""

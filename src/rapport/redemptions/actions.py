@@ -15,6 +15,7 @@ from rapport.core.jsons import check_limits
 from rapport.customers.models import Customer
 from rapport.customers.schemas import simple_view
 from rapport.customers.writes import Unit, Writer
+from rapport.metadata.values import check as check_metadata
 from rapport.orders.actions import Placed, open_order, place
 from rapport.orders.models import Order
 from rapport.orders.schemas import OrderInput
@@ -106,6 +107,9 @@ async def _open(attempt: _Attempt) -> None:
         attempt.customer_id = (await unit.upsert(customer))[0].id
     else:
         await unit.open()
+    schema = unit.moment.schemas.of("redemption")
+    if schema is not None:
+        attempt.data = msgspec.structs.replace(data, metadata=check_metadata(schema, data.metadata or {}) or None)
 
 
 async def _find(attempt: _Attempt) -> None:

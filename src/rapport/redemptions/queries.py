@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from rapport.core.db import Connection, columns
+from rapport.customers.queries import OF_CUSTOMER
 from rapport.http.lists import After, Before, Equals, Found, ListFilter, ListSpec, Page
 from rapport.http.queries import fetch_page
 from rapport.orders.models import Order
@@ -31,12 +32,7 @@ REDEMPTIONS = ListSpec(
     default_order="-created_at",
     filters={
         "campaign": ListFilter("(campaign = {0} OR campaign_id = {0})"),
-        "customer": ListFilter(
-            "customer_id = coalesce((SELECT customers.id FROM customers WHERE customers.project_id = $1 "
-            "AND (customers.id = {0} OR customers.source_id = {0}) ORDER BY customers.id = {0} DESC LIMIT 1), "
-            "(SELECT alias.customer_id FROM customer_aliases AS alias WHERE alias.project_id = $1 "
-            "AND alias.reference = {0}), {0})"
-        ),
+        "customer": OF_CUSTOMER,
         "created_at[before]": Before("created_at"),
         "created_at[after]": After("created_at"),
         "[created_at][before]": Before("created_at"),

@@ -14,6 +14,7 @@ from rapport.core.jsons import check_limits
 from rapport.customers.queries import find as find_customer
 from rapport.customers.schemas import CustomerInput, simple_view
 from rapport.customers.writes import Unit, Writer
+from rapport.metadata.values import check
 from rapport.orders import queries as orders
 from rapport.orders.actions import Placed, place
 from rapport.orders.models import Order
@@ -83,20 +84,28 @@ async def roll_back(
     async def work(unit: Unit) -> RolledBack | Refused:
         row = await _get(unit, redemption_id, stacked=stacked)
         order = await _lock(unit, row, data)
+        checked = msgspec.structs.replace(data, metadata=_metadata(unit, data))
         children = [row]
         if row.voucher_id is None:
             children = await queries.children(unit.conn, unit.project_id, row.id)
-        root = _rollback(unit, row, data, SUCCESS)
+        root = _rollback(unit, row, checked, SUCCESS)
         if not await queries.mark_rolled_back(unit.conn, unit.project_id, row, root.id):
             if (await _get(unit, row.id, stacked=stacked)).customer_id != row.customer_id:
                 raise Restart  # merged or erased since
-            return await _fail(unit, row, data)
-        return await _undo(unit, row, children, root, order, data)
+            return await _fail(unit, row, checked)
+        return await _undo(unit, row, children, root, order, checked)
 
     done = await writer.commit(signature, work)
     if isinstance(done, Refused):
         raise done
     return done
+
+
+def _metadata(unit: Unit, data: RollbackInput) -> dict[str, Any] | None:
+    """Return what is said about a rollback: as about a redemption, but it may be nothing."""
+    if data.metadata is None:
+        return None
+    return check(unit.moment.schemas.of("redemption"), data.metadata)
 
 
 async def _get(unit: Unit, redemption_id: str, *, stacked: bool) -> Redemption:

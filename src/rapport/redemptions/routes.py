@@ -1,6 +1,6 @@
 """HTTP operations of redemptions, rollbacks and validations."""
 
-from typing import Any
+from typing import Any, Final
 
 from litestar import Request, Response, Router, get, post
 from litestar.datastructures import State
@@ -15,6 +15,14 @@ from rapport.http.lists import envelope, read_page
 from rapport.http.openapi import operation
 from rapport.redemptions import actions, queries, rollback, validation
 from rapport.redemptions.actions import Redeemed
+from rapport.redemptions.answers import (
+    RedeemedAnswer,
+    RedemptionAnswer,
+    RolledBackAnswer,
+    ValidationAnswer,
+    VoucherRedemptionsAnswer,
+    VoucherValidationAnswer,
+)
 from rapport.redemptions.models import Redemption
 from rapport.redemptions.rollback import RolledBack
 from rapport.redemptions.schemas import RedeemInput, RedeemOneInput, RollbackInput, order_with, view
@@ -22,6 +30,9 @@ from rapport.segments.membership import SegmentDecider
 from rapport.vouchers import actions as vouchers
 from rapport.vouchers.queries import find_many
 from rapport.vouchers.schemas import view as voucher_view
+
+_TRACKED: Final = {"tracking_id": {"type": "string"}}
+_REASON: Final = {"reason": {"type": "string"}}
 
 
 def get_decider(state: State, caller: Caller) -> SegmentDecider:
@@ -56,7 +67,11 @@ def _redeemed(done: Redeemed) -> list[dict[str, Any]]:
     ]
 
 
-@post("/v1/redemptions", status_code=200, opt=operation("redeem-stacked-discounts", body=RedeemInput))
+@post(
+    "/v1/redemptions",
+    status_code=200,
+    opt=operation("redeem-stacked-discounts", answer=RedeemedAnswer, body=RedeemInput),
+)
 async def redeem(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
     """Redeem up to five vouchers against an order, all of them or none."""
     done = await actions.redeem(writer, caller, await read_body(request, RedeemInput))
@@ -68,7 +83,11 @@ async def redeem(request: Request[Any, Any, Any], caller: Caller, writer: Writer
     return answer(shown | {"inapplicable_redeemables": [], "skipped_redeemables": []})
 
 
-@post("/v1/vouchers/{code:str}/redemption", status_code=200, opt=operation("redeem-voucher", body=RedeemOneInput))
+@post(
+    "/v1/vouchers/{code:str}/redemption",
+    status_code=200,
+    opt=operation("redeem-voucher", answer=RedemptionAnswer, query=_TRACKED, body=RedeemOneInput),
+)
 async def redeem_voucher(request: Request[Any, Any, Any], code: str, caller: Caller, writer: Writer) -> Response[bytes]:
     """Redeem one voucher."""
     data = await read_body(request, RedeemOneInput) if await request.body() else RedeemOneInput()
@@ -76,7 +95,7 @@ async def redeem_voucher(request: Request[Any, Any, Any], code: str, caller: Cal
     return answer(_redeemed(await actions.redeem(writer, caller, data.of(code)))[0])
 
 
-@get("/v1/redemptions", opt=operation("list-redemptions", spec=queries.REDEMPTIONS))
+@get("/v1/redemptions", opt=operation("list-redemptions", item=RedemptionAnswer, spec=queries.REDEMPTIONS))
 async def list_redemptions(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """List redemptions and rollbacks, succeeded and failed, newest first."""
     page = read_page(queries.REDEMPTIONS, request.query_params)
@@ -86,7 +105,7 @@ async def list_redemptions(request: Request[Any, Any, Any], caller: Caller) -> R
     return answer(envelope(queries.REDEMPTIONS, found, shown))
 
 
-@get("/v1/redemptions/{redemption_id:str}", opt=operation("get-redemption"))
+@get("/v1/redemptions/{redemption_id:str}", opt=operation("get-redemption", answer=RedemptionAnswer))
 async def get_redemption(redemption_id: str, caller: Caller) -> Response[bytes]:
     """Get a redemption or a rollback."""
     async with caller.db.read() as conn:
@@ -101,7 +120,10 @@ async def get_redemption(redemption_id: str, caller: Caller) -> Response[bytes]:
     return answer(shown)
 
 
-@get("/v1/vouchers/{code:str}/redemption", opt=operation("get-voucher-redemptions", spec=queries.ENTRIES))
+@get(
+    "/v1/vouchers/{code:str}/redemption",
+    opt=operation("get-voucher-redemptions", answer=VoucherRedemptionsAnswer, spec=queries.ENTRIES),
+)
 async def list_voucher_redemptions(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
     """List what happened with one voucher, newest first, with its counter."""
     page = read_page(queries.ENTRIES, request.query_params)
@@ -126,7 +148,7 @@ def _undone(done: RolledBack) -> list[dict[str, Any]]:
 @post(
     "/v1/redemptions/{redemption_id:str}/rollback",
     status_code=200,
-    opt=operation("rollback-redemption", body=RollbackInput),
+    opt=operation("rollback-redemption", answer=RedemptionAnswer, query=_TRACKED | _REASON, body=RollbackInput),
 )
 async def rollback_redemption(
     request: Request[Any, Any, Any], redemption_id: str, caller: Caller, writer: Writer
@@ -139,7 +161,9 @@ async def rollback_redemption(
 @post(
     "/v1/redemptions/{redemption_id:str}/rollbacks",
     status_code=200,
-    opt=operation("rollback-stacked-redemptions", body=RollbackInput),
+    opt=operation(
+        "rollback-stacked-redemptions", answer=RolledBackAnswer, query=_TRACKED | _REASON, body=RollbackInput
+    ),
 )
 async def rollback_stack(
     request: Request[Any, Any, Any], redemption_id: str, caller: Caller, writer: Writer
@@ -155,14 +179,22 @@ async def rollback_stack(
     return answer(shown)
 
 
-@post("/v1/validations", status_code=200, opt=operation("validate-stacked-discounts", body=RedeemInput))
+@post(
+    "/v1/validations",
+    status_code=200,
+    opt=operation("validate-stacked-discounts", answer=ValidationAnswer, body=RedeemInput),
+)
 async def validate(request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider) -> Response[bytes]:
     """Tell whether up to five vouchers could be redeemed together, and what they would take off."""
     data = await read_body(request, RedeemInput)
     return answer(validation.view(await validation.validate(caller, decider, data)))
 
 
-@post("/v1/vouchers/{code:str}/validate", status_code=200, opt=operation("validate-voucher", body=RedeemOneInput))
+@post(
+    "/v1/vouchers/{code:str}/validate",
+    status_code=200,
+    opt=operation("validate-voucher", answer=VoucherValidationAnswer, body=RedeemOneInput),
+)
 async def validate_voucher(
     request: Request[Any, Any, Any], code: str, caller: Caller, decider: SegmentDecider
 ) -> Response[bytes]:

@@ -13,15 +13,17 @@ from rapport.core.db import Connection
 from rapport.core.errors import NotFound
 from rapport.core.ids import new_id
 from rapport.customers import queries as customers
+from rapport.customers.deciding import Moment
 from rapport.customers.models import Customer
 from rapport.customers.schemas import CustomerInput, simple_view
 from rapport.customers.schemas import apply as apply_customer
-from rapport.customers.writes import Moment
 from rapport.http.caller import Caller
+from rapport.metadata.values import check as check_metadata
 from rapport.orders import queries as orders
 from rapport.orders.models import Order
 from rapport.orders.schemas import OrderInput
 from rapport.orders.schemas import apply as apply_order
+from rapport.orders.schemas import checked as checked_order
 from rapport.orders.schemas import view as order_view
 from rapport.redemptions import deciding, queries
 from rapport.redemptions.actions import is_amount_missing
@@ -96,7 +98,9 @@ async def validate(caller: Caller, decider: SegmentDecider, data: RedeemInput) -
         known = await _known_customer(conn, caller.project_id, named, reference, stored)
         moment = await decider.open(conn, caller.db, caller.project_id, [])
         customer = _as_asked(named, known, moment)
-        order = None if data.order is None else apply_order(data.order, stored or _blank_order(moment))
+        order = _order_as_asked(data.order, stored, moment)
+        if data.metadata is not None:
+            check_metadata(moment.schemas.of("redemption"), data.metadata)
         if order is not None and named is not None:
             order = msgspec.structs.replace(order, customer_id=None if known is None else known.id)
         check_order(stored, order)
@@ -162,7 +166,18 @@ def _as_asked(named: CustomerInput | None, known: Customer | None, moment: Momen
     if named is None:
         return known
     blank = Customer(id=new_id("cust"), created_at=moment.now, updated_at=LATEST)
-    return apply_customer(named, known or blank)
+    asked = apply_customer(named, known or blank)
+    if known is not None and named.metadata is None:
+        return asked
+    before = None if known is None else known.metadata
+    metadata = check_metadata(moment.schemas.of("customer"), asked.metadata, before=before)
+    return msgspec.structs.replace(asked, metadata=metadata)
+
+
+def _order_as_asked(data: OrderInput | None, stored: Order | None, moment: Moment) -> Order | None:
+    if data is None:
+        return None
+    return checked_order(data, apply_order(data, stored or _blank_order(moment)), stored, moment.schemas)
 
 
 async def _decide(

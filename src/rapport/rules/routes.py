@@ -10,6 +10,7 @@ from rapport.http.caller import Caller
 from rapport.http.lists import envelope, read_page
 from rapport.http.openapi import operation
 from rapport.rules import actions, queries
+from rapport.rules.answers import AssignmentAnswer, ValidationRuleAnswer
 from rapport.rules.schemas import (
     AssignmentInput,
     ValidationRuleInput,
@@ -19,13 +20,17 @@ from rapport.rules.schemas import (
 )
 
 
-@post("/v1/validation-rules", status_code=200, opt=operation("create-validation-rules", body=ValidationRuleInput))
+@post(
+    "/v1/validation-rules",
+    status_code=200,
+    opt=operation("create-validation-rules", answer=ValidationRuleAnswer, body=ValidationRuleInput),
+)
 async def create_rule(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """Create a validation rule."""
     return answer(rule_view(await actions.create(caller, await read_body(request, ValidationRuleInput)), 0))
 
 
-@get("/v1/validation-rules", opt=operation("list-validation-rules", spec=queries.RULES))
+@get("/v1/validation-rules", opt=operation("list-validation-rules", item=ValidationRuleAnswer, spec=queries.RULES))
 async def list_rules(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """List validation rules, newest first."""
     page = read_page(queries.RULES, request.query_params)
@@ -35,7 +40,7 @@ async def list_rules(request: Request[Any, Any, Any], caller: Caller) -> Respons
     return answer(envelope(queries.RULES, found, [rule_view(rule, counts.get(rule.id, 0)) for rule in found.items]))
 
 
-@get("/v1/validation-rules/{rule_id:str}", opt=operation("get-validation-rule"))
+@get("/v1/validation-rules/{rule_id:str}", opt=operation("get-validation-rule", answer=ValidationRuleAnswer))
 async def get_rule(rule_id: str, caller: Caller) -> Response[bytes]:
     """Get one validation rule."""
     async with caller.db.read() as conn:
@@ -46,7 +51,10 @@ async def get_rule(rule_id: str, caller: Caller) -> Response[bytes]:
     return answer(rule_view(rule, counts.get(rule_id, 0)))
 
 
-@put("/v1/validation-rules/{rule_id:str}", opt=operation("update-validation-rule", body=ValidationRuleUpdate))
+@put(
+    "/v1/validation-rules/{rule_id:str}",
+    opt=operation("update-validation-rule", answer=ValidationRuleAnswer, body=ValidationRuleUpdate),
+)
 async def update_rule(request: Request[Any, Any, Any], rule_id: str, caller: Caller) -> Response[bytes]:
     """Change a validation rule; what the body leaves out stays."""
     rule = await actions.update(caller, rule_id, await read_body(request, ValidationRuleUpdate))
@@ -64,7 +72,7 @@ async def delete_rule(rule_id: str, caller: Caller) -> Response[None]:
 
 @get(
     "/v1/validation-rules-assignments",
-    opt=operation("list-validation-rules-assignments", spec=queries.ASSIGNMENTS),
+    opt=operation("list-validation-rules-assignments", item=AssignmentAnswer, spec=queries.ASSIGNMENTS),
 )
 async def list_all_assignments(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """List the assignments of all validation rules."""
@@ -76,7 +84,7 @@ async def list_all_assignments(request: Request[Any, Any, Any], caller: Caller) 
 
 @get(
     "/v1/validation-rules/{rule_id:str}/assignments",
-    opt=operation("list-validation-rule-assignments", spec=queries.ASSIGNMENTS),
+    opt=operation("list-validation-rule-assignments", item=AssignmentAnswer, spec=queries.ASSIGNMENTS),
 )
 async def list_rule_assignments(request: Request[Any, Any, Any], rule_id: str, caller: Caller) -> Response[bytes]:
     """List what a validation rule is assigned to."""
@@ -91,7 +99,12 @@ async def list_rule_assignments(request: Request[Any, Any, Any], rule_id: str, c
 @post(
     "/v1/validation-rules/{rule_id:str}/assignments",
     status_code=200,
-    opt=operation("create-validation-rule-assignment", body=AssignmentInput),
+    opt=operation(
+        "create-validation-rule-assignment",
+        body=AssignmentInput,
+        answer=AssignmentAnswer,
+        query={"force": {"type": "boolean", "default": False}},
+    ),
 )
 async def create_assignment(request: Request[Any, Any, Any], rule_id: str, caller: Caller) -> Response[bytes]:
     """Make a validation rule hold for a campaign or a voucher."""

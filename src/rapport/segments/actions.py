@@ -12,10 +12,12 @@ from rapport.core.errors import InvalidPayload, NotFound, RapportError, Resource
 from rapport.core.ids import new_id
 from rapport.core.jsons import alike
 from rapport.http.caller import Caller
+from rapport.metadata.queries import load
 from rapport.segments import queries
 from rapport.segments.filters import Filter, InvalidFilter, parse, place_of_segments
 from rapport.segments.models import AUTO_UPDATE, BUILDING, LIVE, PASSIVE, STATIC, SWITCHING, Segment, SegmentType
 from rapport.segments.schemas import SegmentInput, SegmentUpdate
+from rapport.segments.typed import typed
 
 MAX_SEGMENTS = 10_000
 # All of them are kept in the memory of every process.
@@ -50,13 +52,24 @@ async def create(caller: Caller, data: SegmentInput) -> Segment:
         raise InvalidPayload("Property .customers belongs to segments of type static")
     if data.filter is UNSET or data.filter is None:
         raise InvalidPayload(f"Property .filter is required for a segment of type {kind}")
-    parsed = parse(data.filter)
-    new = blank(data.name, kind, data.filter, parsed.segment_ids)
+    raw, parsed = await read_filter(caller, data.filter)
+    new = blank(data.name, kind, raw, parsed.segment_ids)
 
     async def work(conn: Connection) -> Segment:
         return await add(conn, caller, new, parsed.size)
 
     return await caller.db.transaction(work)
+
+
+async def read_filter(caller: Caller, raw: dict[str, Any]) -> tuple[dict[str, Any], Filter]:
+    """Return a filter as it is to be kept, its operands typed by the project's metadata schemas, and what it means.
+
+    Raises InvalidFilter.
+    """
+    async with caller.db.read() as conn:
+        schemas = await load(conn, caller.project_id)
+    kept: dict[str, Any] = typed(raw, schemas)
+    return kept, parse(kept)
 
 
 def blank(name: str, kind: SegmentType, raw: dict[str, Any] | None, names: Collection[str]) -> Segment:
@@ -135,7 +148,7 @@ async def update(caller: Caller, segment_id: str, data: SegmentUpdate, listeners
     customers change over for whom the two differ. Raises NotFound, InvalidPayload, InvalidFilter, TooManySegments, and
     ResourceInUse where one of `listeners` reacts to the entering that would not be logged any more.
     """
-    parsed = None if data.filter is None else parse(data.filter)
+    raw, parsed = (None, None) if data.filter is None else await read_filter(caller, data.filter)
 
     async def work(conn: Connection) -> Segment:
         project_id, offset = caller.project_id, caller.db.clock_offset
@@ -154,8 +167,8 @@ async def update(caller: Caller, segment_id: str, data: SegmentUpdate, listeners
             if kind == PASSIVE:
                 await _refuse_if_used(conn, project_id, segment_id, [], listeners)
             await set_type(conn, caller, segment, kind)
-        if parsed is not None and not alike(data.filter, segment.filter):
-            await _build_beside(conn, caller, segment, data.filter or {}, parsed)
+        if parsed is not None and not alike(raw, segment.filter):
+            await _build_beside(conn, caller, segment, raw or {}, parsed)
         elif parsed is not None:
             await queries.drop_replacing(conn, project_id, segment_id)
         return await queries.find(conn, project_id, segment_id) or segment

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from rapport.customers.models import ADDRESS_FIELDS, Customer
+from rapport.customers.models import ADDRESS_FIELDS, CHANNELS, INTERACTIONS, Customer
 from rapport.segments.json_values import Number, elements, instant_of, instant_of_sql, storable
 from rapport.segments.times import Day, to_ms
 
@@ -117,9 +117,8 @@ def _number(path: str, attribute: str) -> Field:
 
 
 def _number_at(root: Any, keys: tuple[str, ...]) -> Number:
-    for key in keys:
-        root = root.get(key) if isinstance(root, dict) else None
-    return root if isinstance(root, Number) and not isinstance(root, bool) else 0
+    found = _value_at(root, keys)
+    return found if isinstance(found, Number) and not isinstance(found, bool) else 0
 
 
 def _counted(path: str, column: str, *keys: str) -> Field:
@@ -135,14 +134,21 @@ def _counted(path: str, column: str, *keys: str) -> Field:
     )
 
 
-def _event_instant(path: str, name: str, key: str) -> Field:
+def _value_at(root: Any, keys: tuple[str, ...]) -> Any:
+    for key in keys:
+        root = root.get(key) if isinstance(root, dict) else None
+    return root
+
+
+def _instant_in(path: str, column: str, *keys: str) -> Field:
+    """Return an instant inside a JSON column of ours."""
     return Field(
         path,
         Kind.INSTANT,
-        lambda customer: instant_of(customer.events.get(name, {}).get(key)),
-        lambda bind: instant_of_sql(f"(c.events #>> {bind([name, key], 'text[]')})"),
-        attribute="events",
-        key=name,
+        lambda customer: instant_of(_value_at(getattr(customer, column), keys)),
+        lambda bind: instant_of_sql(f"(c.{column} #>> {bind(list(keys), 'text[]')})"),
+        attribute=column,
+        key=keys[0],
     )
 
 
@@ -153,8 +159,8 @@ def _json(path: str, column: str, keys: tuple[str, ...]) -> Field:
         lambda customer: elements(getattr(customer, column), keys),
         _nowhere,
         attribute=column,
-        key=None if column == _PRODUCTS_COLUMN else keys[0],
-        json=Json(f"c.{column}", keys, column == _PRODUCTS_COLUMN),
+        key=None if column in _LISTS else keys[0],
+        json=Json(f"c.{column}", keys, column in _LISTS),
     )
 
 
@@ -177,6 +183,10 @@ _REDEMPTIONS = (
 _LOYALTY = ("points", "referred_customers")
 _PRODUCTS_COLUMN = "last_order_products"
 _PRODUCTS = "summary.orders.last_order_products"
+# Columns that are lists of objects.
+_LISTS = (_PRODUCTS_COLUMN, "devices")
+_IN_STORE_NUMBERS = ("visits", "purchases", "amount")
+_IN_STORE_INSTANTS = ("first_visit_at", "last_visit_at", "first_purchase_at", "last_purchase_at")
 
 FIXED: Mapping[str, Field] = {
     one.path: one
@@ -210,6 +220,11 @@ FIXED: Mapping[str, Field] = {
             attribute=_PRODUCTS_COLUMN,
             json=Json(f"c.{_PRODUCTS_COLUMN}", (), is_list=True),
         ),
+        _json("devices", "devices", ()),
+        _counted("in_store.visits.count", "in_store", "visits", "count"),
+        _counted("in_store.purchases.count", "in_store", "purchases", "count"),
+        _counted("in_store.purchases.amount", "in_store", "purchases", "amount"),
+        *(_instant_in(f"in_store.{name}", "in_store", name) for name in _IN_STORE_INSTANTS),
         Field("segments", Kind.SEGMENTS, lambda _customer: (), _nowhere),
         Field("segments.id", Kind.SEGMENTS, lambda _customer: (), _nowhere),
         Field("orders", Kind.ORDERS, lambda _customer: (), _nowhere),
@@ -230,7 +245,26 @@ def _event(path: str, rest: str) -> Field:
         return Field(path, Kind.EVENTS, lambda _customer: (), _nowhere, name)
     if suffix == "count":
         return _counted(path, "events", name, "count")
-    return _event_instant(path, name, suffix)
+    return _instant_in(path, "events", name, suffix)
+
+
+def _interaction(path: str, rest: str) -> Field:
+    name, suffix = _named(rest, ("count", "first_at", "last_at"))
+    channel, _, kind = name.partition(".")
+    if suffix is None or channel not in CHANNELS or kind not in INTERACTIONS:
+        raise UnknownField(path)
+    if suffix == "count":
+        return _counted(path, "marketing", channel, kind, suffix)
+    return _instant_in(path, "marketing", channel, kind, suffix)
+
+
+def _location(path: str, rest: str) -> Field:
+    name, suffix = _named(rest, (*_IN_STORE_NUMBERS, *_IN_STORE_INSTANTS))
+    if suffix is None:
+        raise UnknownField(path)
+    if suffix in _IN_STORE_NUMBERS:
+        return _counted(path, "in_store", "locations", name, suffix)
+    return _instant_in(path, "in_store", "locations", name, suffix)
 
 
 def _json_in(column: str, *first: str) -> Callable[[str, str], Field]:
@@ -259,6 +293,18 @@ _FAMILIES: tuple[tuple[str, tuple[str, ...], _Open], ...] = (
         "events.",
         ("events.<name>", *(f"events.<name>.{key}" for key in ("count", "first_at", "last_at"))),
         _event,
+    ),
+    ("consents.", ("consents.<path>",), _json_in("consents")),
+    ("devices.", ("devices.<key>",), _json_in("devices")),
+    (
+        "marketing.",
+        tuple(f"marketing.<channel>.<type>.{key}" for key in ("count", "first_at", "last_at")),
+        _interaction,
+    ),
+    (
+        "in_store.locations.",
+        tuple(f"in_store.locations.<name>.{key}" for key in (*_IN_STORE_NUMBERS, *_IN_STORE_INSTANTS)),
+        _location,
     ),
 )
 PATTERNS = (*FIXED, *(pattern for _, patterns, _ in _FAMILIES for pattern in patterns))

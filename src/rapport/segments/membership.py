@@ -4,14 +4,15 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from heapq import heapify, heappop, heappush
 from zoneinfo import ZoneInfo
 
 from rapport.core.db import Connection, Database
+from rapport.customers.deciding import Change, Decision, Happening, Moment, Turn
 from rapport.customers.models import Customer
-from rapport.customers.writes import Change, Decision, Happening, Moment, Turn
+from rapport.metadata.definitions import Definitions as MetadataDefinitions
 from rapport.segments.definitions import Definitions
 from rapport.segments.evaluate import matches
 from rapport.segments.indexes import Clocks
@@ -145,14 +146,16 @@ class SegmentDecider:
     def __init__(self) -> None:
         """Start with nothing remembered."""
         self._definitions = Definitions()
+        self._metadata = MetadataDefinitions()
 
     async def open(self, conn: Connection, db: Database, project_id: int, customer_ids: list[str]) -> Moment:
-        """Read the time, the zone, and the definitions if they have changed."""
+        """Read the time, the zone, and the definitions of segments and metadata if they have changed."""
         found = await queries.open_moment(conn, project_id, db.clock_offset, customer_ids)
         zone = ZoneInfo(found.zone_name)
         matcher = await self._definitions.matcher(conn, project_id, found.version)
         known = Known(matcher, clocks(found.now, found.ticked_to, zone), frozenset(found.ahead))
-        return Moment(found.now, zone, known)
+        schemas = await self._metadata.schemas(conn, project_id, found.metadata_version)
+        return Moment(found.now, zone, known, schemas)
 
     async def decide(
         self, conn: Connection, project_id: int, moment: Moment, changes: Sequence[Change]
@@ -201,7 +204,7 @@ class SegmentDecider:
         found: set[int] = set()
         if not probes:
             return found
-        windows = [index.probe for index, _, _ in probes]
+        windows = [deeper(index.probe, len(added) - 1) for index, added, _ in probes]
         rows = await load_windows(conn, project_id, moment.now, moment.zone, [change.new.id], windows)
         loaded = {number: pairs for number, _, pairs in rows}
         for number, (index, added, removed) in enumerate(probes):
@@ -367,6 +370,11 @@ def counted_at(window: Window, one: Happening, zone: ZoneInfo) -> bool:
     """Tell whether an event or order is one that a window looks at, whenever."""
     lower, upper = window.fixed(zone)
     return lower <= to_ms(one.at) < upper and (window.where is None or window.where.check(one.values, zone))
+
+
+def deeper(window: Window, by: int) -> Window:
+    """Return the window with `by` more of its newest rows: so many are taken away to see what was before. Pure."""
+    return window if window.limit is None or by <= 0 else replace(window, limit=window.limit + by)
 
 
 def undone(pairs: Pairs, added: Sequence[Happening], removed: Sequence[Happening]) -> list[tuple[int, int]]:

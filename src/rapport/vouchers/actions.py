@@ -27,6 +27,8 @@ from rapport.core.queries import read_now
 from rapport.customers.schemas import simple_view
 from rapport.customers.writes import Unit, Writer
 from rapport.http.caller import Caller
+from rapport.metadata.queries import load
+from rapport.metadata.values import check
 from rapport.rules import actions as rules
 from rapport.rules import queries as assignments
 from rapport.vouchers import queries, removal
@@ -99,6 +101,8 @@ async def create(caller: Caller, data: VoucherInput, code: str | None) -> Vouche
 async def _insert(
     caller: Caller, conn: Connection, new: NewVoucher, code: str | None, config: CodeConfig | None
 ) -> str:
+    schema = (await load(conn, caller.project_id)).of("voucher")
+    new = msgspec.structs.replace(new, metadata=check(schema, new.metadata))
     if code is not None:
         codes.check_text(code, ".code")
         if len(code) > codes.MAX_CODE_LENGTH:
@@ -197,7 +201,11 @@ async def update(caller: Caller, reference: str, data: VoucherUpdate) -> Voucher
     async def work(conn: Connection) -> Voucher:
         code = (await get(conn, caller.project_id, reference)).code
         await queries.lock(conn, caller.project_id, code)
-        changes = _changes(data, await get(conn, caller.project_id, code))
+        voucher = await get(conn, caller.project_id, code)
+        changes = _changes(data, voucher)
+        if "metadata" in changes:
+            schema = (await load(conn, caller.project_id)).of("voucher")
+            changes["metadata"] = check(schema, changes["metadata"], before=voucher.metadata)
         if changes:
             await queries.update(conn, caller.project_id, code, changes, caller.db.clock_offset)
         return await get(conn, caller.project_id, code)

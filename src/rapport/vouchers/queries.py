@@ -240,3 +240,18 @@ async def move_to_holder(
         only,
     )
     return [row["id"] for row in rows]
+
+
+async def remove_key(conn: Connection, project_id: int, key: str, after: str, count: int) -> tuple[str | None, int]:
+    """Remove a key from the metadata of the next `count` vouchers after an id; return the last, and how many had it."""
+    row = await conn.fetchrow(
+        "WITH part AS (SELECT id, metadata FROM vouchers WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $4), "
+        "changed AS (UPDATE vouchers AS one SET metadata = one.metadata - $3 FROM part "
+        "WHERE one.project_id = $1 AND one.id = part.id AND part.metadata ? $3 RETURNING one.id) "
+        "SELECT (SELECT max(id) FROM part), (SELECT count(*) FROM changed)",
+        project_id,
+        after,
+        key,
+        count,
+    )
+    return row[0], row[1]

@@ -15,6 +15,7 @@ from rapport.http.openapi import operation
 from rapport.rules import queries as rules
 from rapport.rules.schemas import assignments_list
 from rapport.vouchers import actions, queries
+from rapport.vouchers.answers import VoucherAnswer
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.schemas import AddedVoucherInput, VoucherInput, VoucherUpdate, view
 
@@ -28,13 +29,15 @@ async def _shown(caller: Caller, voucher: Voucher) -> dict[str, Any]:
     return view(voucher, assignments_list(assigned.get(voucher.id, [])))
 
 
-@post("/v1/vouchers", status_code=200, opt=operation("generate-random-code", body=VoucherInput))
+@post("/v1/vouchers", status_code=200, opt=operation("generate-random-code", answer=VoucherAnswer, body=VoucherInput))
 async def generate_code(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """Create a voucher without a campaign; without a code, one is drawn."""
     return answer(await _shown(caller, await actions.create(caller, await read_body(request, VoucherInput), None)))
 
 
-@post("/v1/vouchers/{code:str}", status_code=200, opt=operation("create-voucher", body=VoucherInput))
+@post(
+    "/v1/vouchers/{code:str}", status_code=200, opt=operation("create-voucher", answer=VoucherAnswer, body=VoucherInput)
+)
 async def create_voucher(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
     """Create a voucher with this code, without a campaign; the words of the reference's own paths are no codes."""
     if code in RESERVED:
@@ -42,7 +45,7 @@ async def create_voucher(request: Request[Any, Any, Any], code: str, caller: Cal
     return answer(await _shown(caller, await actions.create(caller, await read_body(request, VoucherInput), code)))
 
 
-@get("/v1/vouchers", opt=operation("list-vouchers", spec=queries.VOUCHERS))
+@get("/v1/vouchers", opt=operation("list-vouchers", item=VoucherAnswer, spec=queries.VOUCHERS))
 async def list_vouchers(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """List vouchers, newest first."""
     page = read_page(queries.VOUCHERS, request.query_params)
@@ -51,7 +54,7 @@ async def list_vouchers(request: Request[Any, Any, Any], caller: Caller) -> Resp
     return answer(envelope(queries.VOUCHERS, found, [view(voucher) for voucher in found.items]))
 
 
-@get("/v1/vouchers/{code:str}", opt=operation("get-voucher"))
+@get("/v1/vouchers/{code:str}", opt=operation("get-voucher", answer=VoucherAnswer))
 async def get_voucher(code: str, caller: Caller) -> Response[bytes]:
     """Get a voucher by code or id."""
     async with caller.db.read() as conn:
@@ -59,7 +62,7 @@ async def get_voucher(code: str, caller: Caller) -> Response[bytes]:
     return answer(await _shown(caller, voucher))
 
 
-@put("/v1/vouchers/{code:str}", opt=operation("update-voucher", body=VoucherUpdate))
+@put("/v1/vouchers/{code:str}", opt=operation("update-voucher", answer=VoucherAnswer, body=VoucherUpdate))
 async def update_voucher(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
     """Change a voucher; what the body leaves out stays."""
     return answer(await _shown(caller, await actions.update(caller, code, await read_body(request, VoucherUpdate))))
@@ -72,13 +75,13 @@ async def delete_voucher(request: Request[Any, Any, Any], code: str, caller: Cal
     return no_content()
 
 
-@post("/v1/vouchers/{code:str}/enable", status_code=200, opt=operation("enable-voucher"))
+@post("/v1/vouchers/{code:str}/enable", status_code=200, opt=operation("enable-voucher", answer=VoucherAnswer))
 async def enable_voucher(code: str, caller: Caller) -> Response[bytes]:
     """Let a voucher be redeemed again."""
     return answer(await _shown(caller, await actions.set_active(caller, code, active=True)))
 
 
-@post("/v1/vouchers/{code:str}/disable", status_code=200, opt=operation("disable-voucher"))
+@post("/v1/vouchers/{code:str}/disable", status_code=200, opt=operation("disable-voucher", answer=VoucherAnswer))
 async def disable_voucher(code: str, caller: Caller) -> Response[bytes]:
     """Stop a voucher from being redeemed."""
     return answer(await _shown(caller, await actions.set_active(caller, code, active=False)))
@@ -98,7 +101,13 @@ async def _additional(request: Request[Any, Any, Any]) -> AddedVoucherInput:
 @post(
     "/v1/campaigns/{campaign_id:str}/vouchers",
     status_code=200,
-    opt=operation("add-vouchers-to-campaign", body=AddedVoucherInput),
+    opt=operation(
+        "add-vouchers-to-campaign",
+        answer=VoucherAnswer,
+        later=Accepted,
+        query={"vouchers_count": {"type": "integer", "minimum": 1, "maximum": MAX_VOUCHERS, "default": 1}},
+        body=AddedVoucherInput,
+    ),
 )
 async def add_vouchers(request: Request[Any, Any, Any], campaign_id: str, caller: Caller) -> Response[bytes]:
     """Add `vouchers_count` vouchers to a campaign; one is answered itself, of several an action id."""
@@ -112,7 +121,7 @@ async def add_vouchers(request: Request[Any, Any, Any], campaign_id: str, caller
 @post(
     "/v1/campaigns/{campaign_id:str}/vouchers/{code:str}",
     status_code=200,
-    opt=operation("add-voucher-with-specific-code-to-campaign", body=AddedVoucherInput),
+    opt=operation("add-voucher-with-specific-code-to-campaign", answer=VoucherAnswer, body=AddedVoucherInput),
 )
 async def add_voucher(request: Request[Any, Any, Any], campaign_id: str, code: str, caller: Caller) -> Response[bytes]:
     """Add a voucher with this code to a campaign."""

@@ -96,8 +96,12 @@ def build(  # noqa: PLR0913 (the parts of a mail)
     html: str | None,
     message_id: str,
     date: datetime,
+    unsubscribe: str | None = None,
 ) -> Mail:
-    """Return the mail, in seven-bit lines that any server takes. The addresses have been through `address`."""
+    """Return the mail, in seven-bit lines that any server takes. The addresses have been through `address`.
+
+    `unsubscribe`: the link of our own making by which mail programs unsubscribe (RFC 2369, RFC 8058).
+    """
     made = EmailMessage(policy=_POLICY)
     made["From"] = _named(sender.name, sender.address)
     made["To"] = _named(recipient_name or "", recipient)
@@ -113,4 +117,17 @@ def build(  # noqa: PLR0913 (the parts of a mail)
         made.add_alternative(html, subtype="html")
     elif html is not None:
         made.set_content(html, subtype="html")
-    return Mail(sender=sender.address, recipient=recipient, content=made.as_bytes())
+    return Mail(sender=sender.address, recipient=recipient, content=_unsubscribing(unsubscribe) + made.as_bytes())
+
+
+def _unsubscribing(url: str | None) -> bytes:
+    """Return the headers of a link, written by hand: the standard library would encode a word this long.
+
+    One click is promised for https only, as the standard asks.
+    """
+    if url is None:
+        return b""
+    lines = [f"List-Unsubscribe: <{url}>"]
+    if url.startswith("https://"):
+        lines.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
+    return "".join(f"{line}\r\n" for line in lines).encode("ascii")

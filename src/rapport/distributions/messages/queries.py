@@ -1,6 +1,6 @@
 """All SQL of messages."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -16,6 +16,14 @@ MESSAGES = ListSpec(
     orders={"created_at": "created_at"},
     default_order="-created_at",
     filters={"state": Equals("state"), "customer_id": Equals("customer_id")},
+)
+OF_CUSTOMER = ListSpec(
+    data_ref="data",
+    table="messages",
+    row=Message,
+    orders={"created_at": "created_at"},
+    default_order="-created_at",
+    filters={"state": Equals("state"), "distribution_id": Equals("distribution_id")},
 )
 _MESSAGE = columns(Message)
 _PREPARED = Prepared.__struct_fields__
@@ -107,6 +115,11 @@ class Left(NamedTuple):
 async def list_messages(conn: Connection, project_id: int, distribution_id: str, page: Page) -> Found[Message]:
     """Return one page of a distribution's messages; the index is messages_of_distribution."""
     return await fetch_page(conn, MESSAGES, project_id, page, where={"distribution_id": distribution_id})
+
+
+async def list_of_customer(conn: Connection, project_id: int, customer_id: str, page: Page) -> Found[Message]:
+    """Return one page of the messages to a customer; the index is messages_of_customer."""
+    return await fetch_page(conn, OF_CUSTOMER, project_id, page, where={"customer_id": customer_id})
 
 
 async def find_message(
@@ -239,6 +252,22 @@ async def finish(
         sent_at,
     )
     return Ended(row is not None, row is not None and row["is_erased"])
+
+
+async def in_flight(conn: Connection, project_id: int, customer_ids: Collection[str], offset: timedelta) -> int:
+    """Return how many messages to these customers are being handed over; the index is messages_leased.
+
+    What a dead worker left behind is among them until its lease is over: nobody knows whether it is dead.
+    """
+    return int(
+        await conn.fetchval(
+            "SELECT count(*) FROM messages WHERE project_id = $1 AND state = 'SENDING' AND customer_id = ANY ($2) "
+            f"AND lease_until > {_NOW.format('$3')}",
+            project_id,
+            list(customer_ids),
+            offset,
+        )
+    )
 
 
 async def put_off(

@@ -4,15 +4,18 @@ Everything an attempt says is made anew from what is true at its time, so a retr
 old template; the code stays the same, published once under the message's id.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from rapport.activity.log import internal
 from rapport.campaigns import queries as campaigns
+from rapport.consents.interactions.actions import keep
+from rapport.consents.interactions.schemas import InteractionRow
+from rapport.consents.links import unsubscribe_url
 from rapport.core.clock import iso
 from rapport.core.errors import RapportError
-from rapport.customers.models import Customer
+from rapport.customers.models import Channel, Customer
 from rapport.customers.schemas import simple_view as customer_view
 from rapport.customers.schemas import view as full_customer
 from rapport.customers.writes import Unit, Writer
@@ -30,6 +33,7 @@ from rapport.distributions.messages.models import (
 from rapport.distributions.messages.providers import OUTBOX, Outcome, file_name
 from rapport.distributions.models import Distribution
 from rapport.distributions.schemas import simple_view as distribution_view
+from rapport.projects import queries as projects
 from rapport.publications import actions as publications
 from rapport.publications.errors import NoVoucherSuitable
 from rapport.publications.models import Publication
@@ -69,8 +73,12 @@ class Ready(msgspec.Struct, frozen=True):
 class Sending:
     """The steps of an attempt, each a transaction of its own that names the attempt."""
 
-    def __init__(self, writer: Writer, provider: str, default_sender: str) -> None:
-        """Write through `writer`; `default_sender` is used where a distribution names none."""
+    def __init__(self, writer: Writer, provider: str, default_sender: str, base_url: str | None) -> None:
+        """Write through `writer`; `default_sender` is used where a distribution names none.
+
+        `base_url`: where links lead, without a slash at the end.
+        """
+        self._base_url = base_url
         self._writer = writer
         self._provider = provider
         self._lease = PREPARING_LEASE if provider == OUTBOX else SENDING_LEASE
@@ -89,13 +97,17 @@ class Sending:
                 raise NotWanted
             if customer is None:
                 raise Refusal("customer_not_found", f"Cannot find customer with id {message.customer_id}")
-            if not may_write_to(customer, message.channel):
+            if not may_write_to(customer, message.channel, None):
                 raise Refusal("customer_unsubscribed", f"The customer takes no messages by {message.channel}")
+            if not may_write_to(customer, message.channel, distribution.consent_id):
+                raise Refusal("consent_missing", f"The customer has not given the consent {distribution.consent_id}")
             if message.failures >= MAX_ATTEMPTS:
                 raise Refusal(message.error_key or "worker_ended", message.error_message or "it never came to an end")
             recipient = _recipient(customer)
             publication = await _publish(unit, message, distribution, customer)
+            link = await self._unsubscribe_url(unit, customer, message.channel)
             variables = await _variables(unit, message, distribution, customer, publication)
+            variables["unsubscribe_url"] = link
             written, prepared = self._write(message, distribution, customer, recipient, variables, unit)
             if publication is not None:
                 prepared = msgspec.structs.replace(
@@ -107,6 +119,13 @@ class Sending:
             return Ready(written, file_name(message.id, message.created_at), distribution)
 
         return await self._writer.commit(internal(project_id), work)
+
+    async def _unsubscribe_url(self, unit: Unit, customer: Customer, channel: str) -> str | None:
+        """Return the customer's own link; None where nobody knows how this server is reached."""
+        if self._base_url is None:
+            return None
+        project, secret = await projects.get_link_secret(unit.conn, unit.project_id)
+        return unsubscribe_url(self._base_url, secret, project, customer.id, channel, unit.now)
 
     def _write(
         self,
@@ -135,6 +154,7 @@ class Sending:
             html=html,
             message_id=header,
             date=unit.now,
+            unsubscribe=variables["unsubscribe_url"],
         )
         prepared = Prepared(
             self._provider, distribution.campaign_id, None, None, sender.address, recipient, subject, text, html, header
@@ -186,6 +206,7 @@ class Sending:
             customer = await unit.find_locked(message.customer_id)
             ended = await queries.finish(unit.conn, project_id, message.id, message.attempts, "SENT", sent_at=unit.now)
             if ended.is_written and customer is not None:
+                await keep(unit, _interaction(customer, message, unit))
                 payload = _payload(customer, ready.distribution, message) | {"sent_at": iso(unit.now)}
                 unit.log("customer.email.sent", customer, payload, ready.distribution.campaign_id)
             return ended.is_erased
@@ -221,6 +242,22 @@ def _payload(customer: Customer, distribution: Distribution, message: Claimed) -
         "distribution": distribution_view(distribution),
         "message": {"id": message.id, "object": "message"},
     }
+
+
+def _interaction(customer: Customer, message: Claimed, unit: Unit) -> InteractionRow:
+    """Return that the message was sent, as it counts in the customer."""
+    channel = cast("Channel", message.channel)
+    return InteractionRow(
+        id=f"sent:{message.id}:{message.attempts}",
+        customer_id=customer.id,
+        channel=channel,
+        type="sent",
+        at=unit.now,
+        recorded_at=unit.now,
+        bounce=None,
+        message_id=message.id,
+        metadata={"distribution_id": message.distribution_id},
+    )
 
 
 def _recipient(customer: Customer) -> str:

@@ -42,7 +42,7 @@ class Lane:
     def __init__(self, writer: Writer, settings: Settings) -> None:
         """Hand over to the configured SMTP server, or else to the outbox."""
         self._provider: Provider = Smtp(settings.smtp) if settings.smtp else Outbox(settings.outbox)
-        self._sending = Sending(writer, self._provider.name, settings.smtp_from)
+        self._sending = Sending(writer, self._provider.name, settings.smtp_from, settings.reached_at)
         self._rest_until = 0.0
         self._downs = 0
 

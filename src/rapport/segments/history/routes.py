@@ -37,7 +37,12 @@ async def _check_segment(conn: Connection, caller: Caller, segment_id: str) -> N
         raise NotFound("segment", segment_id)
 
 
-@get("/v1/customers/{customer_id:str}/segments", opt=operation("list-customer-segments", answer=CustomerSegments))
+@get(
+    "/v1/customers/{customer_id:str}/segments",
+    opt=operation(
+        "list-customer-segments", query={"at": {"type": "string", "format": "date-time"}}, answer=CustomerSegments
+    ),
+)
 async def list_customer_segments(request: Request[Any, Any, Any], customer_id: str, caller: Caller) -> Response[bytes]:
     """List the segments that a customer is in, or was in `at` a past moment, with the moment of entering."""
     value = request.query_params.get("at")

@@ -8,7 +8,7 @@ from rapport.core.db import StatementTimeout
 from rapport.core.errors import NotFound, RapportError
 from rapport.http.caller import Caller
 from rapport.segments import queries as segments
-from rapport.segments.filters import parse
+from rapport.segments.actions import read_filter
 from rapport.segments.history.queries import customers_by_id
 from rapport.segments.preview import queries
 from rapport.segments.preview.schemas import DEFAULT_SAMPLE, Preview, PreviewInput, view
@@ -34,7 +34,7 @@ async def preview(caller: Caller, data: PreviewInput) -> Preview:
     it come out of the scan that counts. Raises InvalidFilter, NotFound for a segment that the filter names, and
     PreviewTooSlow.
     """
-    filter_ = parse(data.filter)
+    _, filter_ = await read_filter(caller, data.filter)
     most = DEFAULT_SAMPLE if data.sample is None else data.sample
     async with _turns, caller.db.snapshot() as conn:
         now, zone_name = await queries.open_preview(conn, caller.project_id, caller.db.clock_offset)

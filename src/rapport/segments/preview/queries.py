@@ -9,11 +9,18 @@ from rapport.core.ids import new_id
 from rapport.customers.models import Customer
 from rapport.segments.sql import Condition
 
-# A channel reaches a customer for whom this holds. The one place that knows: consents and devices will join it here.
+# Whether the customer has not unsubscribed from a channel, as `consents/state.py` reads it: a word on the channel is
+# newer than that on all of them.
+_WANTED = (
+    "(coalesce(c.consents #> '{{unsubscribed,channels,{0},given}}', c.consents #> '{{unsubscribed,given}}', 'false') "
+    "= 'false')"
+)
+_HAS_PUSH = 'c.devices @? \'$[*] ? (@.channel == "push" || @.platform == "ios" || @.platform == "android")\''
+# A channel reaches a customer for whom this holds. The one place that knows.
 REACHABLE: Mapping[str, str] = {
-    "email": "c.email IS NOT NULL",
-    "sms": "c.phone IS NOT NULL",
-    "push": "FALSE",  # no devices are stored yet
+    "email": f"c.email IS NOT NULL AND {_WANTED.format('email')}",
+    "sms": f"c.phone IS NOT NULL AND {_WANTED.format('sms')}",
+    "push": f"{_HAS_PUSH} AND {_WANTED.format('push')}",
     "webhook": "TRUE",
 }
 # Of a compiled filter: the project comes before its parameters, all else after them.

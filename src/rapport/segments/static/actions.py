@@ -9,8 +9,8 @@ from rapport.core.errors import InvalidPayload, NotFound, RapportError
 from rapport.customers.writes import Unit, Writer
 from rapport.http.caller import Caller
 from rapport.segments import queries as segments
-from rapport.segments.actions import add, blank, check_named
-from rapport.segments.filters import Filter, parse
+from rapport.segments.actions import add, blank, check_named, read_filter
+from rapport.segments.filters import Filter
 from rapport.segments.history.schemas import simple_segment
 from rapport.segments.models import STATIC, Segment
 from rapport.segments.schemas import SegmentInput
@@ -53,7 +53,7 @@ async def create(caller: Caller, data: SegmentInput) -> Segment:
     Nobody can know of the segment before its members are in, so nothing depends on their entering. Raises
     InvalidPayload, InvalidFilter, TooManySegments, and NotFound for a customer, or a segment that the filter names.
     """
-    filter_ = _filter(data)
+    filter_ = await _filter(caller, data)
     customer_ids = sorted(set(data.customers)) if isinstance(data.customers, list) else []
     new = blank(data.name, STATIC, None, ())
 
@@ -73,14 +73,14 @@ async def create(caller: Caller, data: SegmentInput) -> Segment:
     return await caller.db.transaction(work)
 
 
-def _filter(data: SegmentInput) -> Filter | None:
+async def _filter(caller: Caller, data: SegmentInput) -> Filter | None:
     if data.filter is UNSET or data.filter is None:
         return None
     if data.type is UNSET:
         raise InvalidPayload("Property .type is required for a segment with a .filter")
     if isinstance(data.customers, list) and data.customers:
         raise InvalidPayload("A static segment takes either .customers or a .filter")
-    return parse(data.filter)
+    return (await read_filter(caller, data.filter))[1]
 
 
 async def _fill(conn: Connection, caller: Caller, segment: Segment, filter_: Filter) -> None:

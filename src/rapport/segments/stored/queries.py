@@ -17,7 +17,7 @@ SELECT date_trunc('milliseconds', clock_timestamp() + $2::interval) AS now, time
         SELECT DISTINCT customer_id FROM segment_moments AS date
         WHERE date.project_id = $1 AND customer_id = ANY ($3::text[]) AND ahead
             AND at > ticked_to - interval '2 days'
-    ) AS ahead
+    ) AS ahead, metadata_version
 FROM projects LEFT JOIN segment_ticks USING (project_id) WHERE project_id = $1
 """
 
@@ -75,6 +75,7 @@ ON CONFLICT (project_id, field, is_day, at, customer_id) DO UPDATE SET ahead = t
 class Opened(NamedTuple):
     """The time, the project's zone, the version of its segments, and up to where time has been dealt with.
 
+    `metadata_version` is that of its metadata schemas;
     `ahead`: the customers with a date that was still to come when it was written, and may have come since that.
     """
 
@@ -83,6 +84,7 @@ class Opened(NamedTuple):
     version: int
     ticked_to: datetime | None
     ahead: list[str]
+    metadata_version: int
 
 
 async def open_moment(conn: Connection, project_id: int, offset: timedelta, customer_ids: list[str]) -> Opened:

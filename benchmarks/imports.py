@@ -1,0 +1,160 @@
+"""Imports of customers against the database doing the same: COPY, a merge into customers, and the same log."""
+
+import asyncio
+import csv
+import http.client
+import json
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import catalogue, population, queries
+from benchmarks.population import COUNTRIES, Population
+from benchmarks.report import Aim, Line
+from benchmarks.world import World
+
+SEGMENTS = 100
+HEADER = ("source_id", "name", "email", "phone", "birthdate", "city", "country", "tier", "visits", "newsletter")
+MAX_GROWTH_MB = 150
+_BOUNDARY = "rapport-benchmark"
+_PIECE = 262_144
+_POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Seconds of the whole, of the upload alone, and by how many MB the worker grew meanwhile at the most."""
+
+    seconds: float
+    upload_s: float
+    growth_mb: float
+
+
+async def measure(world: World) -> AsyncIterator[Line]:
+    """Yield the lines of a file of new customers and of the same file with other values, without and with segments."""
+    with tempfile.TemporaryDirectory(prefix="rapport-bench-") as directory:
+        files = [Path(directory) / "new.csv", Path(directory) / "changed.csv"]
+        for number, path in enumerate(files):
+            _write(path, world.rows, number)
+        for segments, at_least in ((0, 0.5), (SEGMENTS, 0.25)):
+            people = await population.fill(world.db, f"imported beside {segments} segments", 1_000)
+            bare = await population.fill(world.db, f"merged beside {segments} segments", 1_000)
+            if segments:
+                await catalogue.add(world.db, people, segments)
+            for what, path in zip(("new", "changed"), files, strict=True):
+                taken = await _import(world, people, path)
+                alone_s, logged = await _alone(world, people, bare, path)
+                yield _line(world, f"import of {world.rows:,} {what} customers, {segments} segments", taken, alone_s,
+                            logged, at_least)  # fmt: skip
+                yield _growth(f"memory of the worker in that import, {segments} segments", taken)
+
+
+def _line(world: World, name: str, taken: Taken, alone_s: float, logged: int, at_least: float) -> Line:
+    rate, bare = world.rows / taken.seconds, world.rows / alone_s
+    told = f"{rate:,.0f} rows/s; {taken.seconds:.1f} s, {taken.upload_s:.1f} s of them the upload"
+    return Line(name, told, f"COPY, merge, {logged:,} rows of log: {bare:,.0f} rows/s", rate / bare,
+                Aim(at_least=at_least))  # fmt: skip
+
+
+def _growth(name: str, taken: Taken) -> Line:
+    limit = f"{MAX_GROWTH_MB} MB"
+    return Line(name, f"grows by {taken.growth_mb:.0f} MB", limit, taken.growth_mb / MAX_GROWTH_MB, Aim(at_most=1))
+
+
+def _write(path: Path, rows: int, run: int) -> None:
+    with path.open("w", newline="") as file:
+        written = csv.writer(file)
+        written.writerow(HEADER)
+        for number in range(rows):
+            country = COUNTRIES[number % 30 * (number % 7) // 6 % len(COUNTRIES)]
+            tier = ("none", "bronze", "silver", "gold")[(number + run) % 4]
+            written.writerow(
+                (
+                    f"shop-{number}",
+                    f"Name {number}",
+                    f"shop-{number}@mail{number % 40}.example.com",
+                    f"+48{600_000_000 + number}",
+                    f"{1950 + number % 55}-{1 + number % 12:02}-{1 + number % 28:02}",
+                    f"{country} {number // 30 % 20}",
+                    country,
+                    tier,
+                    (number * 7919 + run) % 12_500,
+                    "true" if number % 5 < 2 else "false",
+                )
+            )
+
+
+async def _import(world: World, people: Population, path: Path) -> Taken:
+    before_mb = peak_mb = _worker_mb(world)
+    began = time.monotonic()
+    action_id = await asyncio.to_thread(_upload, world, people, path)
+    upload_s = time.monotonic() - began
+    while True:
+        action = await asyncio.to_thread(_get, world, people, f"/v1/async-actions/{action_id}")
+        peak_mb = max(peak_mb, _worker_mb(world))
+        if action["status"] in {"DONE", "FAILED"}:
+            break
+        await asyncio.sleep(_POLL_S)
+    if action["status"] != "DONE" or action["result"]["done_count"] != world.rows:
+        raise RuntimeError(f"the import did not succeed: {action}")
+    return Taken(time.monotonic() - began, upload_s, peak_mb - before_mb)
+
+
+def _worker_mb(world: World) -> float:
+    kb = 0
+    for pid in world.running.processes()["worker"]:
+        status = Path(f"/proc/{pid}/status").read_text()
+        kb += int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+    return kb / 1024
+
+
+def _upload(world: World, people: Population, path: Path) -> str:
+    head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="bench.csv"\r\n\r\n'.encode()
+    tail = f"\r\n--{_BOUNDARY}--\r\n".encode()
+
+    def body() -> Iterator[bytes]:
+        yield head
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                yield piece
+        yield tail
+
+    headers = {
+        **people.headers,
+        "Content-Type": f"multipart/form-data; boundary={_BOUNDARY}",
+        "Content-Length": str(len(head) + path.stat().st_size + len(tail)),
+    }
+    answer = _call(world, "POST", "/v1/customers/importCSV", headers, body())
+    return str(answer["async_action_id"])
+
+
+def _get(world: World, people: Population, path: str) -> Any:
+    return _call(world, "GET", path, people.headers, None)
+
+
+def _call(world: World, method: str, path: str, headers: dict[str, str], body: Any) -> Any:
+    connection = http.client.HTTPConnection("127.0.0.1", world.running.port, timeout=600)
+    try:
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        if answer.status >= 300:
+            raise RuntimeError(f"{method} {path}: {answer.status} {content!r}")
+        return json.loads(content)
+    finally:
+        connection.close()
+
+
+async def _alone(world: World, people: Population, bare: Population, path: Path) -> tuple[float, int]:
+    """Return the seconds that the database takes alone, in one transaction, and how many rows of log those are."""
+    async with world.db.read() as conn:
+        await queries.keep_log(conn, people.project_id)
+        logged = int(await conn.fetchval("SELECT count(*) FROM bare_log"))
+        began = time.monotonic()
+        async with conn.transaction():
+            await queries.merge_file(conn, bare.project_id, str(path))
+            await queries.log_the_same(conn, bare.project_id)
+        return time.monotonic() - began, logged

@@ -1,0 +1,141 @@
+"""What each type of bulk action does with some of its things, in one unit of the write path."""
+
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+
+from rapport.bulk.models import Outcome, Waiting
+from rapport.bulk.schemas import PastEvent
+from rapport.core import jsons
+from rapport.core.clock import parse_instant
+from rapport.core.errors import InvalidPayload
+from rapport.customers.schemas import CustomerInput
+from rapport.customers.writes import Unit
+from rapport.events.actions import Happened, record
+from rapport.events.queries import known
+from rapport.events.schemas import EventView
+from rapport.orders import actions as orders
+from rapport.orders.schemas import OrderInput
+
+BULK_UPDATE: Final = "CUSTOMERS.BULK_UPDATE"
+METADATA_UPDATE: Final = "CUSTOMERS.METADATA_UPDATE"
+ORDERS_IMPORT: Final = "ORDERS.IMPORT"
+EVENTS_IMPORT: Final = "EVENTS.IMPORT"
+
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Some things that are done together: what they say, and the source ids of the customers known before."""
+
+    inputs: Sequence[Any]
+    known: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One type of action.
+
+    `size`: how many things a step takes on. `read`: makes of a row (and the action's parameters) what it says.
+    `apply`: does it, all or nothing. `people`: the ids and source ids of the customers that it names. `past`: what it
+    tells about happened before, and nobody is written to because of it.
+    """
+
+    size: int
+    read: Callable[[Waiting, Mapping[str, Any]], Any]
+    apply: Callable[[Unit, Work], Awaitable[list[Outcome]]]
+    people: Callable[[Any], set[str]]
+    past: bool
+
+
+def event_time(data: PastEvent) -> datetime | None:
+    """Return when an event says that it happened. Raises InvalidPayload."""
+    if data.created_at is None:
+        return None
+    try:
+        at = parse_instant(data.created_at)
+    except ValueError as error:
+        raise InvalidPayload("Property .created_at should be a date-time in ISO 8601 format") from error
+    if at < _EARLIEST:
+        raise InvalidPayload("Property .created_at should not be before 1970")
+    return at
+
+
+def _again(kind: type[Any]) -> Callable[[Waiting, Mapping[str, Any]], Any]:
+    """Return what reads a row's input as the struct that it was written from, numbers as a body's are read."""
+
+    def read(row: Waiting, _parameters: Mapping[str, Any]) -> Any:
+        return jsons.decoder(cast("Hashable", kind)).decode(jsons.encode(row.input))
+
+    return read
+
+
+def _tagged(row: Waiting, parameters: Mapping[str, Any]) -> CustomerInput:
+    return CustomerInput(source_id=row.source_id, metadata=parameters["metadata"])
+
+
+async def _upsert(unit: Unit, work: Work) -> list[Outcome]:
+    customers = await unit.upsert(*work.inputs)
+    return [
+        Outcome(found=one.source_id in work.known, updated=True, object_id=one.id, customer_id=one.id)
+        for one in customers
+    ]
+
+
+async def _place(unit: Unit, work: Work) -> list[Outcome]:
+    found = []
+    for data in work.inputs:
+        opened = await orders.open_order(unit, data, None)
+        order = await orders.place(unit, opened)
+        found.append(
+            Outcome(opened.before is not None, updated=True, object_id=order.id, customer_id=order.customer_id)
+        )
+    return found
+
+
+async def _record(unit: Unit, work: Work) -> list[Outcome]:
+    """Store events; those with an id that are there already are passed over, and so is what they say of customers."""
+    times = [event_time(data) for data in work.inputs]
+    named = {
+        place: (data.customer.id, data.customer.source_id, data.event, at, data.id)
+        for place, (data, at) in enumerate(zip(work.inputs, times, strict=True))
+        if data.id is not None and at is not None
+    }
+    found = await known(unit.conn, unit.project_id, list(named.values())) if named else set()
+    seen = {name for number, name in enumerate(named.values()) if number in found}
+    new: dict[int, Happened] = {}
+    for place, (data, at) in enumerate(zip(work.inputs, times, strict=True)):
+        if place not in named or named[place] not in seen:
+            seen.update({named[place]} if place in named else ())
+            new[place] = Happened(data, at, data.id)
+    stored = dict(zip(new, await record(unit, *new.values()) if new else [], strict=True))
+    if any(one.at is not None and one.at > unit.now for one in new.values()):
+        raise InvalidPayload("Property .created_at should not be in the future")
+    return [_told(stored.get(place), data) for place, data in enumerate(work.inputs)]
+
+
+def _told(event: EventView | None, data: PastEvent) -> Outcome:
+    if event is None:
+        return Outcome(found=True, updated=False, object_id=data.id)
+    return Outcome(found=False, updated=True, object_id=event.id, customer_id=event.customer["id"])
+
+
+def _names(*people: object) -> set[str]:
+    named = [(one.id, one.source_id) if isinstance(one, CustomerInput) else (one,) for one in people]
+    return {name for names in named for name in names if isinstance(name, str)}
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    BULK_UPDATE: Kind(100, _again(CustomerInput), _upsert, _names, past=False),
+    METADATA_UPDATE: Kind(100, _tagged, _upsert, _names, past=False),
+    ORDERS_IMPORT: Kind(
+        50,
+        _again(OrderInput),
+        _place,
+        lambda one: _names(one.customer, one.referrer, one.customer_id, one.referrer_id),
+        past=True,
+    ),
+    EVENTS_IMPORT: Kind(100, _again(PastEvent), _record, lambda one: _names(one.customer), past=True),
+}

@@ -1,0 +1,59 @@
+"""The write path for many customers at once: found, locked and made by a fixed number of statements."""
+
+from collections.abc import Callable, Collection, Sequence
+
+from rapport.customers import queries
+from rapport.customers.models import Customer
+from rapport.customers.writes import Unit
+
+Make = Callable[[str], Customer | None]
+_ATTEMPTS = 20
+
+
+async def find_or_make(
+    unit: Unit, ids: Collection[str], source_ids: Collection[str], make: Make, nameless: Sequence[Customer] = ()
+) -> tuple[dict[str, Customer], dict[str, Customer]]:
+    """Lock the customers with these ids and source ids, open the unit, and return them by id and by source id.
+
+    Who is not there under a source id is inserted as `make` says (by source id; None makes nobody), as are all that
+    are `nameless`. LATEST as their `created_at` stands for now. Announce in the unit who was made.
+    """
+    by_id: dict[str, Customer] = {}
+    by_source: dict[str, Customer] = {}
+
+    def keep(found: Customer, *, made: bool) -> None:
+        kept = by_id[found.id] = unit._keep(found, created=made)  # noqa: SLF001 (one path in two files)
+        if kept.source_id is not None:
+            by_source[kept.source_id] = kept
+
+    names, wanted, new = sorted(ids), sorted(source_ids), list(nameless)
+    for _ in range(_ATTEMPTS):
+        for one in await queries.lock_both(unit.conn, unit.project_id, names, wanted):
+            keep(one, made=False)
+        if missing := [name for name in (*names, *wanted) if name not in by_id and name not in by_source]:
+            await _follow(unit, missing, by_id, by_source)
+        new += [made for one in wanted if one not in by_source and (made := make(one)) is not None]
+        offset = unit._db.clock_offset  # noqa: SLF001 (one path in two files)
+        for one in await queries.insert_many(unit.conn, unit.project_id, new, offset):
+            keep(one, made=True)
+        # Somebody else has made them at the same moment.
+        wanted = [one.source_id for one in new if one.id not in by_id and one.source_id is not None]
+        if not wanted:
+            await unit.open()
+            return by_id, by_source
+        names, new = [], []
+    raise AssertionError("rows that are neither found nor inserted")
+
+
+async def _follow(
+    unit: Unit, missing: Sequence[str], by_id: dict[str, Customer], by_source: dict[str, Customer]
+) -> None:
+    """Lock those whom customers of these names were merged into, and add them under those names."""
+    aliases = await queries.find_aliases(unit.conn, unit.project_id, list(missing))
+    if not aliases:
+        return
+    locked = await queries.lock_many(unit.conn, unit.project_id, sorted(set(aliases.values())))
+    kept = {one.id: unit._keep(one) for one in locked}  # noqa: SLF001 (one path in two files)
+    for name, customer_id in aliases.items():
+        if customer_id in kept:
+            by_id[name] = by_source[name] = kept[customer_id]

@@ -1,0 +1,132 @@
+"""An import as a value: its row, what it was asked to do, and what comes of each row of the file."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, Protocol
+
+import msgspec
+
+from rapport.core.errors import RapportError
+
+State = Literal["UPLOADING", "WAITING", "IN_PROGRESS", "DONE", "FAILED", "CANCELED"]
+Mode = Literal["replace", "merge"]
+Encoding = Literal["auto", "utf-8", "utf-16", "windows-1252"]
+Became = Literal["created", "updated", "unchanged"]
+
+# What a row may have in all, in bytes; longer ones fail.
+MAX_ROW_BYTES = 262_144
+CUSTOMERS = "customers"
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What an import was asked to do.
+
+    `mode`: an empty cell erases (replace) or says nothing (merge). `segment_events`: whether entering and leaving
+    segments is something to react to. `separator` and `quote` are characters or empty: found out, no quoting.
+    """
+
+    mode: Mode = "replace"
+    dry_run: bool = False
+    segment_events: bool = True
+    encoding: Encoding = "auto"
+    separator: str = ""
+    quote: str = '"'
+
+
+class Import(msgspec.Struct, frozen=True):
+    """One row of imports; the counts are those of the last step that was committed."""
+
+    id: str
+    kind: str
+    state: State
+    file_name: str | None
+    size_bytes: int
+    options: dict[str, Any]
+    columns: list[str]
+    rows: int
+    created: int
+    updated: int
+    unchanged: int
+    failed: int
+    message: str | None
+    cancel: bool
+    action_id: str | None
+    request_id: str
+    undo_action_id: str | None
+    undo: dict[str, int] | None
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+    cleared: bool
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will be read."""
+        return self.state in {"DONE", "FAILED", "CANCELED"}
+
+
+class RawRow(NamedTuple):
+    """One row of a file: its line, its number among the rows, its cells; or why it cannot be read, and where."""
+
+    line: int
+    number: int
+    cells: Sequence[str]
+    problem: str | None = None
+    place: int | None = None
+
+
+class RowFailed(Exception):
+    """A row cannot be applied: the column (its name in the file) and the reason, for people who made the file."""
+
+    def __init__(self, reason: str, column: str | None = None) -> None:
+        """Say why, and where."""
+        super().__init__(reason)
+        self.reason, self.column = reason, column
+
+
+class Done(NamedTuple):
+    """What became of a row: its subject, and what undoing takes ({path: [before, after]}; None for a new one)."""
+
+    became: Became
+    subject_id: str
+    changes: dict[str, list[Any]] | None
+
+
+class UnusableFile(RapportError):
+    """The file as a whole cannot be read."""
+
+    key = "invalid_file"
+    message = "Invalid file"
+
+
+class Reader(Protocol):
+    """Reads the rows of one file; made from its header."""
+
+    header: list[str]
+
+    def read(self, cells: Sequence[str]) -> Any:
+        """Return what a row says. Pure; raises RowFailed."""
+
+    def name_of(self, cells: Sequence[str]) -> str | None:
+        """Return what the row calls its subject, if it does."""
+
+
+class Kind(Protocol):
+    """What the engine has to be told about one kind of thing: how its rows are read, applied, and undone."""
+
+    async def reader(self, unit: Any, header: Sequence[str], options: Options) -> Reader:
+        """Make sense of a header. Raises UnusableFile."""
+
+    async def apply(self, unit: Any, said: Sequence[Any], options: Options) -> list[Done | RowFailed]:
+        """Apply what some rows say, in their order, in a unit; a row that cannot be is answered, not raised.
+
+        What the database refuses is raised: the engine then undoes the unit and applies fewer rows at a time.
+        """
+
+    async def undo(
+        self, unit: Any, done: Sequence[tuple[str, dict[str, list[Any]] | None]], request_ids: list[str]
+    ) -> list[tuple[str, str | None]]:
+        """Undo what an import did to its subjects; return the outcome of each, and why it is not all of it.
+
+        `request_ids`: what is logged for these is the import's doing, and that of its undoing.
+        """

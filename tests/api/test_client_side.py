@@ -1,0 +1,101 @@
+"""Client-side operations: a key that anybody can read tells nothing about anybody."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+import facts
+from conftest import Api
+from harness import Server
+from rapport.core.db import Database
+from rapport.projects.actions import create_key
+from rapport.projects.models import NewKey
+
+
+@pytest.fixture
+async def client_key(db: Database, key: NewKey) -> NewKey:
+    return await create_key(db, key.project, "client")
+
+
+@pytest.fixture
+def client(server: Server, client_key: NewKey) -> Iterator[Api]:
+    headers = {"X-Client-Application-Id": client_key.app_id, "X-Client-Token": client_key.app_token}
+    with Api(base_url=server.base_url, headers=headers, timeout=30, verify=False) as found:
+        yield found
+
+
+CALLS = [
+    ("PUT", "/client/v1/customers/ann/consents", {"unsubscribed": True}),
+    ("POST", "/client/v1/events", {"event": "seen", "customer": {"source_id": "ann"}}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CALLS)
+async def test_only_a_client_key_opens_the_client_side(
+    server: Server, key: NewKey, client_key: NewKey, db: Database, project_id: int, method: str, path: str, body: Any
+) -> None:
+    for headers in (
+        {},
+        {"X-Client-Application-Id": client_key.app_id},
+        {"X-Client-Application-Id": client_key.app_id, "X-Client-Token": "x"},
+        {"X-Client-Application-Id": key.app_id, "X-Client-Token": key.app_token},
+        {"X-App-Id": client_key.app_id, "X-App-Token": client_key.app_token},
+        {"X-App-Id": key.app_id, "X-App-Token": key.app_token},
+    ):
+        answer = httpx2.request(method, server.base_url + path, json=body, headers=headers)
+        assert (answer.status_code, answer.json()["key"]) == (401, "unauthorized")
+    assert await facts.counts(db, project_id) == {}
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CALLS)
+def test_the_answer_is_the_same_for_who_is_known_and_who_is_not(
+    api: Any, client: Api, method: str, path: str, body: Any
+) -> None:
+    def answer() -> tuple[int, bytes]:
+        found = client.request(method, path, json=body)
+        return found.status_code, found.content
+
+    unknown = answer()
+    api.call("POST", "/v1/customers", {"source_id": "ann", "name": "Ann", "email": "ann@example.com"})
+    assert answer() == unknown
+    assert b"cust_" not in unknown[1]
+    assert b"ann@" not in unknown[1]
+
+
+def test_a_customer_is_named_by_source_id_only(api: Any, client: Api) -> None:
+    ann = api.call("POST", "/v1/customers", {"source_id": "ann"})
+    client.fails(
+        "PUT", f"/client/v1/customers/{ann['id']}/consents", ["unsubscribed"], status=400, key="invalid_payload"
+    )
+    for customer in ({"id": ann["id"]}, {"source_id": ann["id"]}, {"source_id": ""}, {"name": "x"}):
+        body = {"event": "e", "customer": customer}
+        client.fails("POST", "/client/v1/events", body, status=400, key="invalid_payload")
+    assert api.call("GET", "/v1/customers")["total"] == 1
+    assert api.call("GET", "/v1/customers/ann") == ann
+
+
+def test_what_a_client_says_is_kept_as_the_clients(api: Any, client: Api) -> None:
+    client.call("PUT", "/client/v1/customers/ann/consents", {"unsubscribed": True}, status=204)
+    client.fails("PUT", "/client/v1/customers/ann/consents", {"nothing": True}, status=404, key="not_found")
+    client.call("POST", "/client/v1/events", {"event": "seen", "customer": {"source_id": "ann", "name": "Ann"}})
+    customer = api.call("GET", "/v1/customers/ann")
+    assert customer["consents"]["unsubscribed"]["given"] is True
+    assert (customer["name"], customer["events"]["seen"]["count"]) == ("Ann", 1)
+    entries = api.call("GET", "/v1/customers/ann/activity", params={"additions": "true"})["data"]
+    assert {entry["data"]["event_source"]["channel"] for entry in entries} == {"CLIENT_API"}
+    assert api.call("GET", "/v1/customers/ann/consents")["data"][0]["event_source"]["channel"] == "CLIENT_API"
+
+
+def test_a_page_of_any_origin_may_call_the_client_side_and_nothing_else(server: Server, client: Api) -> None:
+    asked = {"Origin": "https://shop.example.com", "Access-Control-Request-Method": "POST"}
+    allowed = client.options("/client/v1/events", headers=asked)
+    assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (204, "*")
+    assert "x-client-token" in allowed.headers["access-control-allow-headers"]
+    refused = httpx2.post(
+        f"{server.base_url}/client/v1/events", json={}, headers={"Origin": "https://shop.example.com"}
+    )
+    assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, "*")
+    for path in ("/v1/events", "/v1/customers"):
+        assert "access-control-allow-origin" not in client.options(path, headers=asked).headers
