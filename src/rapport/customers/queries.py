@@ -50,6 +50,9 @@ CUSTOMERS = ListSpec(
     max_page=99,
 )
 
+_ONLY_DIGITS = "translate({0}, translate({0}, '0123456789', ''), '')"
+# A phone number as it is compared: its digits, where 00 stands for a plus. The index is customers_by_same_phone.
+DIGITS_OF = f"CASE WHEN starts_with({_ONLY_DIGITS}, '00') THEN substr({_ONLY_DIGITS}, 3) ELSE {_ONLY_DIGITS} END"
 _COLUMNS = columns(Customer)
 _ALIASED = "(SELECT customer_id FROM customer_aliases WHERE project_id = $1 AND reference = $2)"
 _NAMES = Customer.__struct_fields__
