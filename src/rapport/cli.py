@@ -1,6 +1,7 @@
 """The command `rapport`."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,10 @@ from rapport import serve as server
 from rapport import worker as working
 from rapport.core import datadir, embedded, logs, migrations, preflight
 from rapport.core.db import Database
+from rapport.core.errors import RapportError
+from rapport.imports import terminal
+from rapport.imports.models import CUSTOMERS, Import, Options
+from rapport.imports.options import read_options
 from rapport.projects import actions
 from rapport.settings import Settings, StartError, load
 
@@ -29,6 +34,8 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+importing = typer.Typer(help="Imports of files.", no_args_is_help=True)
+app.add_typer(importing, name="import")
 
 DataDir = Annotated[Path | None, typer.Option(help="Where data is kept (RAPPORT_DATA_DIR, ./data).")]
 DatabaseUrl = Annotated[str | None, typer.Option(help="A PostgreSQL to use in place of the embedded one.")]
@@ -115,6 +122,65 @@ def create_key(
     else:
         typer.echo(f"project      {made['project']} ({made['project_id']})\nkind         {made['kind']}")
         typer.echo(f"X-App-Id     {made['app_id']}\nX-App-Token  {made['app_token']}  (shown this once)")
+
+
+@importing.command("customers")
+def import_customers(  # noqa: PLR0913, PLR0917 (each is an option of the command)
+    file: Annotated[Path, typer.Argument(help="A CSV file, or - to read it from standard input.")],
+    project: Annotated[str, typer.Option(help="The project's name.")],
+    mode: Annotated[
+        Literal["replace", "merge"], typer.Option(help="An empty cell erases, or says nothing.")
+    ] = "replace",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would come of it.")] = False,  # noqa: FBT002
+    segment_events: Annotated[bool, typer.Option(help="Let distributions react to entering a segment.")] = True,  # noqa: FBT002
+    encoding: Annotated[Literal["auto", "utf-8", "utf-16", "windows-1252"], typer.Option(help="Of the file.")] = "auto",
+    separator: Annotated[str, typer.Option(help="A character, tab, or auto.")] = "auto",
+    quote: Annotated[str, typer.Option(help="A character, or none.")] = '"',
+    failures: Annotated[Path | None, typer.Option(help="Where rows that failed are written.")] = None,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Create and update customers from a CSV file; exit code 1 when rows failed, which are written to a file."""
+    settings = _settings("import", data_dir=data_dir, database_url=database_url)
+    given = {"mode": mode, "encoding": encoding, "separator": separator, "quote": quote}
+    try:
+        options = read_options({**given, "dry_run": str(dry_run), "segment_events": str(segment_events)})
+    except RapportError as error:
+        raise typer.BadParameter(error.details) from error
+    one, path = asyncio.run(_import(settings, project, file, options, failures))
+    typer.echo(f"{one.id}: {one.message}")
+    if path is not None:
+        typer.echo(f"failed rows: {path}")
+    if path is not None or one.state != "DONE":
+        raise typer.Exit(1)
+
+
+async def _import(
+    settings: Settings, project: str, path: Path, options: Options, failures: Path | None
+) -> tuple[Import, Path | None]:
+    """Import a file of customers; return what came of it, and where the rows that failed are."""
+    is_input = str(path) == "-"
+    try:
+        content = sys.stdin.buffer if is_input else path.open("rb")
+    except OSError as error:
+        raise StartError(f"{path} cannot be read: {error.strerror}") from None
+    with content:
+        size = None if is_input else os.fstat(content.fileno()).st_size
+        file = terminal.File(content, "-" if is_input else path.name, size, settings.import_max_bytes)
+        async with _database(settings) as (url, db):
+            if settings.database_url is None:
+                await migrations.migrate(url)
+            await migrations.check_current(db, url)
+            try:
+                one = await terminal.run(db, project, CUSTOMERS, file, options)
+            except RapportError as error:
+                raise StartError(error.details) from None
+            if not one.failed:
+                return one, None
+            name = f"{one.id}.failures.csv" if is_input else f"{path.name}.failures.csv"
+            target = failures or path.with_name(name)
+            await terminal.write_failures(db, project, one, target)
+            return one, target
 
 
 def _settings(process: str, **options: Any) -> Settings:

@@ -280,9 +280,9 @@ async def update_and_log(conn: Connection, project_id: int, customer: Customer, 
         await conn.execute(_UPDATE_AND_LOG, project_id, customer.id, *values, *log)
 
 
-async def delete(conn: Connection, project_id: int, customer_id: str) -> None:
-    """Delete a locked customer's row."""
-    await conn.execute("DELETE FROM customers WHERE project_id = $1 AND id = $2", project_id, customer_id)
+async def delete(conn: Connection, project_id: int, *customer_ids: str) -> None:
+    """Delete the rows of locked customers."""
+    await conn.execute("DELETE FROM customers WHERE project_id = $1 AND id = ANY ($2)", project_id, customer_ids)
 
 
 async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Customer]:

@@ -307,11 +307,11 @@ class SegmentDecider:
                 current.add(one.id)
         return frozenset(current.intersection(segment_ids))
 
-    async def forget(self, conn: Connection, project_id: int, moment: Moment, customer_id: str) -> None:
-        """Remove a deleted customer from every segment; those being filled are told not to take them in any more."""
+    async def forget(self, conn: Connection, project_id: int, moment: Moment, *customer_ids: str) -> None:
+        """Remove deleted customers from every segment; those being filled are told not to take them in any more."""
         matcher: Matcher = moment.known.matcher
         building = [matcher.ordered[number].id for number in sorted(matcher.always)]
-        await queries.leave_all(conn, project_id, moment.now, customer_id, building)
+        await queries.leave_all(conn, project_id, moment.now, customer_ids, building)
 
 
 def touched(matcher: Matcher, change: Change) -> list[FieldTests]:
