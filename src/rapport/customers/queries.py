@@ -323,9 +323,9 @@ async def restore(conn: Connection, project_id: int, customer: Customer) -> None
         raise DuplicateFound("customer", str(customer.source_id or customer.id)) from error
 
 
-async def delete(conn: Connection, project_id: int, customer_id: str) -> None:
-    """Delete a locked customer's row."""
-    await conn.execute("DELETE FROM customers WHERE project_id = $1 AND id = $2", project_id, customer_id)
+async def delete(conn: Connection, project_id: int, *customer_ids: str) -> None:
+    """Delete the rows of locked customers."""
+    await conn.execute("DELETE FROM customers WHERE project_id = $1 AND id = ANY ($2)", project_id, customer_ids)
 
 
 async def find_alias(conn: Connection, project_id: int, reference: str) -> str | None:
