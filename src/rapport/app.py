@@ -209,4 +209,4 @@ def create_app(settings: Settings) -> ASGIApp:
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
     )
-    return Idempotency(open_to_pages(keep_slashes(app)), app, max_body_bytes=settings.max_body_bytes)
+    return open_to_pages(Idempotency(keep_slashes(app), app, max_body_bytes=settings.max_body_bytes))
