@@ -46,7 +46,7 @@ async def test_customers_lose_the_key_and_leave_their_segments(
     assert await facts.members(db, project_id, segment_id) == []
     left = api.call("GET", "/v1/customers/a/activity")["data"]
     assert sorted(one["type"] for one in left[:2]) == ["customer.segment.left", "customer.updated"]
-    assert api.call("GET", "/v1/customers/c/activity")["total"] == 1
+    assert len(api.call("GET", "/v1/customers/c/activity")["data"]) == 1
     assert list(management.call("GET", f"/metadata-schemas/{schema_id}")["properties"]) == ["kept"]
     # The key is free again, for any type.
     management.change(schema_id, {"gone": "number"})
