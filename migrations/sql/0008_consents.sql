@@ -6,9 +6,6 @@ ALTER TABLE customers
     ADD COLUMN devices jsonb NOT NULL DEFAULT '[]',
     ADD COLUMN marketing jsonb NOT NULL DEFAULT '{}',
     ADD COLUMN in_store jsonb NOT NULL DEFAULT '{}';
--- Who wrote STOP: a mail address in any case (few are kept in other than small letters), a phone number by its digits.
-CREATE INDEX customers_by_odd_email ON customers (project_id, lower(email), id) WHERE email <> lower(email);
-CREATE INDEX customers_by_digits ON customers (project_id, translate(phone, ' +-()./', ''), id) WHERE phone IS NOT NULL;
 
 -- What customers can be asked for. Consent to nothing at all, `unsubscribed`, every project has without a row.
 CREATE TABLE consents (

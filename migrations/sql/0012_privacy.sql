@@ -43,14 +43,17 @@ CREATE TABLE permanent_deletions (
     PRIMARY KEY (project_id, id)
 );
 
--- Customers with the same address or number, however it is written. The plain column beside it lets the index alone answer.
+-- Customers with the same address or number, however it is written: who wrote STOP, and who may be one person. The plain
+-- column beside it lets the index alone answer.
 CREATE INDEX customers_by_same_email ON customers (project_id, (lower(email)), id) INCLUDE (email) WHERE email IS NOT NULL;
 CREATE INDEX customers_by_same_phone
-    ON customers (project_id, (ltrim(regexp_replace(phone, '[^0-9]+', '', 'g'), '0')), id) INCLUDE (phone)
+    ON customers (project_id, (
+        CASE WHEN starts_with(translate(phone, translate(phone, '0123456789', ''), ''), '00')
+        THEN substr(translate(phone, translate(phone, '0123456789', ''), ''), 3)
+        ELSE translate(phone, translate(phone, '0123456789', ''), '') END), id) INCLUDE (phone)
     WHERE phone IS NOT NULL;
 
 -- Everything of a person is found by an index.
-CREATE INDEX orders_of_customer ON orders (project_id, customer_id, created_at, id) WHERE customer_id IS NOT NULL;
 CREATE INDEX orders_of_referrer ON orders (project_id, referrer_id) WHERE referrer_id IS NOT NULL;
 -- What the log says with another customer's entries (the order has a referrer) and with nobody's (who placed the order
 -- was deleted before).

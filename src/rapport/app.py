@@ -13,19 +13,24 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from rapport import __version__
 from rapport.async_actions import routes as async_actions
+from rapport.bulk import holding as asked
 from rapport.bulk import routes as bulk
 from rapport.campaigns import removal as campaign_removal
 from rapport.campaigns import routes as campaigns
+from rapport.consents import holding as said
 from rapport.consents import pages
 from rapport.consents import routes as consents
+from rapport.consents.interactions import holding as reacted
 from rapport.core import preflight
 from rapport.core import queries as server
 from rapport.core.db import Database
 from rapport.core.ids import new_request_id
 from rapport.customers import activity_holding as logged
+from rapport.customers import kept_answers
 from rapport.customers import routes as customers
 from rapport.customers.holdings import Holding
 from rapport.customers.writes import Writer
+from rapport.devices import holding as owned
 from rapport.devices import routes as devices
 from rapport.distributions import routes as distributions
 from rapport.distributions.messages import holding as written
@@ -50,7 +55,6 @@ from rapport.merges import routes as merges
 from rapport.metadata import routes as metadata
 from rapport.orders import holding as placed
 from rapport.orders import routes as orders
-from rapport.privacy import actions_holding as asked
 from rapport.privacy import routes as privacy
 from rapport.profiles import routes as profiles
 from rapport.projects import queries as projects
@@ -106,10 +110,14 @@ HOLDINGS: tuple[Holding, ...] = (
     held.holding,
     published.holding,
     ledger.holding,
+    said.holding,
+    reacted.holding,
+    owned.holding,
     logged.holding,
     written.holding,
     asked.holding,
     merged.holding,
+    kept_answers.holding,
     exported.holding,
 )
 

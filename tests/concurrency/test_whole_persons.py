@@ -226,7 +226,8 @@ async def test_nothing_that_was_under_way_brings_an_erased_person_back(world: Wo
     assert (await erased)[0] == 200
     assert [status for status, _ in await asyncio.gather(*before)] == [200] * 4
     statuses = [status for status, _ in await asyncio.gather(*after)]
-    assert statuses[:5] == [404] * 5
+    assert [*statuses[:2], *statuses[3:5]] == [404] * 4
+    assert statuses[2] in (200, 404)  # it waits for another customer, too, and may be the first
     assert statuses[5] in (200, 400)  # before or after the rollback that gives the code its use back
     assert statuses[6] == 200
     assert await found_in_database(world.db, values_of(tag, ann)) == []
@@ -263,7 +264,7 @@ async def test_a_mail_that_is_just_handed_over_is_taken_back(world: World, post:
     async with world.db.read() as conn:
         at = await read_now(conn, timedelta(0))
         (claimed,) = await messages.claim(conn, world.project_id, at, PREPARING_LEASE, 1)
-    sending = Sending(Writer(world.db, SegmentDecider()), "outbox", "shop@example.com")
+    sending = Sending(Writer(world.db, SegmentDecider()), "outbox", "shop@example.com", None)
     ready = await sending.prepare(world.project_id, claimed)
     assert ready is not None
     assert (await post(f"/v1/customers/{ann['id']}/permanent-deletion"))[0] == 200

@@ -63,15 +63,15 @@ def _words(customer: Customer) -> list[str]:
     return [value for value in values_of(customer) if len(value) >= _LONG_ENOUGH]
 
 
-async def _about(conn: Connection, project_id: int, customer: Customer) -> list[Kept]:
+async def _about(conn: Connection, project_id: int, customer: Customer, *, lock: bool) -> list[Kept]:
     # As the values stand in the text of JSON.
     sought = [jsons.encode(one).decode()[1:-1] for one in values_of(customer)]
-    return await queries.lock_mentioning(conn, project_id, customer.id, sought)
+    return await queries.mentioning(conn, project_id, customer.id, sought, lock=lock)
 
 
 async def gather(conn: Connection, project_id: int, customer: Customer) -> AsyncIterator[dict[str, Any]]:
     """Yield the person's part in bulk requests, those that wait and those that are done, oldest first."""
-    for row in await _about(conn, project_id, customer):
+    for row in await _about(conn, project_id, customer, lock=False):
         if names(row, customer):
             yield {name: value for name, value in msgspec.structs.asdict(row).items() if value is not None}
 
@@ -83,7 +83,7 @@ async def erase(conn: Connection, project_id: int, customer: Customer) -> int:
     """
     words, values = _words(customer), values_of(customer)
     touched = 0
-    for row in await _about(conn, project_id, customer):
+    for row in await _about(conn, project_id, customer, lock=True):
         if names(row, customer):
             error = _GONE if row.input is not None else without(row.error, values)
             changed = msgspec.structs.replace(
@@ -133,4 +133,4 @@ async def move(
     return await queries.move(conn, project_id, giver_id, taker_id, only)
 
 
-holding = Holding(name="async_actions", gather=gather, erase=erase, move=move)
+holding = Holding(name="async_actions", gather=gather, erase=erase, move=move, by_text=True)

@@ -141,17 +141,20 @@ async def remove_old(conn: Connection, project_id: int, before: datetime) -> int
     return int(done.removeprefix("DELETE "))
 
 
-async def lock_mentioning(conn: Connection, project_id: int, customer_id: str, values: Sequence[str]) -> list[Kept]:
-    """Lock and return the things that became the customer's, or that have one of the values in their text.
+async def mentioning(
+    conn: Connection, project_id: int, customer_id: str, values: Sequence[str], *, lock: bool
+) -> list[Kept]:
+    """Return the things that became the customer's or have one of the values in their text, locked if asked for.
 
     Looks through the reports of the project, which are kept for days only; the index is the key.
     """
+    suffix = " FOR NO KEY UPDATE" if lock else ""
     rows = await conn.fetch(
         "SELECT item.action_id, number, (SELECT type FROM async_actions WHERE project_id = $1 AND id = action_id), "
         "status, source_id, object_id, customer_id, input, error FROM bulk_items AS item "
         "WHERE project_id = $1 AND (customer_id = $2 OR EXISTS (SELECT FROM unnest($3::text[]) AS value "
         "WHERE strpos(input::text, value) > 0 OR strpos(error::text, value) > 0 OR strpos(source_id, value) > 0)) "
-        "ORDER BY action_id, number FOR NO KEY UPDATE",
+        f"ORDER BY action_id, number{suffix}",
         project_id,
         customer_id,
         values,

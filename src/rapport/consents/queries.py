@@ -6,6 +6,7 @@ from datetime import timedelta
 from rapport.consents.models import Change, Definition
 from rapport.core.db import Connection, UniqueViolation, columns
 from rapport.core.errors import DuplicateFound
+from rapport.customers.queries import DIGITS_OF
 from rapport.http.lists import Equals, Found, ListSpec, Page
 from rapport.http.queries import fetch_page
 
@@ -145,14 +146,10 @@ async def history(conn: Connection, project_id: int, customer_id: str, page: Pag
 
 
 async def at_email(conn: Connection, project_id: int, address: str, after: str, limit: int) -> list[str]:
-    """Return ids of customers with this mail address, in any case, in order.
-
-    The indexes are customers_by_email, and customers_by_odd_email for those kept in other than small letters.
-    """
+    """Return ids of customers with this mail address, in any case, in order; the index is customers_by_same_email."""
     rows = await conn.fetch(
-        "SELECT id FROM customers WHERE project_id = $1 AND email = lower($2) AND id > $3 "
-        "UNION SELECT id FROM customers WHERE project_id = $1 AND email <> lower(email) AND lower(email) = lower($2) "
-        "AND id > $3 ORDER BY id LIMIT $4",
+        "SELECT id FROM customers WHERE project_id = $1 AND email IS NOT NULL AND lower(email) = lower($2) AND id > $3 "
+        "ORDER BY id LIMIT $4",
         project_id,
         address,
         after,
@@ -162,18 +159,12 @@ async def at_email(conn: Connection, project_id: int, address: str, after: str, 
 
 
 async def at_phone(conn: Connection, project_id: int, number: str, after: str, limit: int) -> list[str]:
-    """Return ids of customers with this phone number, compared by its digits; the index is customers_by_digits.
-
-    A number that begins with 00 is the one that begins with a plus.
-    """
-    digits = "".join(letter for letter in number if letter in "0123456789").removeprefix("00")
+    """Return ids of customers with this phone number, compared by its digits; the index is customers_by_same_phone."""
     rows = await conn.fetch(
-        "SELECT id FROM customers WHERE project_id = $1 AND phone IS NOT NULL "
-        "AND translate(phone, ' +-()./', '') = $2 AND id > $3 "
-        "UNION SELECT id FROM customers WHERE project_id = $1 AND phone IS NOT NULL "
-        "AND translate(phone, ' +-()./', '') = '00' || $2 AND id > $3 ORDER BY id LIMIT $4",
+        f"SELECT id FROM customers WHERE project_id = $1 AND phone IS NOT NULL "
+        f"AND ({DIGITS_OF.format('phone')}) = {DIGITS_OF.format('$2::text')} AND id > $3 ORDER BY id LIMIT $4",
         project_id,
-        digits,
+        number,
         after,
         limit,
     )

@@ -51,9 +51,13 @@ class Move(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What one feature holds on a person; `name` is its key in the file of an access request and in receipts."""
+    """What one feature holds on a person; `name` is its key in the file of an access request and in receipts.
+
+    `by_text`: rows are found by the person's values in texts. They alone do not make anybody known.
+    """
 
     name: str
     gather: Gather
     erase: Erase
     move: Move
+    by_text: bool = False

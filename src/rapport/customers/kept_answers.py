@@ -49,4 +49,4 @@ async def _move(
     return []
 
 
-holding = Holding(name="kept_answers", gather=_gather, erase=_erase, move=_move)
+holding = Holding(name="kept_answers", gather=_gather, erase=_erase, move=_move, by_text=True)

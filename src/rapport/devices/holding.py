@@ -5,6 +5,5 @@ import msgspec
 from rapport.customers.held.queries import Held, holding_of
 from rapport.devices.schemas import Device, view
 
-holding = holding_of(
-    "devices", Held("devices", Device, at="last_seen_at"), lambda row: msgspec.structs.asdict(view(row))
-)
+HELD = Held("devices", Device, at="last_seen_at")
+holding = holding_of("devices", HELD, lambda row: msgspec.structs.asdict(view(row)))

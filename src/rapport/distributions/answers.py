@@ -73,7 +73,7 @@ class MessageAnswer(msgspec.Struct, kw_only=True):
 
     id: str
     distribution_id: str
-    customer_id: str
+    customer_id: str | None
     trigger: MessageTrigger
     channel: str
     state: Literal["QUEUED", "PREPARING", "SENDING", "SENT", "FAILED", "UNCERTAIN", "CANCELED"]

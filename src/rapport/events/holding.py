@@ -17,6 +17,7 @@ async def _gather(conn: Connection, project_id: int, customer: Customer) -> Asyn
             "type": event.name,
             "metadata": event.metadata,
             "created_at": iso(event.created_at),
+            "location": event.location,
             "object": "event",
         }
 

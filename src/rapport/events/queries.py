@@ -100,3 +100,15 @@ async def known(
         *(list(column) for column in zip(*events, strict=True)),
     )
     return {row["place"] - 1 for row in rows}
+
+
+async def visits_of_customer(
+    conn: Connection, project_id: int, customer_id: str
+) -> AsyncIterator[tuple[dict[str, str], datetime]]:
+    """Yield where a customer's events happened that say so, and when, oldest first, inside a transaction."""
+    query = (
+        "SELECT location, created_at FROM events WHERE project_id = $1 AND customer_id = $2 AND location IS NOT NULL "
+        "ORDER BY created_at, id"
+    )
+    async for row in conn.cursor(query, project_id, customer_id, prefetch=500):
+        yield row["location"], row["created_at"]

@@ -39,4 +39,4 @@ async def move(
     return []
 
 
-holding = Holding(name="exports", gather=gather, erase=erase, move=move)
+holding = Holding(name="exports", gather=gather, erase=erase, move=move, by_text=True)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from rapport.consents import state as consents
 from rapport.core import jsons
 from rapport.customers.models import Customer
 
@@ -18,7 +19,8 @@ FIELDS = ("source_id", "name", "description", "email", "phone", "birthdate", "ad
 METADATA = ("metadata", "system_metadata")
 # Who somebody is, and what is counted from rows: never taken from the other one.
 _FIXED = frozenset(
-    {"id", "created_at", "updated_at", "orders_count", "orders_amount", "last_order_id", "last_order_amount"}
+    {"devices", "marketing", "in_store"}
+    | {"id", "created_at", "updated_at", "orders_count", "orders_amount", "last_order_id", "last_order_amount"}
     | {"last_order_at", "last_order_products", "redemptions", "events", *METADATA}
 )
 
@@ -55,7 +57,7 @@ class Moved(msgspec.Struct, frozen=True):
 def combined(target: Customer, source: Customer, fields: Mapping[str, Side], metadata: Mapping[str, Side]) -> Customer:
     """Return the target as it comes out: what it has not, it takes from the source; choices go first. Pure.
 
-    An address counts as a whole. `metadata` is chosen key by key.
+    An address counts as a whole. `metadata` is chosen key by key. Of consents the newest word counts.
     """
     values: dict[str, Any] = {}
     for name in FIELDS:
@@ -70,6 +72,7 @@ def combined(target: Customer, source: Customer, fields: Mapping[str, Side], met
         if name == "metadata":
             merged |= {key: source.metadata[key] for key, side in metadata.items() if _has(side, key, source)}
         values[name] = merged
+    values["consents"] = consents.combined(target.consents, source.consents)
     return msgspec.structs.replace(target, **values)
 
 

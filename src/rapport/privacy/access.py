@@ -8,15 +8,14 @@ from contextlib import aclosing
 
 from rapport.core import jsons
 from rapport.core.clock import iso
-from rapport.core.db import Connection, Database
+from rapport.core.db import Database
 from rapport.core.errors import NotFound
 from rapport.core.queries import read_now
 from rapport.customers import queries as customers
 from rapport.customers.holdings import Holding
-from rapport.customers.models import Customer
 from rapport.customers.schemas import view
 from rapport.merges.queries import merged_into
-from rapport.privacy.actions import left_behind
+from rapport.privacy.actions import get_left_behind
 from rapport.projects import queries as projects
 
 Pieces = AsyncGenerator[bytes, None]
@@ -32,10 +31,8 @@ async def pieces(db: Database, project_id: int, holdings: Sequence[Holding], ref
     """
     async with db.snapshot() as conn:
         customer = await customers.find(conn, project_id, reference)
-        person = customer or await left_behind(conn, project_id, reference)
+        person = customer or await get_left_behind(conn, project_id, holdings, reference)
         people = [person, *await merged_into(conn, project_id, person.id)]
-        if customer is None and not await _is_left(conn, project_id, holdings, person):
-            raise NotFound("customer", reference)
         head = {
             "object": "customer_data",
             "created_at": iso(await read_now(conn, db.clock_offset)),
@@ -56,13 +53,6 @@ async def pieces(db: Database, project_id: int, holdings: Sequence[Holding], ref
             waiting += b"]"
         waiting += b"}"
         yield bytes(waiting)
-
-
-async def _is_left(conn: Connection, project_id: int, holdings: Sequence[Holding], person: Customer) -> bool:
-    for one in holdings:
-        async for _ in one.gather(conn, project_id, person):
-            return True
-    return False
 
 
 async def pieces_of_project(db: Database, project: str, holdings: Sequence[Holding], reference: str) -> Pieces:

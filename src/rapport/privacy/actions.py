@@ -47,7 +47,7 @@ async def delete_permanently(
 
     async def work(unit: Unit) -> PermanentDeletion:
         customer = await unit.find_locked(reference)
-        person = customer or await left_behind(unit.conn, unit.project_id, reference)
+        person = customer or await get_left_behind(unit.conn, unit.project_id, holdings, reference)
         await take_time(unit.conn)
         people = [person, *await merged_into(unit.conn, unit.project_id, person.id)]
         before = await _before(unit.conn, unit.project_id, people)
@@ -55,8 +55,6 @@ async def delete_permanently(
         if customer is not None:
             await unit.remove(customer)
         erased = await _erase(unit.conn, unit.project_id, holdings, people)
-        if customer is None and not erased.total():
-            raise NotFound("customer", reference)
         receipt = PermanentDeletion(
             id=new_id("del"),
             created_at=iso(unit.now),
@@ -83,12 +81,20 @@ async def delete_permanently(
     return await writer.commit(caller, work)
 
 
-async def left_behind(conn: Connection, project_id: int, customer_id: str) -> Customer:
-    """Return what a deleted customer's log still knows of them, or no more than the id.
+async def get_left_behind(conn: Connection, project_id: int, holdings: Sequence[Holding], customer_id: str) -> Customer:
+    """Return a customer who was deleted in the plain way, with what their log still knows of them besides the id.
 
-    Whoever was merged into a customer who was deleted then is that customer.
+    Whoever was merged into such a customer is that customer. Raises NotFound where nothing is left.
     """
-    customer_id = await kept_of(conn, project_id, customer_id)
+    person = await _known_by_log(conn, project_id, await kept_of(conn, project_id, customer_id))
+    for one in holdings:
+        if not one.by_text:
+            async for _ in one.gather(conn, project_id, person):
+                return person
+    raise NotFound("customer", customer_id)
+
+
+async def _known_by_log(conn: Connection, project_id: int, customer_id: str) -> Customer:
     blank = Customer(id=customer_id, created_at=LATEST, updated_at=LATEST)
     last = await activity.last_entry(conn, project_id, customer_id)
     known: dict[str, Any] = {} if last is None else last.payload.get("customer") or {}

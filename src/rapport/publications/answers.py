@@ -28,7 +28,7 @@ class PublicationAnswer(msgspec.Struct, kw_only=True):
     id: str
     object: Literal["publication"]
     created_at: Instant
-    customer_id: str
+    customer_id: str | None
     tracking_id: str | None
     metadata: dict[str, Any]
     channel: str

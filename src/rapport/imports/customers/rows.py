@@ -55,8 +55,10 @@ class Customers:
             elif subject in touched:
                 outcomes.append(("KEPT", f"{_CREATED} the import made them: {touched[subject]}"))
             else:
-                await unit.delete(locked[subject])
                 outcomes.append(("DELETED", None))
+        gone = [locked[who] for (who, _), (outcome, _) in zip(done, outcomes, strict=True) if outcome == "DELETED"]
+        if gone:
+            await unit.delete(*gone)
         return outcomes
 
 
