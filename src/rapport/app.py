@@ -49,6 +49,7 @@ from rapport.http.idempotency.layer import Idempotency
 from rapport.http.metrics import metrics
 from rapport.http.openapi import operation
 from rapport.http.paths import keep_slashes, restored
+from rapport.imports import holding as imported
 from rapport.imports import routes as imports
 from rapport.merges import holding as merged
 from rapport.merges import routes as merges
@@ -117,6 +118,7 @@ HOLDINGS: tuple[Holding, ...] = (
     written.holding,
     asked.holding,
     merged.holding,
+    imported.holding,
     kept_answers.holding,
     exported.holding,
 )
