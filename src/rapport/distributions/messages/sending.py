@@ -73,7 +73,7 @@ class Ready(msgspec.Struct, frozen=True):
 class Sending:
     """The steps of an attempt, each a transaction of its own that names the attempt."""
 
-    def __init__(self, writer: Writer, provider: str, default_sender: str, base_url: str | None) -> None:
+    def __init__(self, writer: Writer, provider: str, default_sender: str, base_url: str | None = None) -> None:
         """Write through `writer`; `default_sender` is used where a distribution names none.
 
         `base_url`: where links lead, without a slash at the end.
