@@ -27,7 +27,7 @@ SAID = ("name", "description", "email", "phone", "birthdate", "address", "metada
 KEPT = (
     *SAID,
     "updated_at", "orders_count", "orders_amount", "last_order_amount", "last_order_at", "last_order_products",
-    "redemptions", "loyalty", "referrals", "events",
+    "redemptions", "loyalty", "referrals", "events", "consents", "devices", "marketing", "in_store",
 )  # fmt: skip
 KINDS = ("auto-update", "auto-update", "passive")
 # Dates that a step sets, and how filters call them.

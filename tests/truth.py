@@ -35,8 +35,8 @@ class Document:
         kind = str(status) if str(status) in responses else f"{status // 100}XX"
         if kind not in responses:
             return f"{operation['operationId']} has no answer {status}"
-        content = responses[kind].get("content")
-        if content is None:
+        content = responses[kind].get("content", {})
+        if "application/json" not in content:
             return None if body is None else f"{operation['operationId']} says nothing with {status}"
         key = operation["operationId"], kind
         if key not in self._validators:

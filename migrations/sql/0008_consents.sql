@@ -6,11 +6,6 @@ ALTER TABLE customers
     ADD COLUMN devices jsonb NOT NULL DEFAULT '[]',
     ADD COLUMN marketing jsonb NOT NULL DEFAULT '{}',
     ADD COLUMN in_store jsonb NOT NULL DEFAULT '{}';
--- Who wrote STOP: a mail address in any case, a phone number by its digits.
-CREATE INDEX customers_by_any_email ON customers (project_id, lower(email), id) WHERE email IS NOT NULL;
-CREATE INDEX customers_by_digits
-    ON customers (project_id, regexp_replace(regexp_replace(phone, '[^0-9]', '', 'g'), '^00', ''), id)
-    WHERE phone IS NOT NULL;
 
 -- What customers can be asked for. Consent to nothing at all, `unsubscribed`, every project has without a row.
 CREATE TABLE consents (

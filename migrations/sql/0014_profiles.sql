@@ -5,7 +5,7 @@ DROP INDEX activity_of_customer;
 CREATE INDEX activity_of_customer ON activity (project_id, customer_id, created_at, seq, type, campaign_id)
     WHERE customer_id IS NOT NULL;
 
-CREATE INDEX orders_of_customer ON orders (project_id, customer_id, created_at, id) WHERE customer_id IS NOT NULL;
+-- orders_of_customer is there already, for deletions.
 CREATE INDEX events_of_customer ON events (project_id, customer_id, created_at, id);
 
 DROP INDEX vouchers_of_holder;

@@ -49,6 +49,7 @@ from rapport.http.idempotency.layer import Idempotency
 from rapport.http.metrics import metrics
 from rapport.http.openapi import operation
 from rapport.http.paths import keep_slashes, restored
+from rapport.imports import holding as imported
 from rapport.imports import routes as imports
 from rapport.merges import holding as merged
 from rapport.merges import routes as merges
@@ -117,6 +118,7 @@ HOLDINGS: tuple[Holding, ...] = (
     written.holding,
     asked.holding,
     merged.holding,
+    imported.holding,
     kept_answers.holding,
     exported.holding,
 )
@@ -217,4 +219,4 @@ def create_app(settings: Settings) -> ASGIApp:
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
     )
-    return Idempotency(open_to_pages(keep_slashes(app)), app, max_body_bytes=settings.max_body_bytes)
+    return open_to_pages(Idempotency(keep_slashes(app), app, max_body_bytes=settings.max_body_bytes))

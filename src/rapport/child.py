@@ -53,16 +53,21 @@ def serve_api(settings: Settings, descriptor: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     watch_lifeline(settings.drain_timeout_s + LAST_GRACE_S, end)
-    # What is there now stays for good; what a request leaves behind goes by itself, but for a few cycles.
+    _collect_less()
+    server.run(sockets=[socket.socket(fileno=descriptor)])
+
+
+def _collect_less() -> None:
+    """Keep what is there now for good: what a request or a step leaves behind goes by itself, but for a few cycles."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_EVERY, 20, 20)
-    server.run(sockets=[socket.socket(fileno=descriptor)])
 
 
 async def run_worker(settings: Settings) -> None:
     """Run the worker until SIGTERM."""
     loop = asyncio.get_running_loop()
+    _collect_less()
 
     def follow_parent(stop: asyncio.Event) -> None:
         def end() -> None:

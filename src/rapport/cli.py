@@ -1,6 +1,7 @@
 """The command `rapport`."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +21,10 @@ from rapport.core import datadir, embedded, logs, migrations, preflight
 from rapport.core.db import Connection, Database
 from rapport.core.errors import NotFound, RapportError
 from rapport.exports import command as exporting
-from rapport.exports.parameters import Parameters, check
+from rapport.exports.parameters import Parameters
+from rapport.imports import terminal
+from rapport.imports.models import CUSTOMERS, Import, Options
+from rapport.imports.options import read_options
 from rapport.metadata import actions as metadata
 from rapport.metadata.schemas import CopyView
 from rapport.privacy import access
@@ -42,6 +46,8 @@ privacy = typer.Typer(help="What is held on persons.", no_args_is_help=True)
 app.add_typer(privacy, name="privacy")
 schemas = typer.Typer(help="Metadata schemas and custom event schemas.", no_args_is_help=True)
 app.add_typer(schemas, name="schemas")
+importing = typer.Typer(help="Imports of files.", no_args_is_help=True)
+app.add_typer(importing, name="import")
 
 DataDir = Annotated[Path | None, typer.Option(help="Where data is kept (RAPPORT_DATA_DIR, ./data).")]
 DatabaseUrl = Annotated[str | None, typer.Option(help="A PostgreSQL to use in place of the embedded one.")]
@@ -152,10 +158,9 @@ def export_rows(  # noqa: PLR0913, PLR0917 (each is an option)
             filters=exporting.read_filters(filters),
             segment_id=segment,
         )
-        wanted = check(exporting.OBJECTS[what], parameters)
         async with _database(settings) as (url, db):
             await migrations.check_current(db, url)
-            return await exporting.write(db, project, wanted, output)
+            return await exporting.write(db, project, what, parameters, output)
 
     try:
         count = asyncio.run(export())
@@ -225,6 +230,65 @@ async def _project(conn: Connection, named: str) -> int:
     if found is None:
         raise StartError(f"there is no project {named!r}")
     return found
+
+
+@importing.command("customers")
+def import_customers(  # noqa: PLR0913, PLR0917 (each is an option of the command)
+    file: Annotated[Path, typer.Argument(help="A CSV file, or - to read it from standard input.")],
+    project: Annotated[str, typer.Option(help="The project's name.")],
+    mode: Annotated[
+        Literal["replace", "merge"], typer.Option(help="An empty cell erases, or says nothing.")
+    ] = "replace",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would come of it.")] = False,  # noqa: FBT002
+    segment_events: Annotated[bool, typer.Option(help="Let distributions react to entering a segment.")] = True,  # noqa: FBT002
+    encoding: Annotated[Literal["auto", "utf-8", "utf-16", "windows-1252"], typer.Option(help="Of the file.")] = "auto",
+    separator: Annotated[str, typer.Option(help="A character, tab, or auto.")] = "auto",
+    quote: Annotated[str, typer.Option(help="A character, or none.")] = '"',
+    failures: Annotated[Path | None, typer.Option(help="Where rows that failed are written.")] = None,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Create and update customers from a CSV file; exit code 1 when rows failed, which are written to a file."""
+    settings = _settings("import", data_dir=data_dir, database_url=database_url)
+    given = {"mode": mode, "encoding": encoding, "separator": separator, "quote": quote}
+    try:
+        options = read_options({**given, "dry_run": str(dry_run), "segment_events": str(segment_events)})
+    except RapportError as error:
+        raise typer.BadParameter(error.details) from error
+    one, path = asyncio.run(_import(settings, project, file, options, failures))
+    typer.echo(f"{one.id}: {one.message}")
+    if path is not None:
+        typer.echo(f"failed rows: {path}")
+    if path is not None or one.state != "DONE":
+        raise typer.Exit(1)
+
+
+async def _import(
+    settings: Settings, project: str, path: Path, options: Options, failures: Path | None
+) -> tuple[Import, Path | None]:
+    """Import a file of customers; return what came of it, and where the rows that failed are."""
+    is_input = str(path) == "-"
+    try:
+        content = sys.stdin.buffer if is_input else path.open("rb")
+    except OSError as error:
+        raise StartError(f"{path} cannot be read: {error.strerror}") from None
+    with content:
+        size = None if is_input else os.fstat(content.fileno()).st_size
+        file = terminal.File(content, "-" if is_input else path.name, size, settings.import_max_bytes)
+        async with _database(settings) as (url, db):
+            if settings.database_url is None:
+                await migrations.migrate(url)
+            await migrations.check_current(db, url)
+            try:
+                one = await terminal.run(db, project, CUSTOMERS, file, options)
+            except RapportError as error:
+                raise StartError(error.details) from None
+            if not one.failed:
+                return one, None
+            name = f"{one.id}.failures.csv" if is_input else f"{path.name}.failures.csv"
+            target = failures or path.with_name(name)
+            await terminal.write_failures(db, project, one, target)
+            return one, target
 
 
 def _settings(process: str, **options: Any) -> Settings:

@@ -99,3 +99,13 @@ def test_a_page_of_any_origin_may_call_the_client_side_and_nothing_else(server: 
     assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, "*")
     for path in ("/v1/events", "/v1/customers"):
         assert "access-control-allow-origin" not in client.options(path, headers=asked).headers
+
+
+def test_an_answer_said_again_is_open_to_pages_too(client: Api) -> None:
+    headers = {"Idempotency-Key": "k", "Origin": "https://shop.example"}
+    body = {"event": "seen", "customer": {"source_id": "ann"}}
+    first, second = (client.post("/client/v1/events", json=body, headers=headers) for _ in range(2))
+    assert first.status_code == second.status_code == 200
+    assert "idempotency-replayed" not in first.headers
+    assert second.headers["idempotency-replayed"] == "true"
+    assert second.headers["access-control-allow-origin"] == first.headers["access-control-allow-origin"] == "*"

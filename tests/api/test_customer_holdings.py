@@ -57,5 +57,5 @@ async def test_more_than_one_page_is_gathered(
 ) -> None:
     fill(api, "ann")
     whole = await gathered(db, project_id, consents, "ann")
-    monkeypatch.setattr("rapport.consents.queries.GATHERED_AT_ONCE", 1)
+    monkeypatch.setattr("rapport.customers.held.queries.GATHERED_AT_ONCE", 1)
     assert await gathered(db, project_id, consents, "ann") == whole

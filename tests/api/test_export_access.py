@@ -38,6 +38,9 @@ def test_another_project_neither_sees_nor_deletes_nor_downloads(api: Any, other:
         error = other.fails(method, path, status=404, key="not_found")
         assert error["details"] == f"Cannot find export with id {mine['id']}"
     assert [one["id"] for one in other.call("GET", "/v1/exports")["exports"]] == [theirs["id"]]
+    answer = httpx2.get(mine["result"]["url"])
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.headers["content-disposition"] == f'attachment; filename="customer-{mine["id"]}.csv"'
     token = theirs["result"]["url"].partition("token=")[2]
     other.fails("GET", path, status=401, key="unauthorized", params={"token": token})
     assert download(mine["result"]["url"])

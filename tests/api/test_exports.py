@@ -5,8 +5,12 @@ from typing import Any
 import pytest
 
 import facts
+import harness
 from exports_world import conditions, create, download, file_of, finished, table, table_of
+from management import managed
 from promotions import amount, make_campaign, make_voucher, percent, publish, redeem
+from rapport.core.db import Database
+from rapport.projects.models import NewKey
 
 CUSTOMER_FIELDS = [
     "name",
@@ -270,6 +274,8 @@ def test_orders_have_the_fields_orders_and_filters_of_the_reference(api: Any) ->
         ({"discount_amount": conditions(more_than=10)}, ["o1"]),
         ({"total_discount_amount": conditions(less_than_equal=[0])}, ["o2"]),
         ({"metadata.shop": conditions(is_unknown=True)}, ["o2"]),
+        ({"junction": "and", "created_at": conditions(less_than_ago=[1]), "id": conditions(is_not="x")}, ["o1", "o2"]),
+        ({"created_at": conditions(more_than_ago=[1])}, []),
         (
             {"junction": "or", "amount": conditions(**{"is": 500}), "metadata.shop": conditions(contains="we")},
             ["o1", "o2"],
@@ -446,3 +452,24 @@ def test_members_of_a_segment_are_exported_with_since_when(api: Any) -> None:
         order="-entered_at",
     )
     assert found[1:] == [[segment["id"], "Oslo"]]
+
+
+async def test_filters_on_metadata_go_by_the_schemas_of_the_project(
+    api: Any, server: harness.Server, db: Database, key: NewKey
+) -> None:
+    async with managed(server, db, key.project) as management:
+        for resource in ("customer", "order"):
+            management.define(resource, {"size": {"type": "number"}, "paid": {"type": "boolean"}})
+    for exported_object in ("customer", "order"):
+        filters = {"metadata.size": conditions(contains="4")}
+        body = {"exported_object": exported_object, "parameters": {"filters": filters}}
+        error = api.fails("POST", "/v1/exports", body, status=400, key="invalid_payload")
+        assert error["details"].startswith(".parameters.filters.metadata.size"), error
+    save(api, "a", metadata={"size": 40, "paid": True})
+    save(api, "b", metadata={"size": 41})
+    filters = {
+        "junction": "and",
+        "metadata.size": conditions(**{"is": ["40"]}),
+        "metadata.paid": conditions(**{"is": "true"}),
+    }
+    assert table_of(api, "customer", fields=["source_id"], filters=filters)[1:] == [["a"]]

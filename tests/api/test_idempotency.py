@@ -319,6 +319,7 @@ class World:
 
 
 def test_every_operation_that_makes_or_changes_something_can_be_repeated(api: Any) -> None:
+    """Those of which a valid body is known here are done and replayed; the others at least answer alike."""
     world = World(api)
     bodies, named = world.bodies(), world.paths()
     done = set()
@@ -327,9 +328,9 @@ def test_every_operation_that_makes_or_changes_something_can_be_repeated(api: An
             operation = operations[method]
             name = operation["operationId"]
             first_part = path.split("/")[2]
-            parts = [named.get(first_part, "x") if part.startswith("{") else part for part in path.split("/")]
-            if name == "customer-permanently-deletion":
-                parts[3] = api.call("POST", "/v1/customers", {"source_id": "to be erased"})["id"]
+            # An operation of which we know no body is not let loose on the world: it might delete somebody.
+            thing = named.get(first_part, "x") if name in bodies else "x"
+            parts = [thing if part.startswith("{") else part for part in path.split("/")]
             if name == "rollback-stacked-redemptions":
                 parts[3] = world.stacked
             if name in {"create-voucher", "add-voucher-with-specific-code-to-campaign"}:

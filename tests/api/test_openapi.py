@@ -158,6 +158,39 @@ def test_every_route_is_in_the_document(document: dict[str, Any]) -> None:
     assert {(path, method) for path, method, _ in operations(document)} == served | {("/health", "get")}
 
 
+def test_every_answer_says_what_it_holds(document: dict[str, Any]) -> None:
+    for _, _, one in operations(document):
+        for status, answer in one["responses"].items():
+            if status.startswith("2") and "application/json" in answer.get("content", {}):
+                schema = answer["content"]["application/json"]["schema"]
+                assert schema != {"type": "object"}, one["operationId"]
+                items = [part.get("items") for part in schema.get("properties", {}).values()]
+                assert {"type": "object"} not in items, one["operationId"]
+
+
+def test_parameters_of_a_list_are_those_it_reads(document: dict[str, Any]) -> None:
+    def names(path: str) -> list[str]:
+        found = document["paths"][path]["get"]["parameters"]
+        return [one["name"] for one in found if one["in"] == "query"]
+
+    activity = ["campaign_type", "campaign_id", "start_date", "end_date"]
+    assert names("/v1/customers/{customer_id}/activity") == [
+        "limit", "order", "starting_after_id", *activity, "category", "type", "additions",
+    ]  # fmt: skip
+    assert names("/v1/customers/{customer_id}/activities") == [
+        "limit", "order", "starting_after_id", "starting_after", *activity, "product_id", "category", "type",
+        "additions",
+    ]  # fmt: skip
+    assert names("/v1/orders") == ["limit", "page", "order", "customer"]
+    assert names("/v1/customers/{customer_id}/profile") == ["limit"]
+    (category,) = (
+        one
+        for one in document["paths"]["/v1/customers/{customer_id}/activity"]["get"]["parameters"]
+        if one["name"] == "category"
+    )
+    assert category["schema"] == {"type": "string", "enum": ["ACTION", "EFFECT"]}
+
+
 class Page(HTMLParser):
     """What the page's links lead to."""
 

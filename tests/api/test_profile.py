@@ -79,7 +79,7 @@ def test_everything_about_a_customer_in_one_call(api: Any, story: dict[str, str]
     )
     assert [one["voucher_codes"] for one in found["publications"]["items"]] == [["GONE"], [story["code"]]]
     assert found["messages"]["items"] == []
-    assert found["consents"] == found["customer"].get("consents", {})
+    assert found["consents"] == found["customer"]["consents"]
     assert found["object"] == "customer_profile"
     totals = {name: found[name]["total"] for name in SECTIONS if name != "activity"}
     assert totals == {

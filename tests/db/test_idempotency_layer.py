@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rapport.core.db import Connection, Contention, Database, Restart
+from rapport.core.db import Connection, Contention, Database, Restart, connect
 from rapport.http.caller import KeyRing
 from rapport.http.idempotency.layer import MAX_ANSWER, Idempotency
 from rapport.projects.models import NewKey
@@ -74,8 +74,10 @@ class Caller:
         }
         sent: list[Any] = []
 
+        incoming = [] if leaves else [{"type": "http.request", "body": b"{}"}]
+
         async def receive() -> Any:
-            return {"type": "http.disconnect"} if leaves else {"type": "http.request", "body": b"{}"}
+            return incoming.pop() if incoming else {"type": "http.disconnect"}
 
         async def send(message: Any) -> None:
             sent.append(message)
@@ -296,6 +298,42 @@ async def test_a_caller_who_leaves_before_the_body_has_done_nothing(db: Database
     assert await caller.send(leaves=True) == (0, None, False)
     assert await traces() == []
     assert await caller.send() == (200, "x", False)
+
+
+async def test_other_databases_and_later_tasks_are_not_held(
+    db: Database, key: NewKey, traces: Any, database_url: str
+) -> None:
+    other = await connect(database_url)
+    left: list[asyncio.Task[None]] = []
+
+    async def late() -> None:
+        await asyncio.sleep(0.1)
+        await db.transaction(lambda conn: add(conn, "late"))
+
+    async def work() -> tuple[int, Any]:
+        await db.transaction(lambda conn: add(conn, "undone"))
+        await other.transaction(lambda conn: add(conn, "other"))
+        left.append(asyncio.create_task(late()))
+        return 500, "x"
+
+    assert await Caller(db, key, work).send() == (500, "x", False)
+    await left[0]
+    assert await traces() == ["late", "other"]
+    await other.close()
+
+
+async def test_the_application_hears_of_a_caller_who_leaves(db: Database, key: NewKey, traces: Any) -> None:
+    caller = Caller(db, key, lambda: asyncio.sleep(0, (200, "x")))
+
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        await db.transaction(lambda conn: add(conn, "a"))
+        heard = [(await receive())["type"] for _ in range(2)]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": json.dumps(heard).encode(), "more_body": False})
+
+    caller.layer._app = app
+    assert await caller.send() == (200, ["http.request", "http.disconnect"], False)
+    assert await traces() == ["a"]
 
 
 async def test_what_is_cancelled_in_the_middle_has_not_happened(db: Database, key: NewKey, traces: Any) -> None:

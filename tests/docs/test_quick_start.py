@@ -53,3 +53,10 @@ def test_the_commands_about_distributions_send_a_message(server: harness.Server,
     assert '"total":1' in answers[-1]
     assert '"state":"SENT"' in answers[-1]
     assert '"code":"REVIEW-' in answers[-1]
+
+
+def test_the_commands_about_exports_ask_for_a_file(server: harness.Server, key: NewKey) -> None:
+    definition = next(line for line in commands_of("docs/quick-start.md").splitlines() if line.startswith("call()"))
+    (made,) = run("bash", f"{definition}\n{commands_of('docs/exports.md')}", server, key)
+    assert '"status":"SCHEDULED"' in made
+    assert '"columns":["source_id","email","orders_total_amount","metadata.tier","address.city"]' in made

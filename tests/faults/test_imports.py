@@ -127,7 +127,7 @@ async def customers(world: World) -> int:
 
 
 async def test_killing_the_worker_three_times_loses_and_doubles_nothing(world: World) -> None:
-    await prove(world, 3_000, 3, 7)
+    await prove(world, 2_000, 3, 7)
 
 
 @pytest.mark.soak

@@ -215,8 +215,8 @@ MISTAKES = (
     _mistake(
         "a deleted customer stays in segments",
         "segments/stored/queries.py",
-        "WHERE project_id = $1 AND customer_id = $2 AND segment_id <> ALL ($4::text[])",
-        "WHERE project_id = $1 AND customer_id = $2 AND segment_id = ANY ($4::text[])",
+        "WHERE project_id = $1 AND customer_id = ANY ($2) AND segment_id <> ALL ($4::text[])",
+        "WHERE project_id = $1 AND customer_id = ANY ($2) AND segment_id = ANY ($4::text[])",
         _TURNS + "test_a_deleted_customer_leaves_every_segment",
     ),
     _mistake(

@@ -15,6 +15,7 @@ from rapport.bulk.schemas import (
     MAX_CUSTOMERS,
     MAX_EVENTS,
     MAX_ORDERS,
+    ItemView,
     MetadataUpdate,
     MetadataUpdateRead,
     PastEvent,
@@ -103,7 +104,10 @@ async def import_events(request: Request[Any, Any, Any], caller: Caller) -> Resp
     return answer(await accept(caller, EVENTS_IMPORT, await read_things(request, EVENTS), parameters), 202)
 
 
-@get("/v1/async-actions/{action_id:str}/items", opt=operation("list-async-action-items", spec=queries.ITEMS))
+@get(
+    "/v1/async-actions/{action_id:str}/items",
+    opt=operation("list-async-action-items", spec=queries.ITEMS, item=ItemView),
+)
 async def list_items(request: Request[Any, Any, Any], action_id: str, caller: Caller) -> Response[bytes]:
     """List what a bulk request asked for and what came of each, in its order; for seven days after it is over."""
     page = read_page(queries.ITEMS, request.query_params)

@@ -1,13 +1,12 @@
 """All SQL of consents: definitions, the history of what was said, and who is written to at an address."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from rapport.consents.models import Change, Definition
-from rapport.core.clock import EARLIEST
 from rapport.core.db import Connection, UniqueViolation, columns
 from rapport.core.errors import DuplicateFound
-from rapport.customers.models import Customer
+from rapport.customers.queries import DIGITS_OF
 from rapport.http.lists import Equals, Found, ListSpec, Page
 from rapport.http.queries import fetch_page
 
@@ -20,12 +19,9 @@ CHANGES = ListSpec(
     tie="seq",
     filters={"consent_id": Equals("consent_id"), "channel": Equals("channel")},
 )
-GATHERED_AT_ONCE = 500
 
 _DEFINITION = columns(Definition)
-_CHANGE = columns(Change)
 _NOW = "date_trunc('milliseconds', clock_timestamp() + {}::interval)"
-_DIGITS = "regexp_replace(regexp_replace({}, '[^0-9]', '', 'g'), '^00', '')"
 
 # What was said about the same thing, at the same time, to the same effect is in the history already.
 _KEEP = """
@@ -166,46 +162,10 @@ async def at_phone(conn: Connection, project_id: int, number: str, after: str, l
     """Return ids of customers with this phone number, compared by its digits; the index is customers_by_same_phone."""
     rows = await conn.fetch(
         f"SELECT id FROM customers WHERE project_id = $1 AND phone IS NOT NULL "
-        f"AND {_DIGITS.format('phone')} = {_DIGITS.format('$2::text')} AND id > $3 ORDER BY id LIMIT $4",
+        f"AND ({DIGITS_OF.format('phone')}) = {DIGITS_OF.format('$2::text')} AND id > $3 ORDER BY id LIMIT $4",
         project_id,
         number,
         after,
         limit,
-    )
-    return [row["id"] for row in rows]
-
-
-async def gather(conn: Connection, project_id: int, customer: Customer) -> AsyncIterator[Change]:
-    """Yield what a person said about consents, oldest first."""
-    since, last = EARLIEST, 0
-    query = (
-        f"SELECT {_CHANGE}, seq FROM consent_changes WHERE project_id = $1 AND customer_id = $2 "
-        "AND (recorded_at, seq) > ($3, $4) ORDER BY recorded_at, seq LIMIT $5"
-    )
-    while rows := await conn.fetch(query, project_id, customer.id, since, last, GATHERED_AT_ONCE):
-        for row in rows:
-            yield Change(*row[:-1])
-        since, last = rows[-1]["recorded_at"], rows[-1]["seq"]
-
-
-async def erase(conn: Connection, project_id: int, customer: Customer) -> int:
-    """Remove what a person said about consents."""
-    done = await conn.execute(
-        "DELETE FROM consent_changes WHERE project_id = $1 AND customer_id = $2", project_id, customer.id
-    )
-    return int(done.rpartition(" ")[2])
-
-
-async def move(
-    conn: Connection, project_id: int, giver_id: str, taker_id: str, only: Sequence[str] | None = None
-) -> list[str]:
-    """Give the history of one customer to another; return the ids of the rows."""
-    rows = await conn.fetch(
-        "UPDATE consent_changes SET customer_id = $3 WHERE project_id = $1 AND customer_id = $2 "
-        "AND ($4::text[] IS NULL OR id = ANY ($4)) RETURNING id",
-        project_id,
-        giver_id,
-        taker_id,
-        None if only is None else list(only),
     )
     return [row["id"] for row in rows]

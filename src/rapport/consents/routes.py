@@ -8,6 +8,7 @@ from litestar.di import Provide
 from rapport.consents import actions, inbound, queries
 from rapport.consents.interactions import routes as interactions
 from rapport.consents.schemas import (
+    ConsentHistory,
     ConsentsBody,
     ConsentsView,
     ConsentView,
@@ -65,7 +66,7 @@ async def delete_consent(request: Request[Any, Any, Any], consent_id: str, calle
     return no_content()
 
 
-@get(_CUSTOMER, opt=operation("list-customer-consents", spec=queries.CHANGES))
+@get(_CUSTOMER, opt=operation("list-customer-consents", spec=queries.CHANGES, answer=ConsentHistory))
 async def list_customer_consents(request: Request[Any, Any, Any], customer_id: str, caller: Caller) -> Response[bytes]:
     """List everything a customer said about consents, newest first, with the `consents` as they are now."""
     page = read_page(queries.CHANGES, request.query_params)

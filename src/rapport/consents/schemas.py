@@ -1,7 +1,7 @@
 """Consents on the wire."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -18,6 +18,7 @@ from rapport.core.clock import iso, parse_instant
 from rapport.core.errors import InvalidPayload, NotFound
 from rapport.core.jsons import check_limits, encode
 from rapport.customers.models import CHANNELS, Channel, Customer
+from rapport.http.answers import Instant
 from rapport.http.errors import payload_error
 
 MAX_NAMED = 100
@@ -204,6 +205,34 @@ def customer_view(customer: Customer, in_flight: int = 0) -> CustomerConsentsVie
     return CustomerConsentsView(
         id=customer.id, source_id=customer.source_id, consents=customer.consents, messages_in_flight=in_flight
     )
+
+
+class ConsentChange(msgspec.Struct, kw_only=True):
+    """What a customer said once about a consent; `applied` is false where something newer was known already."""
+
+    id: str
+    consent_id: str
+    channel: str | None
+    given: bool
+    at: Instant
+    recorded_at: Instant
+    applied: bool
+    source: str | None
+    proof: dict[str, Any] | None
+    event_source: dict[str, Any]
+    group_id: str
+    object: Literal["consent_change"]
+
+
+class ConsentHistory(msgspec.Struct, kw_only=True):
+    """A page of what a customer said about consents, and the `consents` as they are now."""
+
+    object: Literal["list"]
+    data_ref: Literal["data"]
+    data: list[ConsentChange]
+    total: int
+    has_more: bool
+    consents: dict[str, dict[str, Any]]
 
 
 def change_view(change: Change) -> dict[str, Any]:

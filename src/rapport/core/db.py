@@ -66,8 +66,9 @@ class Held:
     again; the whole is to be rolled back and done again. `broken`: a read failed, and nothing can be committed.
     """
 
-    def __init__(self, conn: Connection, begin: Callable[[Connection], Awaitable[None]]) -> None:
+    def __init__(self, db: "Database", conn: Connection, begin: Callable[[Connection], Awaitable[None]]) -> None:
         """Made by `Database.hold`."""
+        self._db = db
         self.kept = False
         self.contended = False
         self.broken = False
@@ -79,10 +80,9 @@ class Held:
         self._owner: Any = None
         self._over = False
 
-    @property
-    def is_over(self) -> bool:
-        """Whether what is done from now on is none of its business."""
-        return self._over
+    def holds(self, db: "Database") -> bool:
+        """Whether what is done with this database belongs here; not any more once it is over."""
+        return db is self._db and not self._over
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -173,9 +173,9 @@ class Held:
 _HELD: ContextVar[Held | None] = ContextVar("held", default=None)
 
 
-def _held() -> Held | None:
+def _held(db: "Database") -> Held | None:
     held = _HELD.get()
-    return None if held is None or held.is_over else held
+    return held if held is not None and held.holds(db) else None
 
 
 class Database:
@@ -189,7 +189,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
         """Lend a connection without a transaction: each statement sees what is committed when it starts."""
-        held = _held()
+        held = _held(self)
         async with self._pool.acquire() if held is None else held.read() as conn:
             yield conn
 
@@ -201,7 +201,7 @@ class Database:
         `Held.commit`; and no transaction is run again inside: see `Held.contended`.
         """
         async with self._pool.acquire() as conn:
-            held = Held(conn, begin)
+            held = Held(self, conn, begin)
             token = _HELD.set(held)
             try:
                 yield held
@@ -212,7 +212,7 @@ class Database:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
         """Lend a connection on which every statement sees the same: what was committed when the first one started."""
-        held = _held()
+        held = _held(self)
         if held is not None:
             async with held.snapshot() as conn:
                 yield conn
@@ -226,7 +226,7 @@ class Database:
         After a deadlock or a serialization failure the whole of `work` runs again (up to eight times), so it must keep
         nothing of a failed run. Any other error rolls back and is raised.
         """
-        held = _held()
+        held = _held(self)
         if held is not None:
             return await held.transaction(work)
         for attempt in range(ATTEMPTS):

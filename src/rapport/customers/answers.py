@@ -103,7 +103,8 @@ class CustomerAnswer(msgspec.Struct, kw_only=True):
     """A customer: `CustomerWithSummaryLoyaltyReferrals` of the reference, and additions.
 
     `source` says how the customer came in, `system_metadata` what that system says of them, `events` how many custom
-    events of each name there are.
+    events of each name there are, `consents` what they agreed to, `devices` where they were seen, `marketing` what
+    became of messages to them, `in_store` where they were and bought.
     """
 
     id: str
@@ -122,6 +123,10 @@ class CustomerAnswer(msgspec.Struct, kw_only=True):
     system_metadata: dict[str, Any]
     source: str
     events: dict[str, EventsCount]
+    consents: dict[str, dict[str, Any]]
+    devices: list[dict[str, Any]]
+    marketing: dict[str, dict[str, Any]]
+    in_store: dict[str, Any]
     created_at: Instant
     updated_at: Instant
     object: Literal["customer"]

@@ -101,5 +101,5 @@ class Decider(Protocol):
     ) -> frozenset[str]:
         """Return those of the segments that the customer is in by this state, written or not."""
 
-    async def forget(self, conn: Connection, project_id: int, moment: Moment, customer_id: str) -> None:
-        """Remove a deleted customer from every segment."""
+    async def forget(self, conn: Connection, project_id: int, moment: Moment, *customer_ids: str) -> None:
+        """Remove deleted customers from every segment."""

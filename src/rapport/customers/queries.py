@@ -50,6 +50,9 @@ CUSTOMERS = ListSpec(
     max_page=99,
 )
 
+_ONLY_DIGITS = "translate({0}, translate({0}, '0123456789', ''), '')"
+# A phone number as it is compared: its digits, where 00 stands for a plus. The index is customers_by_same_phone.
+DIGITS_OF = f"CASE WHEN starts_with({_ONLY_DIGITS}, '00') THEN substr({_ONLY_DIGITS}, 3) ELSE {_ONLY_DIGITS} END"
 _COLUMNS = columns(Customer)
 _ALIASED = "(SELECT customer_id FROM customer_aliases WHERE project_id = $1 AND reference = $2)"
 _NAMES = Customer.__struct_fields__
@@ -320,9 +323,9 @@ async def restore(conn: Connection, project_id: int, customer: Customer) -> None
         raise DuplicateFound("customer", str(customer.source_id or customer.id)) from error
 
 
-async def delete(conn: Connection, project_id: int, customer_id: str) -> None:
-    """Delete a locked customer's row."""
-    await conn.execute("DELETE FROM customers WHERE project_id = $1 AND id = $2", project_id, customer_id)
+async def delete(conn: Connection, project_id: int, *customer_ids: str) -> None:
+    """Delete the rows of locked customers."""
+    await conn.execute("DELETE FROM customers WHERE project_id = $1 AND id = ANY ($2)", project_id, customer_ids)
 
 
 async def find_alias(conn: Connection, project_id: int, reference: str) -> str | None:

@@ -13,11 +13,11 @@ from rapport.customers.schemas import CustomerInput, view
 from rapport.customers.writes import Writer
 from rapport.http.bodies import answer, no_content, read_body
 from rapport.http.caller import Caller
-from rapport.http.lists import envelope, read_flag, read_page
+from rapport.http.lists import BOOLEAN, envelope, read_flag, read_page
 from rapport.http.openapi import operation
 
 # Types of activity that the reference does not have, and that its SDK would stumble over.
-_ADDITIONS: Final = {"additions": {"type": "boolean", "default": False}}
+_ADDITIONS: Final = {"additions": BOOLEAN}
 
 
 @post("/v1/customers", status_code=200, opt=operation("create-customer", answer=CustomerAnswer, body=CustomerInput))

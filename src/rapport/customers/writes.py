@@ -237,18 +237,21 @@ class Unit:
         """Return those of the segments that the customer is in by this state of theirs."""
         return await self._decider.among(self.conn, self.project_id, self.moment, customer, segment_ids)
 
-    async def delete(self, customer: Customer) -> None:
-        """Delete a locked customer and its memberships, and log it."""
-        self.log("customer.deleted", customer, {"customer": view(customer)})
-        await self.remove(customer)
+    async def delete(self, *customers: Customer) -> None:
+        """Delete locked customers and their memberships, and log it."""
+        for customer in customers:
+            self.log("customer.deleted", customer, {"customer": view(customer)})
+        await self.remove(*customers)
 
-    async def remove(self, customer: Customer) -> None:
-        """Delete a locked customer and their memberships without a word in the log."""
+    async def remove(self, *customers: Customer) -> None:
+        """Delete locked customers and their memberships without a word in the log."""
+        ids = [customer.id for customer in customers]
         # The row first: that waits for a static segment that is just taking the customer in, whose row is then removed.
-        await queries.delete(self.conn, self.project_id, customer.id)
-        await self._decider.forget(self.conn, self.project_id, self.moment, customer.id)
-        del self._current[customer.id]
-        self._changes.pop(customer.id, None)
+        await queries.delete(self.conn, self.project_id, *ids)
+        await self._decider.forget(self.conn, self.project_id, self.moment, *ids)
+        for customer_id in ids:
+            del self._current[customer_id]
+            self._changes.pop(customer_id, None)
 
     async def restore(self, customer: Customer) -> None:
         """Insert a customer who was there before, as one that is new to every segment. Raises DuplicateFound."""

@@ -1,10 +1,6 @@
 """All SQL of devices."""
 
-from collections.abc import AsyncIterator, Sequence
-
-from rapport.core.clock import EARLIEST
 from rapport.core.db import Connection, Restart, UniqueViolation, columns
-from rapport.customers.models import Customer
 from rapport.devices.schemas import Device
 from rapport.http.lists import Equals, Found, ListSpec, Page
 from rapport.http.queries import fetch_page
@@ -17,7 +13,6 @@ DEVICES = ListSpec(
     default_order="-last_seen_at",
     filters={"platform": Equals("platform"), "channel": Equals("channel")},
 )
-GATHERED_AT_ONCE = 500
 
 _COLUMNS = columns(Device)
 _NAMES = Device.__struct_fields__
@@ -76,37 +71,3 @@ async def delete(conn: Connection, project_id: int, device_id: str, customer_id:
 async def list_page(conn: Connection, project_id: int, customer_id: str, page: Page) -> Found[Device]:
     """Return one page of a customer's devices; the index is devices_of_customer."""
     return await fetch_page(conn, DEVICES, project_id, page, where={"customer_id": customer_id})
-
-
-async def gather(conn: Connection, project_id: int, customer: Customer) -> AsyncIterator[Device]:
-    """Yield a person's devices."""
-    since, last = EARLIEST, ""
-    query = (
-        f"SELECT {_COLUMNS} FROM devices WHERE project_id = $1 AND customer_id = $2 AND (last_seen_at, id) > ($3, $4) "
-        "ORDER BY last_seen_at, id LIMIT $5"
-    )
-    while rows := await conn.fetch(query, project_id, customer.id, since, last, GATHERED_AT_ONCE):
-        for row in rows:
-            yield Device(*row)
-        since, last = rows[-1]["last_seen_at"], rows[-1]["id"]
-
-
-async def erase(conn: Connection, project_id: int, customer: Customer) -> int:
-    """Remove a person's devices."""
-    done = await conn.execute("DELETE FROM devices WHERE project_id = $1 AND customer_id = $2", project_id, customer.id)
-    return int(done.rpartition(" ")[2])
-
-
-async def move(
-    conn: Connection, project_id: int, giver_id: str, taker_id: str, only: Sequence[str] | None = None
-) -> list[str]:
-    """Give the devices of one customer to another; return their ids."""
-    rows = await conn.fetch(
-        "UPDATE devices SET customer_id = $3 WHERE project_id = $1 AND customer_id = $2 "
-        "AND ($4::text[] IS NULL OR id = ANY ($4)) RETURNING id",
-        project_id,
-        giver_id,
-        taker_id,
-        None if only is None else list(only),
-    )
-    return [row["id"] for row in rows]

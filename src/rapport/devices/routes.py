@@ -24,7 +24,7 @@ async def add_device(
     return answer(view(await actions.add(writer, caller, customer_id, await read_body(request, DeviceInput))))
 
 
-@get(_PATH, opt=operation("list-customer-devices", spec=queries.DEVICES))
+@get(_PATH, opt=operation("list-customer-devices", spec=queries.DEVICES, item=DeviceView))
 async def list_devices(request: Request[Any, Any, Any], customer_id: str, caller: Caller) -> Response[bytes]:
     """List a customer's devices, last seen first."""
     page = read_page(queries.DEVICES, request.query_params)

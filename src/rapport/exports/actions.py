@@ -14,6 +14,7 @@ from rapport.exports.parameters import Parameters, Wanted, check
 from rapport.exports.reading import require_segments
 from rapport.http.caller import Caller
 from rapport.http.links import LinkRefused
+from rapport.metadata.queries import load
 from rapport.projects import queries as projects
 
 
@@ -34,7 +35,8 @@ async def create(caller: Caller, exported_object: str, given: Parameters | None)
 
     Raises InvalidPayload, InvalidExportFields, NotFound for a segment or campaign, TooManyExports.
     """
-    wanted = check(exported_object, given)
+    async with caller.db.read() as conn:
+        wanted = check(exported_object, given, await load(conn, caller.project_id))
 
     async def work(conn: Connection) -> Export:
         await require_segments(conn, caller.project_id, wanted)

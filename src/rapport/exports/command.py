@@ -14,8 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rapport.core import jsons
 from rapport.core.db import Database
 from rapport.core.errors import InvalidPayload, NotFound
-from rapport.exports.parameters import Wanted
+from rapport.exports.parameters import Parameters, check
 from rapport.exports.reading import open_rows
+from rapport.metadata.queries import load
 from rapport.projects.queries import find_project
 
 What = Literal["customers", "orders", "events", "redemptions", "publications", "vouchers", "segment-members"]
@@ -55,15 +56,17 @@ def read_filters(text: str | None) -> dict[str, Any] | None:
     return filters
 
 
-async def write(db: Database, project_name: str, wanted: Wanted, output: str) -> int:
+async def write(db: Database, project_name: str, what: What, given: Parameters, output: str) -> int:
     """Write an export to a file, or to the standard output; return the number of rows.
 
-    A file appears under its name only when it is whole. Raises NotFound for a project or segment that does not exist.
+    A file appears under its name only when it is whole. Raises NotFound for a project or segment that does not exist,
+    and what `check` raises.
     """
     async with db.read() as conn:
         project = await find_project(conn, project_name)
-    if project is None:
-        raise NotFound("project", project_name)
+        if project is None:
+            raise NotFound("project", project_name)
+        wanted = check(OBJECTS[what], given, await load(conn, project.project_id))
     count = 0
     bar = Progress(
         TextColumn("{task.description}"),

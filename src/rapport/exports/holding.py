@@ -19,15 +19,16 @@ async def gather(conn: Connection, project_id: int, customer: Customer) -> Async
 async def erase(conn: Connection, project_id: int, customer: Customer) -> int:
     """Remove the files of all exports of the project, whoever is in them; those being written begin anew.
 
-    Exports whose filters name the person by id, source id, email or phone are deleted as such. Nothing that is written
-    later can contain the person: its snapshot is taken after this transaction. Returns the number of exports touched.
+    Exports whose filters name the person by id, source id, email or phone are deleted as such, and only these are
+    counted. Nothing that is written later can contain the person: its snapshot is taken after this transaction.
     """
     await queries.lock_gate(conn, project_id)
     values = [one for one in (customer.id, customer.source_id, customer.email, customer.phone) if one]
     named = await queries.naming(conn, project_id, values)
     for export_id in named:
         await queries.delete(conn, project_id, export_id)
-    return len(named) + await queries.erase_files(conn, project_id)
+    await queries.erase_files(conn, project_id)
+    return len(named)
 
 
 async def move(

@@ -13,10 +13,12 @@ from rapport.exports.objects.columns import Column, Exported, Form, json, quoted
 from rapport.exports.objects.customers import CUSTOMERS, MEMBERS
 from rapport.exports.objects.histories import EVENTS, ORDERS, PUBLICATIONS, REDEMPTIONS
 from rapport.exports.objects.vouchers import VOUCHERS
+from rapport.metadata.models import NO_SCHEMAS, Schemas
 from rapport.segments.fields import MAX_NAME_LENGTH, UnknownField
 from rapport.segments.filters import parse, parse_rows
 from rapport.segments.json_values import storable
 from rapport.segments.sql import compile_filter, compile_rows
+from rapport.segments.typed import typed, typed_rows
 
 MAX_FIELDS = 200
 # How many keys the field `metadata` may spread out into.
@@ -113,8 +115,11 @@ class Selection:
         return Form.OBJECT in self.forms
 
 
-def check(exported_object: str, given: Parameters | None) -> Wanted:
-    """Return what is wanted, with the defaults of the reference. Raises InvalidPayload, InvalidExportFields."""
+def check(exported_object: str, given: Parameters | None, schemas: Schemas = NO_SCHEMAS) -> Wanted:
+    """Return what is wanted, with the defaults of the reference; operands on metadata as the project's schemas say.
+
+    Raises InvalidPayload, InvalidExportFields.
+    """
     if exported_object in _NOT_YET:
         raise InvalidPayload(
             f"Property .exported_object: {exported_object} cannot be exported: {_NOT_YET[exported_object]} yet"
@@ -128,7 +133,7 @@ def check(exported_object: str, given: Parameters | None) -> Wanted:
         exported_object,
         _fields(exported, parameters.fields or list(exported.defaults)),
         _order(exported, parameters.order or exported.default_order),
-        _filters(exported, parameters.filters),
+        _filters(exported, parameters.filters, schemas, exported_object),
         _scope(exported, parameters),
     )
 
@@ -175,7 +180,9 @@ def _order(exported: Exported, order: str) -> str:
     return order
 
 
-def _filters(exported: Exported, filters: dict[str, Any] | None) -> dict[str, Any] | None:
+def _filters(
+    exported: Exported, filters: dict[str, Any] | None, schemas: Schemas, resource: str
+) -> dict[str, Any] | None:
     """Return the filters, None where they say nothing. Raises InvalidPayload."""
     if not filters:
         return None
@@ -185,9 +192,10 @@ def _filters(exported: Exported, filters: dict[str, Any] | None) -> dict[str, An
     if filters.keys() <= {"junction"}:
         return None
     if exported.find_filter is None:
-        filters = _as_in_segments(filters)
+        filters = typed(_as_in_segments(filters), schemas, _PLACE)
         parse(filters, _PLACE)
     else:
+        filters = typed_rows(filters, schemas.of(resource), _PLACE, exported.find_filter)
         parse_rows(filters, _PLACE, exported.find_filter)
     return filters
 

@@ -280,21 +280,20 @@ async def expire(conn: Connection, project_id: int, offset: timedelta) -> str | 
     return export_id
 
 
-async def erase_files(conn: Connection, project_id: int) -> int:
-    """Remove every file of a project, and have those that wait or are written begin anew; return how many there were.
+async def erase_files(conn: Connection, project_id: int) -> None:
+    """Remove every file of a project, and have those that are being written begin anew.
 
     The gate is locked, so whatever is claimed later reads from a snapshot that is taken after this transaction.
     """
-    rows = await conn.fetch(
+    await conn.execute(
         "UPDATE exports SET attempt = attempt + 1, file_state = CASE WHEN status = 'DONE' THEN 'ERASED' END, "
         "status = CASE WHEN status = 'DONE' THEN 'DONE' ELSE 'SCHEDULED' END, lease_until = NULL, "
-        "next_attempt_at = CASE WHEN status = 'DONE' THEN NULL ELSE coalesce(next_attempt_at, clock_timestamp()) END "
-        "WHERE project_id = $1 AND (status IN ('SCHEDULED', 'IN_PROGRESS') OR file_state = $2) RETURNING id",
+        "next_attempt_at = CASE WHEN status = 'DONE' THEN NULL ELSE clock_timestamp() END "
+        "WHERE project_id = $1 AND (status = 'IN_PROGRESS' OR file_state = $2)",
         project_id,
         AVAILABLE,
     )
     await conn.execute("DELETE FROM export_chunks WHERE project_id = $1", project_id)
-    return len(rows)
 
 
 async def naming(conn: Connection, project_id: int, values: Sequence[str]) -> list[str]:

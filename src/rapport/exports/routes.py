@@ -50,7 +50,7 @@ async def create_order_export(request: Request[Any, Any, Any], caller: Caller) -
     return answer(view(export, export.created_at, None))
 
 
-@get("/v1/exports", opt=operation("list-exports", spec=queries.EXPORTS))
+@get("/v1/exports", opt=operation("list-exports", spec=queries.EXPORTS, item=ExportView))
 async def list_exports(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """List exports, newest first; those of objects that the reference lacks only by `exported_object` (an addition)."""
     page = read_page(queries.EXPORTS, request.query_params)
@@ -89,7 +89,7 @@ async def _download(request: Request[Any, Any, Any], export_id: str, token: str)
         "Cache-Control": "private, no-store",
         "X-Content-Type-Options": "nosniff",
     }
-    return Stream(actions.read_file(db, project_id, export), headers=headers, media_type=f"{_FILE}; charset=utf-8")
+    return Stream(actions.read_file(db, project_id, export), headers=headers, media_type=_FILE)
 
 
 @delete(_ONE, status_code=204, opt=operation("delete-export"))

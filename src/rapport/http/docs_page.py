@@ -132,7 +132,9 @@ def page(described: dict[str, Any]) -> str:
         f"<title>{title}</title><style>{style}</style></head><body><h1>{title}</h1>"
         f"<p>{html.escape(described['info']['summary'])} The machine-readable document is "
         '<a href="/openapi.json">openapi.json</a>. Every call under <code>/v1</code> carries the headers '
-        "<code>X-App-Id</code> and <code>X-App-Token</code>. An error is answered with a status of 4xx or 5xx and "
+        "<code>X-App-Id</code> and <code>X-App-Token</code>, those under <code>/management</code> "
+        "<code>X-Management-Id</code> and <code>X-Management-Token</code>. An error is answered with a status of "
+        "4xx or 5xx and "
         '<a href="#type-ErrorBody">ErrorBody</a>.</p>'
         f'{body}<h2 id="types">Types</h2>{types}</body></html>'
     )

@@ -308,3 +308,79 @@ _CLEAR = {
     f"(SELECT {key} FROM {table} WHERE project_id = $1 AND import_id = $2 LIMIT $3)"
     for table, key in (("import_failures", "line"), ("import_changes", "step"))
 }
+
+
+# Some of the texts ($2) stand in a failed row: as a cell or, where they are long ($3), anywhere in it.
+_NAMES = """(cells && $2 OR EXISTS (
+    SELECT FROM unnest($2::text[]) AS one (text)
+    WHERE length(one.text) >= $3 AND strpos(reason || ' ' || array_to_string(cells, ' '), one.text) > 0
+))"""
+_FILES = """
+SELECT DISTINCT chunk.import_id FROM import_chunks AS chunk
+LEFT JOIN import_chunks AS next ON next.project_id = chunk.project_id AND next.import_id = chunk.import_id
+    AND next.number = chunk.number + 1
+WHERE chunk.project_id = $1 AND EXISTS (
+    SELECT FROM unnest($2::bytea[]) AS one (bytes) WHERE position(one.bytes IN chunk.content) > 0
+        OR position(one.bytes IN substring(chunk.content FROM greatest(1, length(chunk.content) - 1100))
+            || substring(coalesce(next.content, '') FOR 1100)) > 0
+)
+"""
+_RESULTS = """
+UPDATE async_actions SET result = jsonb_set(result, '{failed}', (
+    SELECT coalesce(jsonb_agg(row), '[]') FROM jsonb_array_elements(result -> 'failed') AS row
+    WHERE NOT (row ->> 'source_id' = ANY ($2) OR EXISTS (
+        SELECT FROM unnest($2::text[]) AS one (text) WHERE strpos(row ->> 'reason', one.text) > 0))
+))
+WHERE project_id = $1 AND id IN (SELECT action_id FROM imports WHERE project_id = $1 AND failed > 0)
+    AND EXISTS (SELECT FROM unnest($2::text[]) AS one (text) WHERE strpos(result ->> 'failed', one.text) > 0)
+"""
+
+
+async def failures_naming(conn: Connection, project_id: int, values: list[str], long: int) -> list[Any]:
+    """Return the failed rows in which one of the values stands."""
+    return await conn.fetch(  # type: ignore[no-any-return]
+        "SELECT import_id, line, reason, cells FROM import_failures "
+        f"WHERE project_id = $1 AND {_NAMES} ORDER BY import_id, line",
+        project_id,
+        values,
+        long,
+    )
+
+
+async def remove_failures_naming(conn: Connection, project_id: int, values: list[str], long: int) -> int:
+    """Remove the failed rows in which one of the values stands; return how many."""
+    done = await conn.execute(
+        f"DELETE FROM import_failures WHERE project_id = $1 AND {_NAMES}", project_id, values, long
+    )
+    return int(done.split()[-1])
+
+
+async def remove_from_results(conn: Connection, project_id: int, values: list[str]) -> int:
+    """Remove the failed rows with one of the values from what the actions of imports tell; return of how many."""
+    return int((await conn.execute(_RESULTS, project_id, values)).split()[-1])
+
+
+async def changes_of(conn: Connection, project_id: int, subject_id: str) -> list[Any]:
+    """Return what imports did to a subject, as far as it is kept."""
+    return await conn.fetch(  # type: ignore[no-any-return]
+        "SELECT import_id, changes -> $2 AS changes FROM import_changes "
+        "WHERE project_id = $1 AND changes ? $2 ORDER BY import_id, step",
+        project_id,
+        subject_id,
+    )
+
+
+async def remove_changes_of(conn: Connection, project_id: int, subject_id: str) -> int:
+    """Remove what undoing imports takes of a subject; return from how many steps."""
+    done = await conn.execute(
+        "UPDATE import_changes SET changes = changes - $2, outcomes = outcomes - $2 "
+        "WHERE project_id = $1 AND (changes ? $2 OR outcomes ? $2)",
+        project_id,
+        subject_id,
+    )
+    return int(done.split()[-1])
+
+
+async def files_with(conn: Connection, project_id: int, needles: list[bytes]) -> list[str]:
+    """Return the imports of which a piece of the file that is still kept holds one of these."""
+    return [row["import_id"] for row in await conn.fetch(_FILES, project_id, needles)]

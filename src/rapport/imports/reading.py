@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from rapport.core.csv_cells import MARK, restore
 from rapport.imports.models import MAX_ROW_BYTES, Encoding, Options, RawRow, UnusableFile
 
 SEPARATORS: Final = (",", ";", "\t", "|")
@@ -30,7 +31,6 @@ _PROBLEMS: Final = {
     "unexpected end": "A quote ({}) is opened in this row and not closed",
     "new-line": "The row holds a carriage return outside of quotes",
 }
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Dialect(msgspec.Struct, frozen=True):
@@ -250,8 +250,8 @@ def _row(line: int, number: int, cells: list[str], width: int | None) -> RawRow 
         if "\x00" in cell:
             shown = [one.replace("\x00", "\N{REPLACEMENT CHARACTER}") for one in cells]
             return RawRow(line, number, shown, "The cell holds a NUL character", place)
-        if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA):
-            cells[place] = cell[1:]  # so is a formula made harmless in a file that was exported
+        if cell.startswith(MARK):
+            cells[place] = restore(cell)
     if width is not None and len(cells) != width:
         if any(cells[width:]):
             problem = f"The row has {len(cells)} cells, but the header names {width} columns"
@@ -275,8 +275,3 @@ def _problem(error: Exception, lines: _Lines, dialect: Dialect) -> str:
         if part in str(error):
             return problem.format(dialect.quote)
     return f"A quote ({dialect.quote}) inside of a quoted cell has to be doubled"
-
-
-def harmless(cell: str) -> str:
-    """Return a cell so that no spreadsheet takes it for a formula; reading takes the sign away again."""
-    return f"'{cell}" if cell.lstrip("'").startswith(_FORMULA) else cell

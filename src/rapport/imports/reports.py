@@ -5,10 +5,10 @@ import io
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
+from rapport.core.csv_cells import neutralise
 from rapport.core.db import Database
 from rapport.imports import queries
 from rapport.imports.models import Import
-from rapport.imports.reading import harmless
 
 # Columns that an import passes over, so that the file can be mended and imported again.
 FAILURES: Final = ("import_line", "import_column", "import_reason")
@@ -37,7 +37,7 @@ async def failures(db: Database, project_id: int, one: Import) -> AsyncIterator[
 
 def _failure(row: Any, width: int) -> list[Any]:
     cells = [*row["cells"], *[""] * (width - len(row["cells"]))]
-    return [row["line"], row["column_name"] or "", row["reason"], *map(harmless, cells)]
+    return [row["line"], row["column_name"] or "", row["reason"], *map(neutralise, cells)]
 
 
 async def outcomes(db: Database, project_id: int, one: Import) -> AsyncIterator[bytes]:

@@ -51,7 +51,7 @@ async def import_customers(request: Request[Any, Any, Any], caller: Caller) -> R
     return answer(Accepted(async_action_id=await receive(request, upload, read_options)), 202)
 
 
-@get("/v1/imports", opt=operation("list-imports", spec=queries.IMPORTS))
+@get("/v1/imports", opt=operation("list-imports", spec=queries.IMPORTS, item=ImportView))
 async def list_imports(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """List imports, newest first (an addition)."""
     page = read_page(queries.IMPORTS, request.query_params)

@@ -141,7 +141,7 @@ class ImportStep:
     ) -> None:
         """Keep the failed rows, and what undoing takes of the others."""
         failures = [
-            (row.line, row.number, outcome.column, outcome.reason, reader.name_of(row.cells), list(row.cells))
+            (row.line, row.number, outcome.column, outcome.reason, _subject(reader, row), list(row.cells))
             for row, outcome in outcomes
             if isinstance(outcome, RowFailed)
         ]
@@ -190,6 +190,12 @@ class ImportStep:
 
 def _name(reader: Reader, place: int) -> str | None:
     return reader.header[place] if place < len(reader.header) else None
+
+
+def _subject(reader: Reader, row: RawRow) -> str | None:
+    """Return what a row calls its subject; one that could not be taken apart calls nobody."""
+    unreadable = row.problem is not None and row.place is None and len(row.cells) == 1
+    return None if unreadable else reader.name_of(row.cells)
 
 
 def _with_column(row: Any) -> str:

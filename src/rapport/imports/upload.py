@@ -30,7 +30,8 @@ class Upload:
         self._db, self._signature, self._kind, self._max_bytes = db, signature, kind, max_bytes
         self._recoding = Recoding()
         self._buffer = bytearray()
-        self._number = self._taken = self._lines = 0
+        self._number = self._taken = 0
+        self.lines = 0
         self.import_id: str | None = None
 
     async def begin(self, file_name: str | None) -> None:
@@ -46,7 +47,7 @@ class Upload:
         if self._taken > self._max_bytes:
             raise PayloadTooLarge(f"The file is longer than {self._max_bytes} bytes")
         kept = self._recoding.feed(piece, final=final)
-        self._lines += kept.count(b"\n")
+        self.lines += kept.count(b"\n")
         self._buffer += kept
         while len(self._buffer) >= queries.CHUNK_BYTES or (final and self._buffer):
             content = bytes(self._buffer[: queries.CHUNK_BYTES])
@@ -77,7 +78,7 @@ class Upload:
                 f"{self._kind.upper()}.IMPORT_CSV",
                 parameters,
                 offset=self._db.clock_offset,
-                total=self._lines,
+                total=self.lines,
                 action_id=action_id,
             )
 

@@ -2,13 +2,14 @@
 
 import msgspec
 
-from rapport.consents.interactions import queries as interactions
+from rapport.consents.interactions import holding as interactions
 from rapport.consents.interactions.actions import counted
 from rapport.core.clock import iso
 from rapport.core.db import Connection
+from rapport.customers.held.queries import gather
 from rapport.customers.in_store import visited, with_purchases
 from rapport.customers.models import Customer
-from rapport.devices import queries as devices
+from rapport.devices import holding as devices
 from rapport.devices.actions import MAX_DEVICES
 from rapport.devices.schemas import simple_view
 from rapport.events import queries as events
@@ -38,10 +39,10 @@ async def recounted(conn: Connection, project_id: int, customer: Customer) -> Cu
 
 async def _with_signals(conn: Connection, project_id: int, customer: Customer) -> Customer:
     """Return the customer with the devices, the marketing interaction and the visits that their rows add up to."""
-    shown = [simple_view(one) async for one in devices.gather(conn, project_id, customer)]
+    shown = [simple_view(one) async for one in gather(conn, devices.HELD, project_id, customer.id)]
     shown.sort(key=lambda one: (one["last_seen_at"], one["id"]))
     changed = msgspec.structs.replace(customer, devices=shown[-MAX_DEVICES:], marketing={}, in_store={})
-    async for row in interactions.gather(conn, project_id, customer):
+    async for row in gather(conn, interactions.HELD, project_id, customer.id):
         changed = counted(changed, row)
     async for location, at in events.visits_of_customer(conn, project_id, customer.id):
         changed = visited(changed, location, iso(at))

@@ -8,6 +8,7 @@ import msgspec
 
 from rapport.core.db import Connection, columns
 from rapport.customers.models import Customer
+from rapport.customers.queries import DIGITS_OF
 from rapport.http.lists import Equals, Found, ListFilter, ListSpec, Page
 from rapport.http.queries import fetch_page
 from rapport.merges.models import Merge, Moved, Profiles
@@ -57,7 +58,7 @@ SELECT number, ids FROM (
     GROUP BY lower(email) HAVING count(*) > 1 ORDER BY lower(email) LIMIT $3
 ) AS groups {_MEMBERS.format(same="email IS NOT NULL AND lower(email) = key")} ORDER BY key
 """
-_PHONE = "regexp_replace(regexp_replace(phone, '[^0-9]', '', 'g'), '^00', '')"
+_PHONE = f"({DIGITS_OF.format('phone')})"
 _BY_PHONE = f"""
 SELECT number, ids FROM (
     SELECT {_PHONE} AS key, count(*) AS number FROM customers

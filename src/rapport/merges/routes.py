@@ -50,7 +50,7 @@ async def preview_merge(
     return answer(await actions.preview(writer, caller, holdings, customer_id, data))
 
 
-@get("/v1/merges", opt=operation("list-merges", spec=queries.MERGES))
+@get("/v1/merges", opt=operation("list-merges", spec=queries.MERGES, item=MergeView))
 async def list_merges(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """List merges, newest first; `customer` is the id of either of the two."""
     async with caller.db.read() as conn:

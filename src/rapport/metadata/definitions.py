@@ -1,7 +1,5 @@
 """The schemas of projects, kept in the memory of a process and read again when they have changed."""
 
-import asyncio
-
 from rapport.core.db import Connection
 from rapport.metadata import queries
 from rapport.metadata.models import NO_SCHEMAS, Schemas
@@ -16,7 +14,6 @@ class Definitions:
     def __init__(self) -> None:
         """Start with nothing remembered."""
         self._known: dict[int, tuple[int, Schemas]] = {}
-        self._lock = asyncio.Lock()
 
     async def schemas(self, conn: Connection, project_id: int, version: int) -> Schemas:
         """Return the project's schemas as of this version, or of a later one; version 0 is that of a project without.
@@ -26,12 +23,12 @@ class Definitions:
         if version == 0:
             return NO_SCHEMAS
         known = self._known.get(project_id)
-        if known is not None and known[0] >= version:
-            return known[1]
-        async with self._lock:
+        if known is None or known[0] < version:
+            loaded = await queries.load_versioned(conn, project_id)
+            # Another task may have read a later one meanwhile.
             known = self._known.get(project_id)
-            if known is None or known[0] < version:
+            if known is None or known[0] < loaded[0]:
                 if len(self._known) >= MAX_PROJECTS:
                     self._known.clear()
-                known = self._known[project_id] = await queries.load_versioned(conn, project_id)
+                known = self._known[project_id] = loaded
         return known[1]

@@ -23,7 +23,7 @@ from rapport.metadata.actions import change, get_schema
 from rapport.metadata.models import STANDARD
 
 # How long a step that waits for others takes.
-_PAUSE_S: Final = 0.05
+_PAUSE_S: Final = 0.2
 # As in the reference, what is part of the ledger stays as it was.
 _KEPT: Final = ("redemption", "publication")
 TYPES: Final[Mapping[str, str]] = {

@@ -25,12 +25,11 @@ SELECT metadata_version,
      FROM event_schemas WHERE event_schemas.project_id = projects.project_id)
 FROM projects WHERE project_id = $1
 """
-# Transactions of ours that run now; those that only hold a snapshot to read from write nothing.
+# Transactions that run now, those among them that have written nothing yet and may have read the version already.
 _RUNNING = """
 SELECT locks.virtualxid || '/' || locks.pid FROM pg_locks AS locks JOIN pg_stat_activity AS session USING (pid)
 WHERE locks.locktype = 'virtualxid' AND session.datname = current_database() AND pid <> pg_backend_pid()
     AND session.backend_type = 'client backend'
-    AND NOT (session.backend_xmin IS NOT NULL AND session.backend_xid IS NULL AND session.state LIKE 'idle in%')
 """
 
 

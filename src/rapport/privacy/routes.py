@@ -14,7 +14,7 @@ from rapport.http.caller import Caller
 from rapport.http.errors import JSON_TYPE
 from rapport.http.openapi import operation
 from rapport.privacy import access, actions
-from rapport.privacy.schemas import PermanentDeletion
+from rapport.privacy.schemas import CustomerData, PermanentDeletion
 
 
 @post(
@@ -30,7 +30,7 @@ async def delete_permanently(
     return answer(await actions.delete_permanently(writer, caller, holdings, outbox, customer_id))
 
 
-@get("/v1/customers/{customer_id:str}/data", opt=operation("get-customer-data"))
+@get("/v1/customers/{customer_id:str}/data", opt=operation("get-customer-data", answer=CustomerData))
 async def get_data(customer_id: str, caller: Caller, holdings: Sequence[Holding]) -> Stream:
     """Get everything that is held on a person as one JSON file."""
     pieces = access.pieces(caller.db, caller.project_id, holdings, customer_id)

@@ -1,8 +1,10 @@
 """Permanent deletions on the wire."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
+
+from rapport.http.answers import Instant
 
 
 class DeletedRows(msgspec.Struct, kw_only=True):
@@ -28,3 +30,15 @@ class PermanentDeletion(msgspec.Struct, kw_only=True):
     related_object: Literal["customer"] = "customer"
     status: Literal["DONE"] = "DONE"
     object: Literal["pernament_deletion"] = "pernament_deletion"
+
+
+class CustomerData(msgspec.Struct, kw_only=True):
+    """Everything that is held on a person; what each feature holds is a list under the feature's own name.
+
+    Of a customer who was deleted in the plain way, `customer` has only the id.
+    """
+
+    object: Literal["customer_data"]
+    created_at: Instant
+    customer: dict[str, Any]
+    merged: list[dict[str, Any]]

@@ -193,7 +193,7 @@ def view(known: Known) -> dict[str, Any]:
     codes = f"/v1/vouchers{query}"
     return {
         "customer": customer,
-        "consents": customer.get("consents", {}),
+        "consents": customer["consents"],
         "segments": section(parts["segments"], segments_view(parts["segments"].items).data, f"{own}/segments"),
         "activity": section(
             parts["activity"], [*map(activity_view, parts["activity"].items)], f"{own}/activity?additions=true"

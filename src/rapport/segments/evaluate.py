@@ -161,6 +161,9 @@ def _any(checks: Sequence[Check]) -> Check:
 def _all(checks: Sequence[Check]) -> Check:
     if len(checks) == 1:
         return checks[0]
+    if len(checks) == 2:  # as most have; a third of the time of the loop
+        one, other = checks
+        return lambda facts, clock: one(facts, clock) and other(facts, clock)
     return lambda facts, clock: all(check(facts, clock) for check in checks)
 
 

@@ -24,6 +24,10 @@ PRODUCT_TEXTS = ("product_id", "source_id", "sku_id", "sku_source_id", "sku", "n
 
 def elements(root: Any, keys: Sequence[str]) -> list[Any]:
     """Return what the path `keys` finds in `root`: the elements of lists, without nulls."""
+    if len(keys) == 1 and isinstance(root, dict):  # as most are
+        value = root.get(keys[0])
+        if not isinstance(value, list):
+            return [] if value is None else [value]
     found = [root]
     for key in keys:
         step: list[Any] = []

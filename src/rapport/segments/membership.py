@@ -88,6 +88,8 @@ class _Deciding:
     def __init__(self, change: Change, at: Situation, moment: Moment) -> None:
         self._change, self._at, self._moment = change, at, moment
         self._current = {segment_id for segment_id, row in at.stored.items() if row.is_in}
+        self._facts = Facts(change.new, self._current, at.windows)
+        self._clock = Clock(moment.now, moment.zone)
         self.entered: list[Turn] = []
         self.left: list[Turn] = []
         self.not_before = moment.now
@@ -110,7 +112,7 @@ class _Deciding:
     def decide(self, one: Definition) -> bool:
         """Decide about a segment; return whether it turns."""
         row = self._at.stored.get(one.id, _ABSENT)
-        is_in = self._holds(one, self._change.new)
+        is_in = one.filter.root.check(self._facts, self._clock)
         if is_in is row.is_in:
             if is_in and one.recorded and not row.logged:
                 self.entered.append(Turn(one.id, one.name, logged=True, back_fill=True))
@@ -128,16 +130,12 @@ class _Deciding:
                 self.not_before = max(self.not_before, row.entered_at)
         return True
 
-    def _holds(self, one: Definition, customer: Customer) -> bool:
-        facts = Facts(customer, self._current, self._at.windows)
-        return matches(one.filter, facts, self._moment.now, self._moment.zone)
-
     def _was_in(self, one: Definition) -> bool:
         """Tell whether the customer would have been in a segment under construction before this change."""
         change = self._change
         if one.id not in self._at.fresh or change.old is None or change.added or change.removed:
             return False
-        return self._holds(one, change.old)
+        return one.filter.root.check(Facts(change.old, self._current, self._at.windows), self._clock)
 
 
 class SegmentDecider:
@@ -249,15 +247,18 @@ class SegmentDecider:
         definitions = [matcher.ordered[number] for number in sorted(reached)]
         ids = {one.id for one in definitions}.union(_placed(changes), *(one.filter.segment_ids for one in definitions))
         people = [change.new.id for change in changes]
+        # Nothing is stored of who was just made but what they came with.
+        known = [change.new.id for change in changes if change.old is not None]
+        counting = [change.new.id for change in changes if change.old is not None or change.added]
         fresh: dict[str, set[str]] = defaultdict(set)
         if matcher.always:
             pairs = [(matcher.ordered[one].id, who) for one in sorted(matcher.always) for who in people]
             for segment_id, customer_id in await queries.claim(conn, project_id, pairs):
                 fresh[customer_id].add(segment_id)
-        stored = await queries.stored_rows(conn, project_id, people, sorted(ids))
+        stored = await queries.stored_rows(conn, project_id, known, sorted(ids)) if known else {}
         windows = list(dict.fromkeys(window for one in definitions for window in one.filter.windows))
         pairs_of: dict[str, dict[Window, Pairs]] = defaultdict(dict)
-        rows = await load_windows(conn, project_id, moment.now, moment.zone, people, windows) if windows else []
+        rows = await load_windows(conn, project_id, moment.now, moment.zone, counting, windows) if windows else []
         for number, customer_id, inside in rows:
             pairs_of[customer_id][windows[number]] = inside
         return [Situation(stored.get(who, {}), pairs_of.get(who, {}), fresh.get(who, frozenset())) for who in people]
@@ -310,11 +311,11 @@ class SegmentDecider:
                 current.add(one.id)
         return frozenset(current.intersection(segment_ids))
 
-    async def forget(self, conn: Connection, project_id: int, moment: Moment, customer_id: str) -> None:
-        """Remove a deleted customer from every segment; those being filled are told not to take them in any more."""
+    async def forget(self, conn: Connection, project_id: int, moment: Moment, *customer_ids: str) -> None:
+        """Remove deleted customers from every segment; those being filled are told not to take them in any more."""
         matcher: Matcher = moment.known.matcher
         building = [matcher.ordered[number].id for number in sorted(matcher.always)]
-        await queries.leave_all(conn, project_id, moment.now, customer_id, building)
+        await queries.leave_all(conn, project_id, moment.now, customer_ids, building)
 
 
 def touched(matcher: Matcher, change: Change) -> list[FieldTests]:

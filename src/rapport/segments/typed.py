@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
-from rapport.metadata.models import Definition, Schema, Schemas
+from rapport.metadata.models import NO_SCHEMAS, Definition, Schema, Schemas
 from rapport.metadata.values import InvalidValue, number_from_text, of_type
 from rapport.segments import fields
 from rapport.segments.fields import Field, Kind
@@ -46,14 +46,25 @@ APPLY: Final[Mapping[str, frozenset[str]]] = {
 """The operators that apply to metadata of each type."""
 
 
-def typed(raw: Any, schemas: Schemas) -> Any:
+def typed(raw: Any, schemas: Schemas, place: str = "filter") -> Any:
     """Return a filter as it came in with its operands on defined metadata as their types want them.
 
     What is not understood stays for `filters.parse` to refuse. Raises InvalidFilter naming the place.
     """
     if not schemas.resources and not schemas.events:
         return raw
-    return _group(raw, "filter", fields.find, partial(_of_customer, schemas), schemas)
+    return _group(raw, place, fields.find, partial(_of_customer, schemas), schemas)
+
+
+def typed_rows(raw: Any, schema: Schema | None, place: str, find: Find) -> Any:
+    """Do the same for a filter that `filters.parse_rows` reads, on rows whose `r.metadata` have this schema."""
+    return raw if schema is None else _group(raw, place, find, partial(_of_row, schema), NO_SCHEMAS)
+
+
+def _of_row(schema: Schema, found: Field) -> Definition | None:
+    if found.json is None or found.json.column != "r.metadata":
+        return None
+    return _definition(schema, found.json.keys)
 
 
 def _of_customer(schemas: Schemas, found: Field) -> Definition | None:

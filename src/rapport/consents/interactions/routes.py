@@ -32,7 +32,7 @@ async def record_interaction(
     return answer(view(done.row))
 
 
-@get(_PATH, opt=operation("list-customer-interactions", spec=queries.INTERACTIONS))
+@get(_PATH, opt=operation("list-customer-interactions", spec=queries.INTERACTIONS, item=InteractionView))
 async def list_interactions(request: Request[Any, Any, Any], customer_id: str, caller: Caller) -> Response[bytes]:
     """List what became of messages to a customer, newest first."""
     page = read_page(queries.INTERACTIONS, request.query_params)

@@ -19,7 +19,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from rapport.core.db import ATTEMPTS, Connection, Database, Held, StatementTimeout
 from rapport.core.errors import Unauthorized
-from rapport.http.caller import KeyRing
+from rapport.http.caller import CLIENT_HEADERS, MANAGEMENT_HEADERS, SERVER_HEADERS, KeyRing
 from rapport.http.errors import error_answer
 from rapport.http.idempotency import queries, requests
 from rapport.http.idempotency.errors import AnswerErased, AnswerTooLarge, KeyInProgress, KeyReused
@@ -162,8 +162,8 @@ class Idempotency:
     async def _app_id(self, scope: Scope) -> tuple[int, str] | None:
         """Return the project and the API key of a request, or None where the application will refuse it."""
         ring: KeyRing = self._litestar.state.key_ring
-        for pair in ((b"x-app-id", b"x-app-token"), (b"x-client-application-id", b"x-client-token")):
-            app_id, token = (requests.header(scope, name) for name in pair)
+        for names in (SERVER_HEADERS, CLIENT_HEADERS, MANAGEMENT_HEADERS):
+            app_id, token = (requests.header(scope, name.lower().encode()) for name in names)
             if app_id is None or token is None:
                 continue
             try:

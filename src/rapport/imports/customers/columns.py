@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from rapport.core.clock import parse_date, parse_instant
-from rapport.core.errors import InvalidPayload
 from rapport.customers.models import ADDRESS_FIELDS
 from rapport.customers.schemas import AddressInput, CustomerInput
 from rapport.imports.models import Options, RowFailed, UnusableFile
 from rapport.imports.reading import MAX_COLUMN_NAME
-from rapport.imports.values import metadata_value
+from rapport.metadata.models import Schema
+from rapport.metadata.values import InvalidValue, from_text
 
 _FIELDS: Final = ("id", "source_id", "name", "description", "email", "phone", "birthdate", "created_at")
 _ADDRESS: Final = {name: f"address.{name}" for name in ADDRESS_FIELDS}
@@ -62,7 +62,7 @@ def target_of(header: str) -> str:
 class CustomerColumns:
     """Reads the rows under one header."""
 
-    def __init__(self, header: Sequence[str], options: Options, schema: Any, now: datetime) -> None:
+    def __init__(self, header: Sequence[str], options: Options, schema: Schema | None, now: datetime) -> None:
         """Make sense of a header; `now` is the latest moment of creation. Raises UnusableFile."""
         self._now = now
         self._merge = options.mode == "merge"
@@ -134,9 +134,9 @@ class CustomerColumns:
             text = cells[place]
             if text:
                 try:
-                    said[key] = metadata_value(self._schema, key, text)
-                except InvalidPayload as error:
-                    raise RowFailed(error.details, header) from error
+                    said[key] = from_text(self._schema, key, text)
+                except InvalidValue as error:
+                    raise RowFailed(str(error), header) from error
             elif not self._merge:
                 said[key] = None
         return said

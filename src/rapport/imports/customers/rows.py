@@ -8,6 +8,7 @@ import msgspec
 
 from rapport.core import jsons
 from rapport.core.clock import LATEST
+from rapport.core.db import Restart
 from rapport.core.errors import RapportError
 from rapport.core.ids import new_id
 from rapport.customers.many import find_or_make
@@ -17,7 +18,8 @@ from rapport.customers.writes import Unit
 from rapport.imports import queries
 from rapport.imports.customers.columns import CustomerColumns, Said
 from rapport.imports.models import Done, Options, RowFailed
-from rapport.imports.values import load_schema
+from rapport.metadata.models import Schema
+from rapport.metadata.values import MetadataInvalid, check
 
 _FIELDS = ("source_id", "name", "description", "email", "phone", "birthdate")
 _CREATED = "The customer has changed since"
@@ -29,8 +31,7 @@ class Customers:
     async def reader(self, unit: Unit, header: Sequence[str], options: Options) -> CustomerColumns:
         """Make sense of a header. Raises UnusableFile."""
         await unit.open()
-        schema = await load_schema(unit.conn, unit.project_id, "customer")
-        return CustomerColumns(header, options, schema, unit.now)
+        return CustomerColumns(header, options, unit.moment.schemas.of("customer"), unit.now)
 
     async def apply(self, unit: Unit, said: Sequence[Said], options: Options) -> list[Done | RowFailed]:
         """Create and update the customers that rows are about, in their order."""
@@ -55,8 +56,10 @@ class Customers:
             elif subject in touched:
                 outcomes.append(("KEPT", f"{_CREATED} the import made them: {touched[subject]}"))
             else:
-                await unit.delete(locked[subject])
                 outcomes.append(("DELETED", None))
+        gone = [locked[who] for (who, _), (outcome, _) in zip(done, outcomes, strict=True) if outcome == "DELETED"]
+        if gone:
+            await unit.delete(*gone)
         return outcomes
 
 
@@ -68,9 +71,12 @@ class _Batch:
         self._fresh: list[Customer | RowFailed | None] = [None] * len(said)
         self._by_id: dict[str, Customer] = {}
         self._by_source: dict[str, Customer] = {}
+        self._schema: Schema | None = None
 
     async def find(self) -> None:
-        """Lock those who are there, make those who are not."""
+        """Lock those who are there, make those who are not. Raises Restart where the schema is another by then."""
+        await self._unit.open()
+        self._schema = self._unit.moment.schemas.of("customer")
         by_source: dict[str, int] = {}
         ids: list[str] = []
         names: list[str] = []
@@ -91,15 +97,19 @@ class _Batch:
             return None if number is None else self._make(number)
 
         self._by_id, self._by_source = await find_or_make(self._unit, set(ids), set(names), make, nameless)
+        if self._unit.moment.schemas.of("customer") != self._schema:
+            raise Restart
 
     def _make(self, number: int) -> Customer | None:
         one, created_at = self._said[number]
         blank = Customer(id=new_id("cust"), created_at=created_at or LATEST, updated_at=LATEST, source="CSV")
         try:
-            fresh = self._fresh[number] = apply(one, blank)
+            said = apply(one, blank)
+            fresh = msgspec.structs.replace(said, metadata=check(self._schema, said.metadata))
         except RapportError as error:
-            self._fresh[number] = RowFailed(error.details)
+            self._fresh[number] = _failed(error)
             return None
+        self._fresh[number] = fresh
         return fresh
 
     def apply(self, number: int) -> Done | RowFailed:
@@ -119,7 +129,7 @@ class _Batch:
         try:
             unit.change(found.id, one)
         except RapportError as error:
-            return RowFailed(error.details)
+            return _failed(error)
         after = unit.get(found.id)
         if after is before:
             return Done("unchanged", found.id, {})
@@ -138,6 +148,11 @@ class _Batch:
         found = self._by_source.get(source_id) if source_id is not None else None
         found = found or (self._by_id.get(fresh.id) if fresh is not None else None)
         return found or RowFailed("An earlier row about the same customer could not be read")
+
+
+def _failed(error: RapportError) -> RowFailed:
+    column = error.place.removeprefix(".metadata.").partition(".")[0] if isinstance(error, MetadataInvalid) else None
+    return RowFailed(error.details, column)
 
 
 def changes_of(before: Customer, after: Customer) -> dict[str, list[Any]]:

@@ -49,11 +49,12 @@ WHERE project_id = $1 AND member.segment_id = pair.segment_id AND member.custome
 
 _LEAVE_ALL = """
 WITH gone AS (
-    DELETE FROM segment_members WHERE project_id = $1 AND customer_id = $2 AND segment_id <> ALL ($4::text[])
-    RETURNING segment_id, entered_at
+    DELETE FROM segment_members WHERE project_id = $1 AND customer_id = ANY ($2) AND segment_id <> ALL ($4::text[])
+    RETURNING segment_id, customer_id, entered_at
 )
 INSERT INTO segment_past (project_id, segment_id, customer_id, entered_at, left_at)
-SELECT $1, segment_id, $2, entered_at, greatest(entered_at, $3::timestamptz) FROM gone WHERE entered_at IS NOT NULL
+SELECT $1, segment_id, customer_id, entered_at, greatest(entered_at, $3::timestamptz)
+FROM gone WHERE entered_at IS NOT NULL
 """
 
 
@@ -186,15 +187,17 @@ async def set_logged(conn: Connection, project_id: int, pairs: list[tuple[str, s
     )
 
 
-async def leave_all(conn: Connection, project_id: int, at: datetime, customer_id: str, building: list[str]) -> None:
-    """Remove a deleted customer from every segment, and rule them out of those that are being filled."""
-    await conn.execute(_LEAVE_ALL, project_id, customer_id, at, building)
-    pairs = [(segment_id, customer_id) for segment_id in building]
+async def leave_all(
+    conn: Connection, project_id: int, at: datetime, customer_ids: Sequence[str], building: list[str]
+) -> None:
+    """Remove deleted customers from every segment, and rule them out of those that are being filled."""
+    await conn.execute(_LEAVE_ALL, project_id, customer_ids, at, building)
+    pairs = [(segment_id, customer_id) for segment_id in building for customer_id in customer_ids]
     if pairs:
         await claim(conn, project_id, pairs)
         await rule_out(conn, project_id, at, pairs)
     await conn.execute(
-        "DELETE FROM segment_moments WHERE project_id = $1 AND customer_id = $2", project_id, customer_id
+        "DELETE FROM segment_moments WHERE project_id = $1 AND customer_id = ANY ($2)", project_id, customer_ids
     )
 
 
