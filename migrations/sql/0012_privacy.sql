@@ -54,6 +54,7 @@ CREATE INDEX customers_by_same_phone
     WHERE phone IS NOT NULL;
 
 -- Everything of a person is found by an index.
+CREATE INDEX orders_of_customer ON orders (project_id, customer_id, created_at, id) WHERE customer_id IS NOT NULL;
 CREATE INDEX orders_of_referrer ON orders (project_id, referrer_id) WHERE referrer_id IS NOT NULL;
 -- What the log says with another customer's entries (the order has a referrer) and with nobody's (who placed the order
 -- was deleted before).
