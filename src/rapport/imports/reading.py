@@ -121,7 +121,7 @@ def begin(head: bytes, options: Options, found: Encoding | None) -> tuple[Dialec
     )
     _check_text(head)
     newline: Literal["\n", "\r"] = "\r" if b"\n" not in head and b"\r" in head else "\n"
-    separators = [options.separator] if options.separator else list(SEPARATORS)
+    separators = [options.separator] if options.separator else [one for one in SEPARATORS if one != options.quote]
     best: tuple[Dialect, list[str], Place] | None = None
     for separator in separators:
         dialect = Dialect(encoding, separator, options.quote, newline)
