@@ -108,6 +108,8 @@ async def record(writer: Writer, caller: Caller, reference: str, data: Interacti
                 raise DuplicateFound("interaction", data.id)
             return Recorded(known, Said(customer, statement is not None))
         payload = {"customer": simple_view(customer), "interaction": msgspec.structs.asdict(view(row))}
+        if data.type == "sent":  # as the reference tells of messages that it sent itself
+            payload["sent_at"] = iso(row.at)
         unit.log(f"customer.{data.channel}.{data.type}", customer, payload)
         if statement is None:
             return Recorded(row, Said(unit.get(customer.id), restricted=False))
