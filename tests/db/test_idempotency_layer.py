@@ -239,7 +239,8 @@ async def test_a_restart_runs_the_request_again_and_gives_up_after_a_while(
     assert await caller.send() == (200, "done", False)
     assert await traces() == ["a"]
     restarts[0] = 100
-    assert await caller.send("other") == (503, "busy", False)
+    status, content, _ = await caller.send("other")
+    assert (status, content["key"]) == (503, "service_unavailable")
     assert restarts == [92]
     assert await traces() == ["a"]
 
@@ -427,3 +428,16 @@ async def test_a_deadlock_while_the_answer_is_kept_runs_the_request_again(
 
     assert await Caller(db, key, work, once).send() == (200, "done", False)
     assert (await traces(), len(looked)) == (["a"], 2)
+
+
+async def test_an_answer_that_could_not_be_kept_is_never_sent(db: Database, key: NewKey, traces: Any) -> None:
+    async def never(_conn: Connection, _project_id: int, _answer: bytes) -> bool:
+        raise Restart
+
+    async def work() -> tuple[int, Any]:
+        await db.transaction(lambda conn: add(conn, "a"))
+        return 200, "done"
+
+    status, content, _ = await Caller(db, key, work, never).send()
+    assert (status, content["key"]) == (503, "service_unavailable")
+    assert await traces() == []

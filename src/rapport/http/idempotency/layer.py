@@ -17,10 +17,10 @@ from typing import Any, Final, cast
 from litestar import Litestar, Request
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from rapport.core.db import ATTEMPTS, Connection, Contention, Database, Held, StatementTimeout
+from rapport.core.db import ATTEMPTS, Connection, Contention, Database, Held, Restart, StatementTimeout
 from rapport.core.errors import Unauthorized
 from rapport.http.caller import CLIENT_HEADERS, MANAGEMENT_HEADERS, SERVER_HEADERS, KeyRing
-from rapport.http.errors import error_answer
+from rapport.http.errors import RUNS_AGAIN, error_answer
 from rapport.http.idempotency import queries, requests
 from rapport.http.idempotency.errors import AnswerErased, AnswerTooLarge, KeyInProgress, KeyReused
 from rapport.http.idempotency.queries import Kept, Name
@@ -197,12 +197,12 @@ class Idempotency:
             for attempt in range(ATTEMPTS):
                 claim = _Claim(name, fingerprint, db.clock_offset)
                 # The framework keeps in `state` what it has done with a request: each attempt is a new request to it.
-                fresh = {**scope, "state": dict(scope.get("state") or {})}
+                fresh = {**scope, "state": {**(scope.get("state") or {}), RUNS_AGAIN: True}}
                 answer, again = await self._attempt(db, claim, fresh, requests.replayed(body, receive))
                 if not again:
-                    break
+                    return answer
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 (jitter, not a secret)
-        return answer
+        raise Restart  # whatever the last attempt answered was undone
 
     async def _attempt(self, db: Database, claim: _Claim, scope: Any, receive: Receive) -> tuple[_Answer | None, bool]:
         """Do the request once; return its answer, and whether it was undone and is to be done again."""
