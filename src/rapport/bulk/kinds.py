@@ -9,13 +9,13 @@ from rapport.bulk.models import Outcome, Waiting
 from rapport.bulk.schemas import PastEvent
 from rapport.core import jsons
 from rapport.core.clock import parse_instant
-from rapport.core.errors import InvalidPayload
+from rapport.core.errors import InvalidPayload, RapportError
 from rapport.customers.schemas import CustomerInput
 from rapport.customers.writes import Unit
 from rapport.events.actions import Happened, record
 from rapport.events.queries import known
 from rapport.events.schemas import EventView
-from rapport.orders import actions as orders
+from rapport.orders.many import place_many
 from rapport.orders.schemas import OrderInput
 
 BULK_UPDATE: Final = "CUSTOMERS.BULK_UPDATE"
@@ -86,11 +86,11 @@ async def _upsert(unit: Unit, work: Work) -> list[Outcome]:
 
 async def _place(unit: Unit, work: Work) -> list[Outcome]:
     found = []
-    for data in work.inputs:
-        opened = await orders.open_order(unit, data, None)
-        order = await orders.place(unit, opened)
+    for one in await place_many(unit, work.inputs):
+        if isinstance(one, RapportError):
+            raise one
         found.append(
-            Outcome(opened.before is not None, updated=True, object_id=order.id, customer_id=order.customer_id)
+            Outcome(one.before is not None, updated=True, object_id=one.after.id, customer_id=one.after.customer_id)
         )
     return found
 
