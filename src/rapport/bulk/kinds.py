@@ -12,8 +12,8 @@ from rapport.core.clock import parse_instant
 from rapport.core.errors import InvalidPayload, RapportError
 from rapport.customers.schemas import CustomerInput
 from rapport.customers.writes import Unit
-from rapport.events.actions import Happened, record
-from rapport.events.queries import known
+from rapport.events.actions import Happened
+from rapport.events.past import record_new
 from rapport.events.schemas import EventView
 from rapport.orders.many import place_many
 from rapport.orders.schemas import OrderInput
@@ -97,23 +97,11 @@ async def _place(unit: Unit, work: Work) -> list[Outcome]:
 
 async def _record(unit: Unit, work: Work) -> list[Outcome]:
     """Store events; those with an id that are there already are passed over, and so is what they say of customers."""
-    times = [event_time(data) for data in work.inputs]
-    named = {
-        place: (data.customer.id, data.customer.source_id, data.event, at, data.id)
-        for place, (data, at) in enumerate(zip(work.inputs, times, strict=True))
-        if data.id is not None and at is not None
-    }
-    found = await known(unit.conn, unit.project_id, list(named.values())) if named else set()
-    seen = {name for number, name in enumerate(named.values()) if number in found}
-    new: dict[int, Happened] = {}
-    for place, (data, at) in enumerate(zip(work.inputs, times, strict=True)):
-        if place not in named or named[place] not in seen:
-            seen.update({named[place]} if place in named else ())
-            new[place] = Happened(data, at, data.id)
-    stored = dict(zip(new, await record(unit, *new.values()) if new else [], strict=True))
-    if any(one.at is not None and one.at > unit.now for one in new.values()):
+    happened = [Happened(data, event_time(data), data.id) for data in work.inputs]
+    stored = await record_new(unit, happened)
+    if any(stored) and any(one.at is not None and one.at > unit.now for one in happened):
         raise InvalidPayload("Property .created_at should not be in the future")
-    return [_told(stored.get(place), data) for place, data in enumerate(work.inputs)]
+    return [_told(event, data) for event, data in zip(stored, work.inputs, strict=True)]
 
 
 def _told(event: EventView | None, data: PastEvent) -> Outcome:

@@ -310,10 +310,11 @@ _CLEAR = {
 }
 
 
-# Some of the texts ($2) stand in a failed row: as a cell or, where they are long ($3), anywhere in it.
+# Some of the texts ($2) stand in a failed row: as a cell, quoted or, where they are long ($3), anywhere in it.
 _NAMES = """(cells && $2 OR EXISTS (
     SELECT FROM unnest($2::text[]) AS one (text)
-    WHERE length(one.text) >= $3 AND strpos(reason || ' ' || array_to_string(cells, ' '), one.text) > 0
+    WHERE strpos(reason || ' ' || array_to_string(cells, ' '),
+        CASE WHEN length(one.text) >= $3 THEN one.text ELSE '"' || one.text || '"' END) > 0
 ))"""
 _FILES = """
 SELECT DISTINCT chunk.import_id FROM import_chunks AS chunk
@@ -360,25 +361,31 @@ async def remove_from_results(conn: Connection, project_id: int, values: list[st
     return int((await conn.execute(_RESULTS, project_id, values)).split()[-1])
 
 
-async def changes_of(conn: Connection, project_id: int, subject_id: str) -> list[Any]:
-    """Return what imports did to a subject, as far as it is kept."""
-    return await conn.fetch(  # type: ignore[no-any-return]
-        "SELECT import_id, changes -> $2 AS changes FROM import_changes "
-        "WHERE project_id = $1 AND changes ? $2 ORDER BY import_id, step",
-        project_id,
-        subject_id,
-    )
+# What was done to a customer, or names one: an order's values, an event's customer.
+_CHANGES_OF = """
+SELECT import_id, one.key AS subject, one.value AS changes
+FROM import_changes, jsonb_each(changes) AS one
+WHERE project_id = $1 AND strpos(changes::text, $2) > 0 AND strpos(one.key || one.value::text, $2) > 0
+ORDER BY import_id, step, one.key
+"""
+_REST = (
+    "(SELECT coalesce(jsonb_object_agg(one.key, one.value), '{{}}') FROM jsonb_each({0}) AS one "
+    "WHERE strpos(one.key || one.value::text, $2) = 0)"
+)
+_REMOVE_CHANGES_OF = (
+    f"UPDATE import_changes SET changes = {_REST.format('changes')}, outcomes = {_REST.format('outcomes')} "
+    "WHERE project_id = $1 AND (strpos(changes::text, $2) > 0 OR strpos(outcomes::text, $2) > 0)"
+)
 
 
-async def remove_changes_of(conn: Connection, project_id: int, subject_id: str) -> int:
-    """Remove what undoing imports takes of a subject; return from how many steps."""
-    done = await conn.execute(
-        "UPDATE import_changes SET changes = changes - $2, outcomes = outcomes - $2 "
-        "WHERE project_id = $1 AND (changes ? $2 OR outcomes ? $2)",
-        project_id,
-        subject_id,
-    )
-    return int(done.split()[-1])
+async def changes_of(conn: Connection, project_id: int, customer_id: str) -> list[Any]:
+    """Return what imports did to a customer and to what names them, as far as it is kept."""
+    return await conn.fetch(_CHANGES_OF, project_id, customer_id)  # type: ignore[no-any-return]
+
+
+async def remove_changes_of(conn: Connection, project_id: int, customer_id: str) -> int:
+    """Remove what undoing imports takes of a customer, and of what names them; return from how many steps."""
+    return int((await conn.execute(_REMOVE_CHANGES_OF, project_id, customer_id)).split()[-1])
 
 
 async def files_with(conn: Connection, project_id: int, needles: list[bytes]) -> list[str]:

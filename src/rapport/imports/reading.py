@@ -34,12 +34,13 @@ _PROBLEMS: Final = {
 
 
 class Dialect(msgspec.Struct, frozen=True):
-    """How a file is written. `quote` is empty where there is no quoting."""
+    """How a file is written. `quote` is empty where there is no quoting; `lines`: newline-delimited JSON."""
 
     encoding: Literal["utf-8", "windows-1252"]
     separator: str
     quote: str
     newline: Literal["\n", "\r"] = "\n"
+    lines: bool = False
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -89,16 +90,23 @@ class Recoding:
         return piece
 
 
+def _encoding(options: Options, found: Encoding | None) -> Literal["utf-8", "windows-1252"]:
+    if options.encoding == "utf-16" and found != "utf-16":
+        raise UnusableFile("The file does not begin with the mark (BOM) of UTF-16")
+    return "windows-1252" if options.encoding == "windows-1252" and found is None else "utf-8"
+
+
+def begin_lines(options: Options, found: Encoding | None) -> tuple[Dialect, list[str], Place]:
+    """As `begin`, for newline-delimited JSON, whose lines are shown as the one column `json`."""
+    return Dialect(_encoding(options, found), "", "", lines=True), ["json"], Place()
+
+
 def begin(head: bytes, options: Options, found: Encoding | None) -> tuple[Dialect, list[str], Place]:
     """Return how a file is written, its header, and where its rows begin, by what it begins with. Raises UnusableFile.
 
     `found` is the encoding that a mark at its beginning names.
     """
-    if options.encoding == "utf-16" and found != "utf-16":
-        raise UnusableFile("The file does not begin with the mark (BOM) of UTF-16")
-    encoding: Literal["utf-8", "windows-1252"] = (
-        "windows-1252" if options.encoding == "windows-1252" and found is None else "utf-8"
-    )
+    encoding = _encoding(options, found)
     newline: Literal["\n", "\r"] = "\r" if b"\n" not in head and b"\r" in head else "\n"
     separators = [options.separator] if options.separator else list(SEPARATORS)
     best: tuple[Dialect, list[str], Place] | None = None
@@ -207,7 +215,7 @@ def split(
         if row.problem is not None and not row.cells:
             skipping, row = _resume(lines, row, line)
             parsed = _parser(lines, dialect)
-        rows.append(row)
+        rows.append(row._replace(start=place.offset + lines.start))
         number += 1
         if skipping:
             break

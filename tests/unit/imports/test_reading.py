@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rapport.core.csv_cells import neutralise
 from rapport.core.errors import RapportError
 from rapport.imports.models import MAX_ROW_BYTES, Options, RawRow
 from rapport.imports.options import read_options
-from rapport.imports.reading import Dialect, Place, Recoding, begin, harmless, split
+from rapport.imports.reading import Dialect, Place, Recoding, begin, split
 
 COMMA = Dialect("utf-8", ",", '"')
 cells = st.text(st.sampled_from("ab,;\"'\n \té=+-@"), max_size=8).map(str.strip)
@@ -33,9 +34,9 @@ def in_windows(content: bytes, window: int, limit: int, *, width: int | None = N
 
 
 def written(rows: list[list[str]]) -> bytes:
-    """Write rows as CSV, formulas harmless."""
+    """Write rows as CSV, formulas neutralised."""
     text = io.StringIO()
-    csv.writer(text).writerows([harmless(cell) for cell in row] for row in rows)
+    csv.writer(text).writerows([neutralise(cell) for cell in row] for row in rows)
     return text.getvalue().encode()
 
 

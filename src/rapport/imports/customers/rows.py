@@ -25,11 +25,19 @@ _FIELDS = ("source_id", "name", "description", "email", "phone", "birthdate")
 _CREATED = "The customer has changed since"
 
 
+def is_person(subject_id: str) -> bool:
+    """Tell whether a subject of an import is a customer, by its id."""
+    return subject_id.startswith("cust_") and "/" not in subject_id
+
+
 class Customers:
     """Customers, as the engine of imports knows them."""
 
-    async def reader(self, unit: Unit, header: Sequence[str], options: Options) -> CustomerColumns:
+    ndjson = False
+
+    async def reader(self, unit: Unit, header: Sequence[str], options: Options, *, lines: bool) -> CustomerColumns:
         """Make sense of a header. Raises UnusableFile."""
+        _ = lines
         await unit.open()
         return CustomerColumns(header, options, unit.moment.schemas.of("customer"), unit.now)
 
