@@ -1,6 +1,7 @@
 """Membership: what a change of a customer means for the segments, inside the transaction that makes it."""
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -28,6 +29,8 @@ Windows = Mapping[Window, Pairs]
 _ABSENT = Stored(None, logged=False)
 # A back-fill locks no customer, and may have looked at a clock that is later than that of a writer who comes after it.
 _LATER = timedelta(minutes=1)
+# Of deciding, before other work of the process goes on.
+_AT_A_STRETCH_S = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +181,11 @@ class SegmentDecider:
         situations = await self._situations(conn, project_id, moment, changes, reached)
         await self._note_times_to_come(conn, project_id, moment, changes, moments)
         decided: list[Decision] = []
+        rested_at = time.monotonic()
         for change, positions, at, dates in zip(changes, reached, situations, moments, strict=True):
-            if decided:
+            if time.monotonic() - rested_at > _AT_A_STRETCH_S:
                 await asyncio.sleep(0)
+                rested_at = time.monotonic()
             decision = decide(matcher, change, positions, at, moment)
             decision.more.moments_added, decision.more.moments_removed = dates.moments_added, dates.moments_removed
             decided.append(decision)
