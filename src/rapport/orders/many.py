@@ -39,13 +39,14 @@ class Known:
     def find(self, data: OrderInput) -> Order | None:
         """Return the order that a request is about, None for a new one. Raises NotFound."""
         if isinstance(data.id, str):
-            found = self._named(data.id)
+            found = self.named(data.id)
             if found is None:
                 raise NotFound("order", data.id)
             return found
-        return self._named(data.source_id) if isinstance(data.source_id, str) else None
+        return self.named(data.source_id) if isinstance(data.source_id, str) else None
 
-    def _named(self, reference: str) -> Order | None:
+    def named(self, reference: str) -> Order | None:
+        """Return the order with this id or source id."""
         return self.by_id.get(reference) or self.by_id.get(self._by_source.get(reference, ""))
 
 

@@ -23,6 +23,15 @@ TARGETS: Final[dict[str, str]] = {
     **{f"address_{name}": path for name, path in _ADDRESS.items()},
     "birthday": "birthdate",
     "creation_date": "created_at",
+    # Worked out by Rapport, and in its exports.
+    **{f"orders_{name}": "" for name in ("total_amount", "total_count", "average_amount")},
+    **{f"orders_last_order_{name}": "" for name in ("amount", "date")},
+    **{
+        f"redemptions_total_{name}": ""
+        for name in ("redeemed", "failed", "succeeded", "rolled_back", "rollback_failed", "rollback_succeeded")
+    },
+    "loyalty_points": "",
+    "loyalty_referred_customers": "",
     # Set by the server, or by Rapport in a file of failed rows.
     "updated_at": "",
     "object": "",

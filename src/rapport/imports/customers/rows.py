@@ -18,6 +18,7 @@ from rapport.customers.writes import Unit
 from rapport.imports import queries
 from rapport.imports.customers.columns import CustomerColumns, Said
 from rapport.imports.models import Done, Options, RowFailed
+from rapport.imports.stored import without_shown
 from rapport.metadata.models import Schema
 from rapport.metadata.values import MetadataInvalid, check
 
@@ -134,6 +135,8 @@ class _Batch:
             unit.announce(found.id)
             return Done("created", found.id, None)
         before = unit.get(found.id)
+        if one.metadata:
+            one = msgspec.structs.replace(one, metadata=without_shown(one.metadata, before.metadata))
         try:
             unit.change(found.id, one)
         except RapportError as error:

@@ -16,9 +16,10 @@ from rapport.imports.customers.rows import Customers, is_person
 from rapport.imports.histories.people import changed, sign_as_past, unknown
 from rapport.imports.histories.tables import PASSED_OVER, JsonLines, Plan, Said, Table, failed
 from rapport.imports.models import Done, Options, RowFailed
+from rapport.imports.stored import without_shown
 from rapport.orders import queries
 from rapport.orders.actions import Placed
-from rapport.orders.many import place_many, write_many
+from rapport.orders.many import Known, place_many, write_many
 from rapport.orders.models import Order
 from rapport.orders.schemas import MAX_ITEMS, OrderInput
 
@@ -88,7 +89,8 @@ class Orders:
             raise Restart
         nobody = await unknown(unit, {name for one in said for name in _ids(one.data)})
         refused = {place: why for place, one in enumerate(said) if (why := _refused(one, nobody)) is not None}
-        placed = iter(await place_many(unit, [one.data for place, one in enumerate(said) if place not in refused]))
+        wanted = await _new_metadata(unit, [one for place, one in enumerate(said) if place not in refused])
+        placed = iter(await place_many(unit, wanted))
         also = changed(unit)
         outcomes: list[Done | RowFailed] = []
         for place, one in enumerate(said):
@@ -126,6 +128,24 @@ class Orders:
 def _ids(data: OrderInput) -> list[str]:
     named = [one.id for one in (data.customer, data.referrer) if isinstance(one, CustomerInput)]
     return [one for one in (*named, data.customer_id, data.referrer_id) if isinstance(one, str)]
+
+
+async def _new_metadata(unit: Unit, said: Sequence[Said]) -> list[OrderInput]:
+    """Return orders as rows of a table have them, but for metadata that is how files show what is stored."""
+    names = {
+        str(one.data.id or one.data.source_id)
+        for one in said
+        if one.headers and isinstance(one.data.metadata, dict) and (one.data.id or one.data.source_id)
+    }
+    stored = Known(await queries.find_named(unit.conn, unit.project_id, sorted(names)) if names else ())
+    found = []
+    for one in said:
+        data: OrderInput = one.data
+        order = stored.named(str(data.id or data.source_id))
+        if order is not None and isinstance(data.metadata, dict):
+            data = msgspec.structs.replace(data, metadata=without_shown(data.metadata, order.metadata))
+        found.append(data)
+    return found
 
 
 def _refused(one: Said, nobody: set[str]) -> RowFailed | None:
