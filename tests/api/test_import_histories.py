@@ -1,6 +1,7 @@
 """Files of orders and events: CSV and newline-delimited JSON, row by row, and undone again."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -386,3 +387,18 @@ async def test_several_workers_apply_each_row_of_a_history_once(api: Any, db: Da
     assert summary(api, "s1")["total_amount"] == 15 * 300
     assert api.call("GET", "/v1/customers/s1")["events"]["e"]["count"] == 20
     assert len(await facts.assert_exact(db, project_id, segment_id, BIG)) == 40
+
+
+def test_customers_are_found_by_whatever_name_they_have(api: Any) -> None:
+    ids = {name: api.call("POST", "/v1/customers", {"source_id": name})["id"] for name in ("ann", "bob")}
+    api.call("POST", f"/v1/customers/{ids['ann']}/merge", {"source": ids["bob"]})
+    named = [{"id": "ann"}, {"id": ids["ann"], "name": "Ann"}, {"source_id": "bob"}, {"id": ids["bob"]}]
+    named += [{"source_id": "ann"}, {"source_id": "new"}, {"source_id": "new"}]
+    lines = "".join(
+        f'{{"source_id": "o{number}", "amount": 1, "status": "PAID", "customer": {json.dumps(one)}}}\n'
+        for number, one in enumerate(named)
+    )
+    assert imports.counts(run(api, "orders", lines)) == (7, 0, 0, 0)
+    assert (summary(api, "ann")["total_count"], summary(api, "new")["total_count"]) == (5, 2)
+    assert api.call("GET", "/v1/customers")["total"] == 2
+    assert api.call("GET", "/v1/customers/ann")["name"] == "Ann"

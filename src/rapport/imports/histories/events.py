@@ -8,7 +8,6 @@ import msgspec
 from rapport.bulk.kinds import event_time
 from rapport.bulk.schemas import PastEvent
 from rapport.core.clock import parse_instant
-from rapport.core.db import Restart
 from rapport.core.errors import RapportError
 from rapport.customers import queries as customers
 from rapport.customers.writes import Unit
@@ -16,9 +15,9 @@ from rapport.events.actions import Happened, check
 from rapport.events.past import record_new, take_back
 from rapport.events.queries import Key
 from rapport.events.schemas import EventView
-from rapport.imports.customers.rows import Customers, is_person
-from rapport.imports.histories.people import changed, sign_as_past, unknown
-from rapport.imports.histories.tables import PASSED_OVER, JsonLines, Plan, Said, Table, failed
+from rapport.imports.customers.rows import is_person
+from rapport.imports.histories.people import begin, sign_as_past, undo_people, unknown, with_people
+from rapport.imports.histories.tables import PASSED_OVER, JsonLines, Plan, Said, Table, failed, reader
 from rapport.imports.models import Done, Options, RowFailed
 from rapport.metadata.values import check as check_metadata
 
@@ -46,40 +45,28 @@ class Events:
 
     async def reader(self, unit: Unit, header: Sequence[str], options: Options, *, lines: bool) -> Table | JsonLines:
         """Make sense of a header. Raises UnusableFile."""
-        await unit.open()
-        schemas = unit.moment.schemas
-        return JsonLines(PLAN, header, schemas) if lines else Table(PLAN, header, options, schemas)
+        return await reader(PLAN, unit, header, options, lines=lines)
 
     async def apply(self, unit: Unit, said: Sequence[Said], options: Options) -> list[Done | RowFailed]:
         """Record the events that rows tell of; those with time and id that are there already are unchanged."""
         _ = options
-        sign_as_past(unit)
-        await unit.open()
-        if unit.moment.schemas != said[0].schemas:
-            raise Restart
+        await begin(unit, said)
         nobody = await unknown(unit, {one.data.customer.id for one in said if isinstance(one.data.customer.id, str)})
         read = [_read(unit, one, nobody) for one in said]
         stored = iter(await record_new(unit, [one for one in read if isinstance(one, Happened)]))
-        also = changed(unit)
-        outcomes: list[Done | RowFailed] = []
-        for one in read:
-            outcome = _outcome(next(stored)) if isinstance(one, Happened) else one
-            if isinstance(outcome, Done) and also:
-                outcome, also = outcome._replace(also=also), {}
-            outcomes.append(outcome)
-        return outcomes
+        return with_people(unit, [_outcome(next(stored)) if isinstance(one, Happened) else one for one in read])
 
     async def undo(
         self, unit: Unit, done: Sequence[tuple[str, dict[str, list[Any]] | None]], request_ids: list[str]
     ) -> list[tuple[str, str | None]]:
         """Remove the events that the import brought, and undo what it did to customers."""
         sign_as_past(unit)
-        people = [(subject, changes) for subject, changes in done if is_person(subject)]
+        people = [subject for subject, _ in done if is_person(subject)]
         keys = {subject: _key(subject) for subject, _ in done if not is_person(subject)}
         owners = {key[0] for key in keys.values()}
         moved = await customers.find_aliases(unit.conn, unit.project_id, sorted(owners))
         keys = {subject: (moved.get(key[0], key[0]), *key[1:]) for subject, key in keys.items()}
-        wanted = {key[0] for key in keys.values()} | {subject for subject, _ in people}
+        wanted = {key[0] for key in keys.values()} | set(people)
         there = {one.id for one in await unit.lock_all(sorted(wanted))}
         present = [key for key in keys.values() if key[0] in there]
         gone = await take_back(unit, present) if present else []
@@ -87,9 +74,7 @@ class Events:
         outcomes: dict[str, tuple[str, str | None]] = {
             subject: ("DELETED" if key in removed else "GONE", None) for subject, key in keys.items()
         }
-        if people:
-            found = await Customers().undo(unit, people, request_ids)
-            outcomes |= {subject: one for (subject, _), one in zip(people, found, strict=True)}
+        outcomes |= await undo_people(unit, done, request_ids)
         return [outcomes[subject] for subject, _ in done]
 
 

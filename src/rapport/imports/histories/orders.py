@@ -12,9 +12,9 @@ from rapport.core.db import Restart
 from rapport.core.errors import RapportError
 from rapport.customers.schemas import CustomerInput
 from rapport.customers.writes import Unit
-from rapport.imports.customers.rows import Customers, is_person
-from rapport.imports.histories.people import changed, sign_as_past, unknown
-from rapport.imports.histories.tables import PASSED_OVER, JsonLines, Plan, Said, Table, failed
+from rapport.imports.customers.rows import is_person
+from rapport.imports.histories.people import begin, sign_as_past, undo_people, unknown, with_people
+from rapport.imports.histories.tables import PASSED_OVER, JsonLines, Plan, Said, Table, failed, reader
 from rapport.imports.models import Done, Options, RowFailed
 from rapport.imports.stored import without_shown
 from rapport.orders import queries
@@ -76,38 +76,27 @@ class Orders:
 
     async def reader(self, unit: Unit, header: Sequence[str], options: Options, *, lines: bool) -> Table | JsonLines:
         """Make sense of a header. Raises UnusableFile."""
-        await unit.open()
-        schemas = unit.moment.schemas
-        return JsonLines(PLAN, header, schemas) if lines else Table(PLAN, header, options, schemas)
+        return await reader(PLAN, unit, header, options, lines=lines)
 
     async def apply(self, unit: Unit, said: Sequence[Said], options: Options) -> list[Done | RowFailed]:
         """Place the orders that rows are about, in their order."""
         _ = options
-        sign_as_past(unit)
-        await unit.open()
-        if unit.moment.schemas != said[0].schemas:
-            raise Restart
+        await begin(unit, said)
         nobody = await unknown(unit, {name for one in said for name in _ids(one.data)})
         refused = {place: why for place, one in enumerate(said) if (why := _refused(one, nobody)) is not None}
         wanted = await _new_metadata(unit, [one for place, one in enumerate(said) if place not in refused])
         placed = iter(await place_many(unit, wanted))
-        also = changed(unit)
-        outcomes: list[Done | RowFailed] = []
-        for place, one in enumerate(said):
-            outcome = refused.get(place) or _outcome(next(placed), one.headers)
-            if isinstance(outcome, Done) and also:
-                outcome, also = outcome._replace(also=also), {}
-            outcomes.append(outcome)
-        return outcomes
+        outcomes = [refused.get(place) or _outcome(next(placed), one.headers) for place, one in enumerate(said)]
+        return with_people(unit, outcomes)
 
     async def undo(
         self, unit: Unit, done: Sequence[tuple[str, dict[str, list[Any]] | None]], request_ids: list[str]
     ) -> list[tuple[str, str | None]]:
         """Remove the orders that the import made, give the others their values back, and likewise with customers."""
         sign_as_past(unit)
-        people = [(subject, changes) for subject, changes in done if is_person(subject)]
+        people = [subject for subject, _ in done if is_person(subject)]
         orders = [(subject, changes) for subject, changes in done if not is_person(subject)]
-        locked = await _lock(unit, orders, [subject for subject, _ in people])
+        locked = await _lock(unit, orders, people)
         outcomes: dict[str, tuple[str, str | None]] = {}
         writes: list[tuple[Order, Order | None]] = []
         for subject, changes in orders:
@@ -119,9 +108,7 @@ class Orders:
             if outcomes[subject][0] != "KEPT":
                 writes.append((order, after))
         await write_many(unit, writes)
-        if people:
-            found = await Customers().undo(unit, people, request_ids)
-            outcomes |= {subject: one for (subject, _), one in zip(people, found, strict=True)}
+        outcomes |= await undo_people(unit, done, request_ids)
         return [outcomes[subject] for subject, _ in done]
 
 

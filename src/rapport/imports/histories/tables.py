@@ -1,4 +1,4 @@
-"""Rows of a table as requests: the columns of a plan, and the lines of one thing put together. Pure."""
+"""Rows of a table as requests: the columns of a plan, and the lines of one thing put together."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +9,7 @@ import msgspec
 
 from rapport.core import jsons
 from rapport.core.errors import InvalidPayload, RapportError
+from rapport.customers.writes import Unit
 from rapport.http.bodies import parse
 from rapport.http.errors import payload_error
 from rapport.imports.customers.columns import check_header
@@ -186,6 +187,13 @@ class JsonLines:
             return None
         names = [found.get(name) for name in self._plan.names] if isinstance(found, dict) else []
         return next((name for name in names if isinstance(name, str) and name and "\x00" not in name), None)
+
+
+async def reader(plan: Plan, unit: Unit, header: Sequence[str], options: Options, *, lines: bool) -> Table | JsonLines:
+    """Make sense of a header (`Kind.reader`). Raises UnusableFile."""
+    await unit.open()
+    schemas = unit.moment.schemas
+    return JsonLines(plan, header, schemas) if lines else Table(plan, header, options, schemas)
 
 
 def _target(plan: Plan, header: str) -> str:
