@@ -55,10 +55,24 @@ async def test_orders_come_in_and_count(api: Any, db: Database, project_id: int)
     assert summary(api, "ann")["last_order_date"] == "2021-01-01T10:00:00.000Z"
     assert await facts.assert_exact(db, project_id, segment_id, BIG) == [ann["id"]]
     assert await facts.wrong_summaries(db, project_id) == []
+
+
+@pytest.mark.parametrize(("heard", "reason"), [("false", "import"), ("true", None)])
+async def test_history_is_marked_so_that_nobody_is_written_to(
+    api: Any, db: Database, project_id: int, heard: str, reason: str | None
+) -> None:
+    facts.new_segment(api, BIG)
+    run(api, "orders", "source_id,status,amount,customer_source_id\no1,PAID,2000,ann\n", segment_events=heard)
+    run(api, "events", "event,customer_source_id\nseen,ann\n", segment_events=heard)
     async with db.read() as conn:
-        told = await conn.fetch("SELECT DISTINCT source FROM activity WHERE project_id = $1", project_id)
-    assert [row["source"].get("reason") for row in told if "reason" in row["source"]] != []
-    assert all(row["source"].get("reason") == "import" or row["source"]["channel"] != "API" for row in told)
+        rows = await conn.fetch("SELECT type, source FROM activity WHERE project_id = $1 ORDER BY seq", project_id)
+    assert [(row["type"], row["source"].get("reason")) for row in rows] == [
+        ("customer.created", "import"),
+        ("customer.order.created", "import"),
+        ("customer.order.paid", "import"),
+        ("customer.segment.entered", reason),
+        ("customer.custom_event", "import"),
+    ]
 
 
 def test_lines_that_follow_each_other_are_the_items_of_one_order(api: Any) -> None:
