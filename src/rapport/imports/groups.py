@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from rapport.imports.models import RawRow, Reader
 from rapport.imports.reading import Place
 
@@ -49,7 +51,7 @@ def take(rows: Sequence[RawRow], after: Place, begin: Place, reader: Reader, *, 
     if at_end or last == len(groups):
         return Taken(groups, after)
     first = groups[last][0]
-    left = Place(first.start, first.line, first.number)
+    left = msgspec.structs.replace(after, offset=first.start, line=first.line, number=first.number, skipping=False)
     return Taken(groups[:last], left if last else begin)
 
 

@@ -230,8 +230,8 @@ def one_of(definition: Definition, value: Any) -> Any:
 def from_text(schema: Schema | None, key: str, text: str) -> Any:
     """Return what a text stands for, as a value for `check`: by the key's type, unknown keys as text.
 
-    Lists are written as JSON or with commas; those of geopoints then take two numbers each. Raises InvalidValue with a
-    message for who wrote the text.
+    Lists are written as JSON, as exports have them, or by comma, of which lists of geopoints take two numbers each.
+    Raises InvalidValue with a message for who wrote the text.
     """
     definition = None if schema is None else schema.active.get(key)
     if definition is None:
@@ -250,8 +250,8 @@ def from_text(schema: Schema | None, key: str, text: str) -> Any:
 
 
 def _list_from_text(text: str) -> list[Any] | None:
-    """Return the list that a text is as JSON, as exports write it, or None."""
-    if not text.startswith("["):
+    """Return a list that is written as JSON, as exports have it."""
+    if not text.lstrip().startswith("["):
         return None
     try:
         found = jsons.decode(text)
