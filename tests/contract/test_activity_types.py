@@ -103,9 +103,14 @@ def test_messages_that_others_sent_fit(api: Any) -> None:
     api.call("POST", "/v1/customers", {"source_id": "ann"})
     at = "2026-01-31T12:00:00.000Z"
     for channel in ("email", "sms"):
+<<<<<<< HEAD
         api.call(
             "POST", "/v1/customers/ann/interactions", {"id": channel, "channel": channel, "type": "sent", "at": at}
         )
+=======
+        sent = {"id": channel, "channel": channel, "type": "sent", "at": at}
+        api.call("POST", "/v1/customers/ann/interactions", sent)
+>>>>>>> wf
         (entry,) = api.call("GET", "/v1/customers/ann/activity", params={"type": f"customer.{channel}.sent"})["data"]
         assert entry["data"]["data"]["sent_at"] == at
         assert payload_misfits("customer.email.sent", entry["data"]["data"]) == {}
