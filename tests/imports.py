@@ -7,10 +7,18 @@ from typing import Any
 import harness
 
 
-def send(api: Any, content: str | bytes, *, status: int = 202, name: str = "customers.csv", **options: str) -> Any:
-    """Send a file of customers; return the answer."""
+def send(
+    api: Any,
+    content: str | bytes,
+    *,
+    status: int = 202,
+    name: str = "customers.csv",
+    kind: str = "customers",
+    **options: str,
+) -> Any:
+    """Send a file, of customers if nothing else is said; return the answer."""
     files = {"file": (name, content.encode() if isinstance(content, str) else content, "text/csv")}
-    return api.call("POST", "/v1/customers/importCSV", status=status, files=files, data=options)
+    return api.call("POST", f"/v1/{kind}/importCSV", status=status, files=files, data=options)
 
 
 def is_over(api: Any, action_id: str) -> Any:

@@ -10,7 +10,7 @@ import pytest
 import facts
 from rapport.core.db import Database
 
-COMMAND = [sys.executable, "-c", "from rapport.cli import main; main()", "import", "customers"]
+COMMAND = [sys.executable, "-c", "from rapport.cli import main; main()", "import"]
 
 
 @pytest.fixture
@@ -20,9 +20,11 @@ async def name(db: Database, project_id: int) -> str:
         return str(await conn.fetchval("SELECT name FROM projects WHERE project_id = $1", project_id))
 
 
-def run(*arguments: str, database_url: str, content: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def run(
+    *arguments: str, database_url: str, content: bytes = b"", kind: str = "customers"
+) -> subprocess.CompletedProcess[bytes]:
     """Run the command to its end."""
-    command = [*COMMAND, *arguments, "--database-url", database_url]
+    command = [*COMMAND, kind, *arguments, "--database-url", database_url]
     return subprocess.run(command, input=content, capture_output=True, timeout=60, check=False)
 
 
@@ -63,3 +65,15 @@ def test_what_cannot_be_imported_is_one_line(name: str, database_url: str, tmp_p
     assert (unknown.returncode, b"there is no project" in unknown.stderr) == (1, True)
     useless = run(str(path), "--project", name, database_url=database_url)
     assert (useless.returncode, b"There is no column that says who a row is about" in useless.stdout) == (1, True)
+
+
+def test_orders_come_in_as_lines_of_json(api: Any, name: str, database_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "orders.ndjson"
+    path.write_text('{"source_id": "o1", "customer": {"source_id": "ann"}, "amount": 5}\n{"amount": -1}\n')
+    done = run(str(path), "--project", name, kind="orders", database_url=database_url)
+    assert done.returncode == 1, done.stderr
+    assert b": 2 rows: 1 created, 0 updated, 0 unchanged, 1 failed" in done.stdout
+    failed = (tmp_path / "orders.ndjson.failures.csv").read_text().splitlines()
+    assert failed[1].endswith('"{""amount"": -1}"')
+    assert api.call("GET", "/v1/orders/o1")["amount"] == 5
+    assert api.call("GET", "/v1/imports")["imports"][0]["options"]["segment_events"] is False

@@ -134,3 +134,45 @@ async def test_killing_the_worker_three_times_loses_and_doubles_nothing(world: W
 @pytest.mark.parametrize("seed", range(2))
 async def test_killing_the_worker_twenty_times_loses_and_doubles_nothing(world: World, seed: int) -> None:
     await prove(world, 60_000, 20, seed)
+
+
+def order_lines(orders: int) -> Iterator[str]:
+    """Yield a file of orders of three lines each; a tenth of them fails with its second line."""
+    yield "source_id,status,customer_source_id,product_id,price\n"
+    for number in range(orders):
+        for item in range(3):
+            price = "free" if item == 1 and number % 10 == 9 else "100"
+            yield f"o{number},PAID,s{number % 50},p{item},{price}\n"
+
+
+async def prove_orders(world: World, orders: int, times: int, seed: int) -> None:
+    rng = random.Random(seed)
+    raw = facts.where("summary.orders.total_amount", "$more_than", 1_000)
+    segment_id = facts.new_segment(world.api, raw)
+    action_id = imports.send(world.api, "".join(order_lines(orders)), kind="orders")["async_action_id"]
+    assert await asyncio.to_thread(kill_until_over, world, action_id, times, rng)
+    one, good = imports.find(world.api, action_id), orders - orders // 10
+    assert imports.counts(one) == (3 * good, 0, 0, 3 * (orders - good))
+    types = await facts.log_types(world.db, world.project_id)
+    assert types.count("customer.order.created") == world.api.call("GET", "/v1/orders")["total"] == good
+    async with world.db.read() as conn:
+        text = "SELECT sum(orders_amount)::bigint FROM customers WHERE project_id = $1"
+        assert await conn.fetchval(text, world.project_id) == 300 * good
+    await facts.assert_exact(world.db, world.project_id, segment_id, raw)
+    undo = world.api.call("POST", f"/v1/imports/{one['id']}/undo", status=202)["async_action_id"]
+    time.sleep(rng.uniform(0.1, 0.4))
+    os.kill(world.server.children()["worker"][0], signal.SIGKILL)
+    await asyncio.to_thread(harness.wait_for, lambda: imports.is_over(world.api, undo), timeout_s=120)
+    assert (await customers(world), world.api.call("GET", "/v1/orders")["total"]) == (0, 0)
+    types = await facts.log_types(world.db, world.project_id)
+    assert types.count("customer.order.deleted") == good
+    assert await facts.assert_exact(world.db, world.project_id, segment_id, raw) == []
+
+
+async def test_killing_the_worker_leaves_every_order_whole_and_once(world: World) -> None:
+    await prove_orders(world, 700, 2, 3)
+
+
+@pytest.mark.soak
+async def test_killing_the_worker_ten_times_leaves_every_order_whole_and_once(world: World) -> None:
+    await prove_orders(world, 15_000, 10, 4)

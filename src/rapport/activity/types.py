@@ -47,6 +47,7 @@ _ADDED: Final[dict[str, list[str]]] = {
     "ACTION": [
         *_names({"": ("merged", "merge.undone"), "consents.": ("given", "revoked")}),
         *_names({"device.": ("added", "updated", "removed")}),
+        *_names({"order.": ("deleted",), "custom_event.": ("deleted",)}),
         *_names({f"{channel}.": ("opened", "clicked", "complained", "unsubscribed") for channel in _CHANNELS}),
     ],
     "EFFECT": [*_names({f"{channel}.": ("sent", "delivered", "bounced") for channel in _CHANNELS})],

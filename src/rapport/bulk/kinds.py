@@ -9,13 +9,13 @@ from rapport.bulk.models import Outcome, Waiting
 from rapport.bulk.schemas import PastEvent
 from rapport.core import jsons
 from rapport.core.clock import parse_instant
-from rapport.core.errors import InvalidPayload
+from rapport.core.errors import InvalidPayload, RapportError
 from rapport.customers.schemas import CustomerInput
 from rapport.customers.writes import Unit
-from rapport.events.actions import Happened, record
-from rapport.events.queries import known
+from rapport.events.actions import Happened
+from rapport.events.past import record_new
 from rapport.events.schemas import EventView
-from rapport.orders import actions as orders
+from rapport.orders.many import place_many
 from rapport.orders.schemas import OrderInput
 
 BULK_UPDATE: Final = "CUSTOMERS.BULK_UPDATE"
@@ -86,34 +86,22 @@ async def _upsert(unit: Unit, work: Work) -> list[Outcome]:
 
 async def _place(unit: Unit, work: Work) -> list[Outcome]:
     found = []
-    for data in work.inputs:
-        opened = await orders.open_order(unit, data, None)
-        order = await orders.place(unit, opened)
+    for one in await place_many(unit, work.inputs):
+        if isinstance(one, RapportError):
+            raise one
         found.append(
-            Outcome(opened.before is not None, updated=True, object_id=order.id, customer_id=order.customer_id)
+            Outcome(one.before is not None, updated=True, object_id=one.after.id, customer_id=one.after.customer_id)
         )
     return found
 
 
 async def _record(unit: Unit, work: Work) -> list[Outcome]:
     """Store events; those with an id that are there already are passed over, and so is what they say of customers."""
-    times = [event_time(data) for data in work.inputs]
-    named = {
-        place: (data.customer.id, data.customer.source_id, data.event, at, data.id)
-        for place, (data, at) in enumerate(zip(work.inputs, times, strict=True))
-        if data.id is not None and at is not None
-    }
-    found = await known(unit.conn, unit.project_id, list(named.values())) if named else set()
-    seen = {name for number, name in enumerate(named.values()) if number in found}
-    new: dict[int, Happened] = {}
-    for place, (data, at) in enumerate(zip(work.inputs, times, strict=True)):
-        if place not in named or named[place] not in seen:
-            seen.update({named[place]} if place in named else ())
-            new[place] = Happened(data, at, data.id)
-    stored = dict(zip(new, await record(unit, *new.values()) if new else [], strict=True))
-    if any(one.at is not None and one.at > unit.now for one in new.values()):
+    happened = [Happened(data, event_time(data), data.id) for data in work.inputs]
+    stored = await record_new(unit, happened)
+    if any(stored) and any(one.at is not None and one.at > unit.now for one in happened):
         raise InvalidPayload("Property .created_at should not be in the future")
-    return [_told(stored.get(place), data) for place, data in enumerate(work.inputs)]
+    return [_told(event, data) for event, data in zip(stored, work.inputs, strict=True)]
 
 
 def _told(event: EventView | None, data: PastEvent) -> Outcome:

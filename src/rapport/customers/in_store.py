@@ -19,6 +19,7 @@ from rapport.customers.models import Customer
 MAX_LOCATIONS = 100
 
 _Identifier = Annotated[str, Meta(min_length=1, max_length=255)]
+_VISITED = ("first_visit_at", "last_visit_at")
 _PURCHASED = ("first_purchase_at", "last_purchase_at")
 
 
@@ -130,6 +131,21 @@ def with_purchases(customer: Customer, found: Sequence[Purchases]) -> Customer:
     changed = msgspec.structs.replace(customer, in_store=known)
     for one in found:
         changed = purchased(changed, one)
+    left = {key: one for key, one in changed.in_store["locations"].items() if one["visits"] or one["purchases"]}
+    return msgspec.structs.replace(changed, in_store={**changed.in_store, "locations": left})
+
+
+def with_visits(customer: Customer, found: Sequence[tuple[dict[str, str], str]]) -> Customer:
+    """Return the customer with visits of these locations at these times and no others; purchases stay."""
+    known = {name: value for name, value in customer.in_store.items() if name not in _VISITED}
+    locations = {}
+    for key, one in known.get("locations", {}).items():
+        rest = {name: value for name, value in one.items() if name not in _VISITED}
+        locations[key] = rest | {"visits": 0}
+    known = {**known, "visits": {"count": 0}, "locations": locations}
+    changed = msgspec.structs.replace(customer, in_store=known)
+    for location, at in found:
+        changed = visited(changed, location, at)
     left = {key: one for key, one in changed.in_store["locations"].items() if one["visits"] or one["purchases"]}
     return msgspec.structs.replace(changed, in_store={**changed.in_store, "locations": left})
 

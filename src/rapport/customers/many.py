@@ -2,8 +2,12 @@
 
 from collections.abc import Callable, Collection, Sequence
 
+from rapport.core.clock import LATEST
+from rapport.core.errors import NotFound
+from rapport.core.ids import new_id
 from rapport.customers import queries
 from rapport.customers.models import Customer
+from rapport.customers.schemas import CustomerInput, apply
 from rapport.customers.writes import Unit
 
 Make = Callable[[str], Customer | None]
@@ -57,3 +61,38 @@ async def _follow(
     for name, customer_id in aliases.items():
         if customer_id in kept:
             by_id[name] = by_source[name] = kept[customer_id]
+
+
+async def upsert_many(unit: Unit, inputs: Sequence[CustomerInput], also_lock: Collection[str] = ()) -> list[Customer]:
+    """Do what `Unit.upsert` does, by a fixed number of statements. Raises NotFound and InvalidPayload."""
+    blanks: dict[int, Customer] = {}
+    first: dict[str, int] = {}
+    for place, one in enumerate(inputs):
+        if one.id is None and one.source_id is not None:
+            first.setdefault(one.source_id, place)
+        elif one.id is None:
+            blanks[place] = _fresh(one)
+
+    def make(source_id: str) -> Customer | None:
+        return _fresh(inputs[first[source_id]])
+
+    ids = {one.id for one in inputs if one.id is not None}
+    by_id, by_source = await find_or_make(unit, ids.union(also_lock), list(first), make, list(blanks.values()))
+    for name in sorted(ids - by_id.keys()):
+        # As everywhere, what is given as an id may be a source id.
+        found = await queries.lock(unit.conn, unit.project_id, name)
+        if found is None:
+            raise NotFound("customer", name)
+        by_id[name] = unit._keep(found)  # noqa: SLF001 (one path in two files)
+    found_ids = []
+    for place, one in enumerate(inputs):
+        if place in blanks:
+            found_ids.append(blanks[place].id)
+        else:
+            found_ids.append((by_source[str(one.source_id)] if one.id is None else by_id[one.id]).id)
+        unit.change(found_ids[-1], one)
+    return [unit.get(one) for one in found_ids]
+
+
+def _fresh(one: CustomerInput) -> Customer:
+    return apply(one, Customer(id=new_id("cust"), created_at=LATEST, updated_at=LATEST, source=one.source or "API"))

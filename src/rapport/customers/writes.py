@@ -113,6 +113,13 @@ class Unit:
         """Tell whether this unit has inserted the customer."""
         return customer_id in self._created
 
+    def touched(self) -> list[tuple[Customer | None, Customer]]:
+        """Return the locked customers as they were (None: made by this unit) and as they are now."""
+        return [
+            (None if customer_id in self._created else self._stored[customer_id], customer)
+            for customer_id, customer in self._current.items()
+        ]
+
     def announce(self, customer_id: str) -> None:
         """Log that a customer was made, as they were inserted."""
         customer = self._current[customer_id]

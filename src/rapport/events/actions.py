@@ -15,6 +15,7 @@ from rapport.core.ids import new_id
 from rapport.core.jsons import check_limits
 from rapport.customers.deciding import Happening
 from rapport.customers.in_store import read_location, visited
+from rapport.customers.many import upsert_many
 from rapport.customers.models import Customer
 from rapport.customers.schemas import CustomerInput, simple_view
 from rapport.customers.writes import Unit, Writer
@@ -99,7 +100,11 @@ async def record(unit: Unit, *happened: Happened) -> list[EventView]:
         [] if one.data.device is None else await devices.owners(unit.conn, unit.project_id, one.data.device)
         for one in happened
     ]
-    customers = await unit.upsert(*people, also_lock=sorted({owner for some in owners for owner in some}))
+    also_lock = sorted({owner for some in owners for owner in some})
+    if len(people) == 1:
+        customers = await unit.upsert(*people, also_lock=also_lock)
+    else:
+        customers = await upsert_many(unit, people, also_lock)
     rows = [_row(unit, one, customers[place].id) for one, place in zip(happened, which, strict=True)]
     if await queries.insert(unit.conn, unit.project_id, rows) != len(rows):
         raise DuplicateFound("event", rows[0].id)

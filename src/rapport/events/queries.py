@@ -102,6 +102,38 @@ async def known(
     return {row["place"] - 1 for row in rows}
 
 
+Key = tuple[str, str, datetime, str]
+"""What an event goes by: customer's id, name, time, id."""
+
+
+async def remove(conn: Connection, project_id: int, keys: Sequence[Key]) -> list[Event]:
+    """Delete events of locked customers; return those that were there. The index is the key."""
+    rows = await conn.fetch(
+        f"DELETE FROM events USING unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[]) "
+        "AS one (customer, name, at, id) WHERE events.project_id = $1 AND events.customer_id = one.customer "
+        "AND events.name = one.name AND events.created_at = one.at AND events.id = one.id "
+        f"RETURNING {', '.join(f'events.{name}' for name in Event.__struct_fields__)}",
+        project_id,
+        *(list(column) for column in zip(*keys, strict=True)),
+    )
+    return [Event(*row) for row in rows]
+
+
+async def counted_by_name(
+    conn: Connection, project_id: int, names: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[int, datetime, datetime]]:
+    """Return how many events of a name a customer has, and the first and last time, where there are; the key."""
+    rows = await conn.fetch(
+        "SELECT customer_id, name, count(*), min(created_at), max(created_at) FROM events "
+        "WHERE project_id = $1 AND (customer_id, name) IN (SELECT * FROM unnest($2::text[], $3::text[])) "
+        "GROUP BY customer_id, name",
+        project_id,
+        [customer_id for customer_id, _ in names],
+        [name for _, name in names],
+    )
+    return {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
+
+
 async def visits_of_customer(
     conn: Connection, project_id: int, customer_id: str
 ) -> AsyncIterator[tuple[dict[str, str], datetime]]:

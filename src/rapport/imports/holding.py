@@ -7,6 +7,7 @@ from rapport.core.db import Connection
 from rapport.customers.holdings import Holding
 from rapport.customers.models import Customer
 from rapport.imports import queries
+from rapport.imports.held import queries as held
 
 # A name as short as this may stand anywhere in a file: it counts where it is all of a cell.
 _SHORT: Final = 6
@@ -18,20 +19,20 @@ def _values(customer: Customer) -> list[str]:
 
 
 async def _gather(conn: Connection, project_id: int, customer: Customer) -> AsyncIterator[dict[str, Any]]:
-    for row in await queries.failures_naming(conn, project_id, _values(customer), _SHORT):
+    for row in await held.failures_naming(conn, project_id, _values(customer), _SHORT):
         yield {"object": "import_failure", **dict(row)}
-    for row in await queries.changes_of(conn, project_id, customer.id):
+    for row in await held.changes_of(conn, project_id, customer.id):
         yield {"object": "import_change", **dict(row)}
 
 
 async def _erase(conn: Connection, project_id: int, customer: Customer) -> int:
     """Remove every trace; an import that is still reading a file with the person in it ends."""
     values = _values(customer)
-    touched = await queries.remove_failures_naming(conn, project_id, values, _SHORT)
-    touched += await queries.remove_from_results(conn, project_id, values, _SHORT)
-    touched += await queries.remove_file_names(conn, project_id, values, _SHORT)
-    touched += await queries.remove_changes_of(conn, project_id, customer.id)
-    for import_id in await queries.files_with(conn, project_id, needles(values)):
+    touched = await held.remove_failures_naming(conn, project_id, values, _SHORT)
+    touched += await held.remove_from_results(conn, project_id, values, _SHORT)
+    touched += await held.remove_file_names(conn, project_id, values, _SHORT)
+    touched += await held.remove_changes_of(conn, project_id, customer.id)
+    for import_id in await held.files_with(conn, project_id, needles(values)):
         await queries.set_cancel(conn, project_id, import_id)
         await queries.remove_chunks(conn, project_id, import_id)
         touched += 1

@@ -1,6 +1,6 @@
 """An import as a value: its row, what it was asked to do, and what comes of each row of the file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -10,12 +10,17 @@ from rapport.core.errors import RapportError
 
 State = Literal["UPLOADING", "WAITING", "IN_PROGRESS", "DONE", "FAILED", "CANCELED"]
 Mode = Literal["replace", "merge"]
+Format = Literal["auto", "csv", "ndjson"]
 Encoding = Literal["auto", "utf-8", "utf-16", "windows-1252"]
 Became = Literal["created", "updated", "unchanged"]
 
 # What a row may have in all, in bytes; longer ones fail.
 MAX_ROW_BYTES = 262_144
 CUSTOMERS = "customers"
+ORDERS = "orders"
+EVENTS = "events"
+# What is history: nobody is written to because of it, unless asked for.
+PAST = frozenset({ORDERS, EVENTS})
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,11 +28,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     `mode`: an empty cell erases (replace) or says nothing (merge). `segment_events`: whether entering and leaving
     segments is something to react to. `separator` and `quote` are characters or empty: found out, no quoting.
+    `format`: auto takes what begins with a brace for newline-delimited JSON, where the kind may be that.
     """
 
     mode: Mode = "replace"
     dry_run: bool = False
     segment_events: bool = True
+    format: Format = "auto"
     encoding: Encoding = "auto"
     separator: str = ""
     quote: str = '"'
@@ -66,30 +73,41 @@ class Import(msgspec.Struct, frozen=True):
 
 
 class RawRow(NamedTuple):
-    """One row of a file: its line, its number among the rows, its cells; or why it cannot be read, and where."""
+    """One row of a file: its line, its number among the rows, its cells; or why it cannot be read, and where.
+
+    `start`: where it begins in the file, in bytes.
+    """
 
     line: int
     number: int
     cells: Sequence[str]
     problem: str | None = None
     place: int | None = None
+    start: int = 0
 
 
 class RowFailed(Exception):
-    """A row cannot be applied: the column (its name in the file) and the reason, for people who made the file."""
+    """A row cannot be applied: the column (its name in the file) and the reason, for people who made the file.
 
-    def __init__(self, reason: str, column: str | None = None) -> None:
+    `row`: which of the rows of one thing it is about (from 0); None for all of them.
+    """
+
+    def __init__(self, reason: str, column: str | None = None, row: int | None = None) -> None:
         """Say why, and where."""
         super().__init__(reason)
-        self.reason, self.column = reason, column
+        self.reason, self.column, self.row = reason, column, row
 
 
 class Done(NamedTuple):
-    """What became of a row: its subject, and what undoing takes ({path: [before, after]}; None for a new one)."""
+    """What became of a row: its subject, and what undoing takes ({path: [before, after]}; None for a new one).
+
+    `also`: what was done to other subjects along the way.
+    """
 
     became: Became
     subject_id: str
     changes: dict[str, list[Any]] | None
+    also: Mapping[str, dict[str, list[Any]] | None] = {}
 
 
 class UnusableFile(RapportError):
@@ -100,22 +118,28 @@ class UnusableFile(RapportError):
 
 
 class Reader(Protocol):
-    """Reads the rows of one file; made from its header."""
+    """Reads the rows of one file; made from its header. Up to `together` rows that follow each other are one thing."""
 
     header: list[str]
+    together: int
 
-    def read(self, cells: Sequence[str]) -> Any:
-        """Return what a row says. Pure; raises RowFailed."""
+    def read(self, *rows: Sequence[str]) -> Any:
+        """Return what rows about one thing say. Pure; raises RowFailed."""
 
     def name_of(self, cells: Sequence[str]) -> str | None:
         """Return what the row calls its subject, if it does."""
 
 
 class Kind(Protocol):
-    """What the engine has to be told about one kind of thing: how its rows are read, applied, and undone."""
+    """What the engine has to be told about one kind of thing: how its rows are read, applied, and undone.
 
-    async def reader(self, unit: Any, header: Sequence[str], options: Options) -> Reader:
-        """Make sense of a header. Raises UnusableFile."""
+    `ndjson`: its files may be newline-delimited JSON, too.
+    """
+
+    ndjson: bool
+
+    async def reader(self, unit: Any, header: Sequence[str], options: Options, *, lines: bool) -> Reader:
+        """Make sense of a header; `lines`: there is none, but JSON in every line. Raises UnusableFile."""
 
     async def apply(self, unit: Any, said: Sequence[Any], options: Options) -> list[Done | RowFailed]:
         """Apply what some rows say, in their order, in a unit; a row that cannot be is answered, not raised.

@@ -52,12 +52,13 @@ _ASTRAY: Final = (
 
 
 class Dialect(msgspec.Struct, frozen=True):
-    """How a file is written. `quote` is empty where there is no quoting."""
+    """How a file is written. `quote` is empty where there is no quoting; `lines`: newline-delimited JSON."""
 
     encoding: Literal["utf-8", "windows-1252"]
     separator: str
     quote: str
     newline: Literal["\n", "\r"] = "\n"
+    lines: bool = False
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -109,16 +110,23 @@ class Recoding:
         return piece
 
 
+def _encoding(options: Options, found: Encoding | None) -> Literal["utf-8", "windows-1252"]:
+    if options.encoding == "utf-16" and found != "utf-16":
+        raise UnusableFile("The file does not begin with the mark (BOM) of UTF-16")
+    return "windows-1252" if options.encoding == "windows-1252" and found is None else "utf-8"
+
+
+def begin_lines(options: Options, found: Encoding | None) -> tuple[Dialect, list[str], Place]:
+    """As `begin`, for newline-delimited JSON, whose lines are shown as the one column `json`."""
+    return Dialect(_encoding(options, found), "", "", lines=True), ["json"], Place()
+
+
 def begin(head: bytes, options: Options, found: Encoding | None) -> tuple[Dialect, list[str], Place]:
     """Return how a file is written, its header, and where its rows begin, by what it begins with. Raises UnusableFile.
 
     `found` is the encoding that a mark at its beginning names.
     """
-    if options.encoding == "utf-16" and found != "utf-16":
-        raise UnusableFile("The file does not begin with the mark (BOM) of UTF-16")
-    encoding: Literal["utf-8", "windows-1252"] = (
-        "windows-1252" if options.encoding == "windows-1252" and found is None else "utf-8"
-    )
+    encoding = _encoding(options, found)
     _check_text(head)
     newline: Literal["\n", "\r"] = "\r" if b"\n" not in head and b"\r" in head else "\n"
     separators = [options.separator] if options.separator else [one for one in SEPARATORS if one != options.quote]
@@ -240,7 +248,7 @@ def split(
             skipping, row = _resume(lines, row, line)
             parsed = _parser(lines, dialect)
             reread += max(0, read_to - lines.position)
-        rows.append(row)
+        rows.append(row._replace(start=place.offset + lines.start))
         number += 1
         if skipping or reread > _REREAD_AT_ONCE:
             break

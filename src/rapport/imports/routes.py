@@ -17,7 +17,7 @@ from rapport.http.caller import Caller, server_caller
 from rapport.http.lists import envelope, read_page
 from rapport.http.openapi import operation
 from rapport.imports import actions, queries, reports
-from rapport.imports.models import CUSTOMERS, Import
+from rapport.imports.models import CUSTOMERS, EVENTS, ORDERS, Import
 from rapport.imports.options import read_options
 from rapport.imports.schemas import ImportView, view
 from rapport.imports.upload import Upload, receive
@@ -34,6 +34,17 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "separator": {"type": "string"},
     "quote": {"type": "string"},
 }
+PAST_OPTIONS: Final[dict[str, dict[str, Any]]] = {
+    **OPTIONS,
+    "segment_events": {**_TRUTH, "default": "false"},
+    "format": {"type": "string", "enum": ["auto", "csv", "ndjson"], "default": "auto"},
+}
+
+
+async def _receive(request: Request[Any, Any, Any], caller: Caller, kind: str) -> Response[bytes]:
+    upload = Upload(caller.db, caller, kind, request.app.state.import_max_bytes)
+    action_id = await receive(request, upload, lambda given: read_options(given, kind))
+    return answer(Accepted(async_action_id=action_id), 202)
 
 
 @post(
@@ -47,8 +58,35 @@ async def import_customers(request: Request[Any, Any, Any], caller: Caller) -> R
 
     The options are query parameters or further parts of the form (an addition).
     """
-    upload = Upload(caller.db, caller, CUSTOMERS, request.app.state.import_max_bytes)
-    return answer(Accepted(async_action_id=await receive(request, upload, read_options)), 202)
+    return await _receive(request, caller, CUSTOMERS)
+
+
+@post(
+    "/v1/orders/importCSV",
+    status_code=202,
+    request_max_body_size=None,
+    opt=operation("import-orders-using-csv", upload="text/csv", answer=Accepted, query=PAST_OPTIONS),
+)
+async def import_orders(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
+    """Bring in orders of the past from a file of CSV or newline-delimited JSON (an addition).
+
+    Nobody is sent a message because of them, but for those who enter segments if `segment_events` is true.
+    """
+    return await _receive(request, caller, ORDERS)
+
+
+@post(
+    "/v1/events/importCSV",
+    status_code=202,
+    request_max_body_size=None,
+    opt=operation("import-events-using-csv", upload="text/csv", answer=Accepted, query=PAST_OPTIONS),
+)
+async def import_events(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
+    """Bring in events of the past from a file of CSV or newline-delimited JSON (an addition).
+
+    Nobody is sent a message because of them, but for those who enter segments if `segment_events` is true.
+    """
+    return await _receive(request, caller, EVENTS)
 
 
 @get("/v1/imports", opt=operation("list-imports", spec=queries.IMPORTS, item=ImportView))
@@ -133,6 +171,8 @@ router = Router(
     "/",
     route_handlers=[
         import_customers,
+        import_orders,
+        import_events,
         list_imports,
         get_import,
         get_failures,

@@ -15,6 +15,7 @@ class OptionsView(msgspec.Struct, kw_only=True):
     mode: Mode
     dry_run: bool
     segment_events: bool
+    format: str
     encoding: str
     separator: str | None
     quote: str | None
@@ -75,6 +76,7 @@ def view(one: Import, failures: str | None = None) -> ImportView:
             mode=options.mode,
             dry_run=options.dry_run,
             segment_events=options.segment_events,
+            format=options.format,
             encoding=options.encoding,
             separator=options.separator or None,
             quote=options.quote or None,

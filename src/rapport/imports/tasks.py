@@ -10,10 +10,11 @@ from rapport.activity.log import IMPORT
 from rapport.async_actions.models import Action
 from rapport.core.db import Connection
 from rapport.customers.writes import Unit
-from rapport.imports import queries
+from rapport.imports import ndjson, queries
+from rapport.imports.groups import Group, Taken, cut, take
 from rapport.imports.models import MAX_ROW_BYTES, Done, Import, Kind, Options, RawRow, Reader, RowFailed, UnusableFile
 from rapport.imports.parts import in_parts
-from rapport.imports.reading import Dialect, Place, begin, split
+from rapport.imports.reading import Dialect, Place, begin, begin_lines, split
 from rapport.work.batches import Batches
 
 FIRST_ROWS = 200
@@ -22,6 +23,7 @@ MOST_ROWS = 2_000
 SHOWN = 100
 _SMALLEST_WINDOW = 65_536
 _LARGEST_WINDOW = 1_048_576
+_CUT = "What these lines are about has more than {} of them, or more than a mebibyte"
 _HEAD_BYTES = 2 * MAX_ROW_BYTES
 
 
@@ -52,8 +54,12 @@ class ImportStep:
 
     async def _begin(self, conn: Connection, project_id: int, one: Import, action: Action) -> tuple[Import, Action]:
         head = await queries.read_bytes(conn, project_id, one.id, 0, min(_HEAD_BYTES, one.size_bytes))
-        options = msgspec.convert(one.options, Options)
-        dialect, header, place = begin(head, options, action.parameters["encoding"])
+        options, found = msgspec.convert(one.options, Options), action.parameters["encoding"]
+        may_be_lines = self._kinds[one.kind].ndjson and options.format != "csv"
+        if may_be_lines and (options.format == "ndjson" or ndjson.looks_like(head)):
+            dialect, header, place = begin_lines(options, found)
+        else:
+            dialect, header, place = begin(head, options, found)
         cursor = {"dialect": msgspec.to_builtins(dialect), "place": msgspec.to_builtins(place)}
         one = msgspec.structs.replace(one, columns=header, state="IN_PROGRESS")
         return one, msgspec.structs.replace(action, cursor=cursor)
@@ -62,9 +68,14 @@ class ImportStep:
         conn, project_id = unit.conn, unit.project_id
         options = msgspec.convert(one.options, Options)
         kind = self._kinds[one.kind]
-        reader = await kind.reader(unit, one.columns, options)
-        rows, place = await self._rows(conn, project_id, one, action)
-        outcomes = await self._outcomes(unit, kind, reader, rows, options)
+        lines = action.cursor["dialect"].get("lines", False)
+        reader = await kind.reader(unit, one.columns, options, lines=lines)
+        groups, place, cut_off = await self._groups(conn, project_id, one, action, reader)
+        rows = [row for group in groups for row in group]
+        begun = action.cursor.get("cut")
+        whole = [group for group in groups if cut_off is None and (begun is None or _of(reader, group) != begun)]
+        became_of = await self._outcomes(unit, kind, reader, whole, options)
+        outcomes = [(row, became_of.get(row.number) or RowFailed(_CUT.format(reader.together))) for row in rows]
         one = msgspec.structs.replace(
             one,
             rows=one.rows + len(rows),
@@ -77,7 +88,7 @@ class ImportStep:
         await self._keep(conn, project_id, one, reader, outcomes, options)
         action = msgspec.structs.replace(
             action,
-            cursor={**action.cursor, "place": msgspec.to_builtins(place)},
+            cursor={**action.cursor, "place": msgspec.to_builtins(place), "cut": cut_off},
             done_count=one.rows - one.failed,
             failed_count=one.failed,
         )
@@ -87,41 +98,52 @@ class ImportStep:
         await queries.save(conn, project_id, one, self._offset)
         return action
 
-    async def _rows(self, conn: Connection, project_id: int, one: Import, action: Action) -> tuple[list[RawRow], Place]:
-        """Return the next rows: as many as the batch takes, or as a window of the file holds."""
+    async def _groups(self, conn: Connection, project_id: int, one: Import, action: Action, reader: Reader) -> Taken:
+        """Return the next rows: as many as the batch takes, or as a window of the file holds; things are not cut."""
         dialect = msgspec.convert(action.cursor["dialect"], Dialect)
         place = msgspec.convert(action.cursor["place"], Place)
-        limit = self._batches.size(project_id)
+        rows_of = ndjson.split if dialect.lines else split
+        size = self._batches.size(project_id)
         each = place.offset // place.number + 1
-        window = max(_SMALLEST_WINDOW, min(_LARGEST_WINDOW, each * limit * 5 // 4))
-        for length in (window, _HEAD_BYTES):
+        window = max(_SMALLEST_WINDOW, min(_LARGEST_WINDOW, each * size * 5 // 4))
+        rows: list[RawRow] = []
+        after = place
+        for length, limit in ((window, size), (_LARGEST_WINDOW, max(size, reader.together + 1))):
             wanted = min(length, one.size_bytes - place.offset)
             content = await queries.read_bytes(conn, project_id, one.id, place.offset, wanted) if wanted else b""
             if len(content) < wanted:
                 raise UnusableFile("What was still to be read of the file has been removed")
             at_end = place.offset + wanted >= one.size_bytes
-            rows, after = split(content, dialect, place, limit=limit, at_end=at_end, width=len(one.columns))
-            if after.offset > place.offset:
-                return rows, after
-        return [], place
+            rows, after = rows_of(content, dialect, place, limit=limit, at_end=at_end, width=len(one.columns))
+            taken = take(rows, after, place, reader, at_end=after.offset >= one.size_bytes)
+            if taken.place.offset > place.offset:
+                return taken
+        return cut(rows, after, reader) if rows else Taken([], after)
 
     async def _outcomes(
-        self, unit: Unit, kind: Kind, reader: Reader, rows: Sequence[RawRow], options: Options
-    ) -> list[tuple[RawRow, Done | RowFailed]]:
-        """Return what became of each row, in their order."""
+        self, unit: Unit, kind: Kind, reader: Reader, groups: Sequence[Group], options: Options
+    ) -> dict[int, Done | RowFailed]:
+        """Return what became of each row, by its number."""
         outcomes: dict[int, Done | RowFailed] = {}
-        readable: list[tuple[int, Any]] = []
-        for row in rows:
+        readable: list[tuple[Group, Any]] = []
+        for group in groups:
             try:
-                if row.problem is not None:
-                    raise RowFailed(row.problem, None if row.place is None else _name(reader, row.place))  # noqa: TRY301
-                readable.append((row.number, reader.read(row.cells)))
+                for index, row in enumerate(group):
+                    if row.problem is not None:
+                        column = None if row.place is None else _name(reader, row.place)
+                        raise RowFailed(row.problem, column, index)  # noqa: TRY301
+                readable.append((group, reader.read(*(row.cells for row in group))))
             except RowFailed as failure:
-                outcomes[row.number] = failure
+                outcomes.update(_failed(group, failure))
         if readable:
             applied = await self._apply(unit, kind, [said for _, said in readable], options)
-            outcomes.update(zip((number for number, _ in readable), applied, strict=True))
-        return [(row, outcomes[row.number]) for row in rows]
+            for (group, _), outcome in zip(readable, applied, strict=True):
+                outcomes.update(
+                    _failed(group, outcome)
+                    if isinstance(outcome, RowFailed)
+                    else dict.fromkeys((row.number for row in group), outcome)
+                )
+        return outcomes
 
     async def _apply(self, unit: Unit, kind: Kind, said: Sequence[Any], options: Options) -> list[Done | RowFailed]:
         async def work(part: Unit, some: Sequence[Any]) -> list[Done | RowFailed]:
@@ -150,12 +172,12 @@ class ImportStep:
         if options.dry_run:
             return
         changes: dict[str, dict[str, list[Any]] | None] = {}
-        for _, outcome in outcomes:
-            if isinstance(outcome, Done) and outcome.became != "unchanged":
-                known = changes.setdefault(outcome.subject_id, outcome.changes)
-                if known is not None and outcome.changes is not None and known is not outcome.changes:
-                    for path, (before, after) in outcome.changes.items():
-                        known[path] = [known[path][0] if path in known else before, after]
+        for outcome in {id(one): one for _, one in outcomes if isinstance(one, Done)}.values():
+            own = {} if outcome.became == "unchanged" else {outcome.subject_id: outcome.changes}
+            for subject, said in (own | dict(outcome.also)).items():
+                known = changes.setdefault(subject, said)
+                if known is not None and said is not None and known is not said:
+                    _add(known, said)
         if changes:
             await queries.keep_changes(conn, project_id, one.id, outcomes[0][0].number, changes)
 
@@ -186,6 +208,23 @@ class ImportStep:
             failed_count=one.failed,
             result=result,
         )
+
+
+def _failed(group: Group, failure: RowFailed) -> dict[int, RowFailed]:
+    """Return for each row of one thing, by its number, why it failed."""
+    if failure.row is None or len(group) == 1:
+        return {row.number: failure for row in group}
+    other = RowFailed(f"Line {group[failure.row].line}, which is about the same, failed")
+    return {row.number: failure if index == failure.row else other for index, row in enumerate(group)}
+
+
+def _add(known: dict[str, list[Any]], said: dict[str, list[Any]]) -> None:
+    for path, (before, after) in said.items():
+        known[path] = [known[path][0] if path in known else before, after]
+
+
+def _of(reader: Reader, group: Group) -> str | None:
+    return reader.name_of(group[0].cells)
 
 
 def _name(reader: Reader, place: int) -> str | None:

@@ -14,6 +14,7 @@ from rapport.activity.log import IMPORT
 from rapport.async_actions.models import Action
 from rapport.customers.writes import Unit
 from rapport.imports import queries
+from rapport.imports.customers.rows import is_person
 from rapport.imports.models import Kind
 from rapport.imports.parts import in_parts
 from rapport.work.batches import Batches
@@ -46,7 +47,7 @@ class UndoStep:
         if not changes:
             return msgspec.structs.replace(action, cursor={"before": step})
         with self._batches.measured(project_id):
-            some = sorted(changes.items())[: self._batches.size(project_id)]
+            some = sorted(changes.items(), key=_order)[: self._batches.size(project_id)]
             outcomes = await self._undo(unit, self._kinds[one.kind], some, [one.request_id, action.request_id])
             left = {who: found for who, found in outcomes.items() if found[0] in {"KEPT", "PARTLY"}}
             await queries.set_undone(conn, project_id, import_id, step, list(outcomes), left)
@@ -67,3 +68,8 @@ class UndoStep:
 
         found = await in_parts(unit, some, work, refused)
         return {subject: outcome for (subject, _), outcome in zip(some, found, strict=True)}
+
+
+def _order(one: Changed) -> tuple[bool, str]:
+    """Let people come last who were made along the way: what they have may be undone with them."""
+    return is_person(one[0]), one[0]

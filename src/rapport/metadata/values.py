@@ -256,7 +256,7 @@ def _list_from_text(text: str) -> list[Any] | None:
     try:
         found = jsons.decode(text)
         jsons.check_limits(found)
-    except (ValueError, InvalidPayload):
+    except (ValueError, RecursionError, InvalidPayload):
         return None
     return found if isinstance(found, list) else None
 

@@ -1,6 +1,7 @@
 """Writes of orders; redemptions place their orders through here too."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -31,12 +32,22 @@ class Placed:
     after: Order
 
 
-def _person(named: object, person_id: object, name: str) -> CustomerInput | None:
+def person(named: object, person_id: object, name: str) -> CustomerInput | None:
+    """Return whom a request names as the customer or the referrer. Raises InvalidPayload."""
     if isinstance(named, CustomerInput) and (named.is_named or named.has_data):
         return named
     if isinstance(named, CustomerInput):
         raise InvalidPayload(f"Property .{name} should have id or source_id")
     return CustomerInput(id=person_id) if isinstance(person_id, str) else None
+
+
+def blank(order_id: str, now: datetime) -> Order:
+    """Return an order of which nothing is said yet."""
+    return Order(
+        id=order_id, source_id=None, status="CREATED", customer_id=None, referrer_id=None, amount=0,
+        initial_amount=None, discount_amount=0, total_amount=0, applied_discount_amount=0, items=[], metadata={},
+        redemptions={}, created_at=now, updated_at=None,
+    )  # fmt: skip
 
 
 async def open_order(unit: Unit, data: OrderInput, reference: str | None, *more: CustomerInput) -> Placed:
@@ -47,20 +58,15 @@ async def open_order(unit: Unit, data: OrderInput, reference: str | None, *more:
     Raises NotFound and InvalidPayload.
     """
     seen = await _find(unit, data, reference)
-    customer = _person(data.customer, data.customer_id, "customer")
-    referrer = _person(data.referrer, data.referrer_id, "referrer")
-    people = [person for person in (customer, referrer) if person is not None]
+    customer = person(data.customer, data.customer_id, "customer")
+    referrer = person(data.referrer, data.referrer_id, "referrer")
+    people = [one for one in (customer, referrer) if one is not None]
     before_id = None if seen is None else seen.customer_id
     locked = await unit.upsert(*people, *more, also_lock=() if before_id is None else (before_id,))
     current = None if seen is None else await queries.find(unit.conn, unit.project_id, seen.id, lock=True)
     if seen is not None and (current is None or current.customer_id != before_id):
         raise Restart
-    blank = Order(
-        id=new_id("ord"), source_id=None, status="CREATED", customer_id=None, referrer_id=None, amount=0,
-        initial_amount=None, discount_amount=0, total_amount=0, applied_discount_amount=0, items=[], metadata={},
-        redemptions={}, created_at=unit.now, updated_at=None,
-    )  # fmt: skip
-    after = checked(data, apply(data, current or blank), current, unit.moment.schemas)
+    after = checked(data, apply(data, current or blank(new_id("ord"), unit.now)), current, unit.moment.schemas)
     if customer is not None:
         after = msgspec.structs.replace(after, customer_id=locked[0].id)
     if referrer is not None:
@@ -93,17 +99,26 @@ async def place(unit: Unit, placed: Placed) -> Order:
         await queries.update(unit.conn, unit.project_id, after)
     else:
         return before
-    for customer_id in {one.customer_id for one in (before, after) if one is not None and one.customer_id}:
-        customer = unit.find(customer_id)
-        if customer is not None:
-            await _keep_summary(unit, customer, before, after)
-    _log(unit, before, after)
+    anew = keep_summaries(unit, before, after)
+    for customer_id in anew:
+        await read_anew(unit, customer_id)
+    log_change(unit, before, after)
     return after
 
 
-async def _keep_summary(unit: Unit, customer: Customer, before: Order | None, after: Order) -> None:
+def keep_summaries(unit: Unit, before: Order | None, after: Order | None) -> list[str]:
+    """Keep the summaries of an order's customers (after None: it is removed), as far as it can be done without reading.
+
+    Returns whose summaries have to be read anew once the rows are written.
+    """
+    people = {one.customer_id for one in (before, after) if one is not None and one.customer_id}
+    locked = [customer for one in sorted(people) if (customer := unit.find(one)) is not None]
+    return [customer.id for customer in locked if _keep_summary(unit, customer, before, after)]
+
+
+def _keep_summary(unit: Unit, customer: Customer, before: Order | None, after: Order | None) -> bool:
     old = before if before is not None and before.counts and before.customer_id == customer.id else None
-    new = after if after.counts and after.customer_id == customer.id else None
+    new = after if after is not None and after.counts and after.customer_id == customer.id else None
     unit.happened(customer.id, added=_happening(new), removed=_happening(old))
     changed = msgspec.structs.replace(
         customer,
@@ -116,19 +131,24 @@ async def _keep_summary(unit: Unit, customer: Customer, before: Order | None, af
     )
     if newest and new is not None:
         changed = with_last(changed, new)
-    elif old is not None and old.id == customer.last_order_id:
-        changed = with_last(changed, await queries.last_counted(unit.conn, unit.project_id, customer.id))
-    unit.put(await _with_purchase(unit, changed, old, new))
+    if new is not None and new.location is not None and (old is None or old.location is None):
+        at = iso(new.created_at)
+        changed = purchased(changed, Purchases(new.location, 1, new.total_amount, at, at))
+    unit.put(changed)
+    was_last = old is not None and old.id == customer.last_order_id and not newest
+    return was_last or (old is not None and old.location is not None)
 
 
-async def _with_purchase(unit: Unit, customer: Customer, old: Order | None, new: Order | None) -> Customer:
-    """Keep what the customer bought in shops; the order is written. What counts no more may have been the first."""
-    if old is not None and old.location is not None:
-        return with_purchases(customer, await queries.purchases_in_store(unit.conn, unit.project_id, customer.id))
-    if new is None or new.location is None:
-        return customer
-    at = iso(new.created_at)
-    return purchased(customer, Purchases(new.location, 1, new.total_amount, at, at))
+async def read_anew(unit: Unit, customer_id: str) -> None:
+    """Read which order of a customer is the last, and what they bought in shops; the orders are written.
+
+    What counts no more may have been the last, and the first in its shop.
+    """
+    customer = unit.get(customer_id)
+    changed = with_last(customer, await queries.last_counted(unit.conn, unit.project_id, customer_id))
+    if "purchases" in changed.in_store:
+        changed = with_purchases(changed, await queries.purchases_in_store(unit.conn, unit.project_id, customer_id))
+    unit.put(changed)
 
 
 def _happening(order: Order | None) -> Happening | None:
@@ -156,15 +176,22 @@ def with_last(customer: Customer, last: Order | None) -> Customer:
     )
 
 
-def _log(unit: Unit, before: Order | None, after: Order) -> None:
-    customer = unit.find(after.customer_id)
-    payload: dict[str, Any] = {"order": view(after)}
-    for name, person_id in (("customer", after.customer_id), ("referrer", after.referrer_id)):
-        person = unit.find(person_id)
-        if person is not None:
-            payload[name] = simple_view(person)
+def log_change(unit: Unit, before: Order | None, after: Order | None) -> None:
+    """Log that an order was made or changed, or (after None) that it was taken back."""
+    order = after or before
+    if order is None:
+        return
+    customer = unit.find(order.customer_id)
+    payload: dict[str, Any] = {"order": view(order)}
+    for name, person_id in (("customer", order.customer_id), ("referrer", order.referrer_id)):
+        found = unit.find(person_id)
+        if found is not None:
+            payload[name] = simple_view(found)
         elif person_id is not None:
             payload[name] = {"id": person_id, "object": "customer"}
+    if after is None:
+        unit.log("customer.order.deleted", customer, payload)
+        return
     unit.log("customer.order.created" if before is None else "customer.order.updated", customer, payload)
     status = _STATUS_EVENTS.get(after.status)
     if status is not None and (before is None or before.status != after.status):

@@ -1,7 +1,11 @@
 """All SQL of orders."""
 
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
+import msgspec
+
+from rapport.core import jsons
 from rapport.core.clock import iso
 from rapport.core.db import Connection, columns
 from rapport.customers.in_store import Purchases
@@ -23,6 +27,17 @@ _COLUMNS = columns(Order)
 _NAMES = Order.__struct_fields__
 _VALUES = ", ".join(f"${index}" for index in range(2, len(_NAMES) + 2))
 _INSERT = f"INSERT INTO orders (project_id, {_COLUMNS}) VALUES ($1, {_VALUES}) ON CONFLICT DO NOTHING"
+_TYPES = dict.fromkeys(_NAMES, "text") | {
+    **dict.fromkeys(
+        ("amount", "initial_amount", "discount_amount", "total_amount", "applied_discount_amount"), "bigint"
+    ),
+    **dict.fromkeys(("items", "metadata", "redemptions", "location"), "jsonb"),
+    **dict.fromkeys(("created_at", "updated_at"), "timestamptz"),
+}
+_ARRAYS = ", ".join(f"${index}::{_TYPES[name]}[]" for index, name in enumerate(_NAMES, start=2))
+_INSERT_MANY = (
+    f"INSERT INTO orders (project_id, {_COLUMNS}) SELECT $1, one.* FROM unnest({_ARRAYS}) AS one ON CONFLICT DO NOTHING"
+)
 _SETS = ", ".join(f"{name} = ${index}" for index, name in enumerate(_NAMES, start=2))
 
 _IN_STORE = """
@@ -47,6 +62,38 @@ async def find(conn: Connection, project_id: int, reference: str, *, lock: bool 
         if row is not None:
             return Order(*row)
     return None
+
+
+async def find_named(
+    conn: Connection, project_id: int, references: Sequence[str], *, lock: bool = False
+) -> list[Order]:
+    """Return the orders with these ids or source ids in the order of their ids, locked if asked for."""
+    suffix = " FOR NO KEY UPDATE" if lock else ""
+    rows = await conn.fetch(
+        f"SELECT {_COLUMNS} FROM orders WHERE project_id = $1 AND (id = ANY ($2) OR source_id = ANY ($2)) "
+        f"ORDER BY id{suffix}",
+        project_id,
+        references,
+    )
+    return [Order(*row) for row in rows]
+
+
+async def insert_many(conn: Connection, project_id: int, orders: Sequence[Order]) -> bool:
+    """Insert orders; return False if the source id of one was taken in the meantime."""
+    done = await conn.execute(
+        _INSERT_MANY, project_id, *[[_element(getattr(order, name)) for order in orders] for name in _NAMES]
+    )
+    return int(done.rpartition(" ")[2]) == len(orders)
+
+
+def _element(value: Any) -> Any:
+    """Return a value as it stands in an array: a list of its own would be taken for a further dimension."""
+    return msgspec.Raw(jsons.encode(value)) if isinstance(value, list) else value
+
+
+async def remove(conn: Connection, project_id: int, order_ids: Sequence[str]) -> None:
+    """Delete the rows of locked orders."""
+    await conn.execute("DELETE FROM orders WHERE project_id = $1 AND id = ANY ($2)", project_id, order_ids)
 
 
 async def insert(conn: Connection, project_id: int, order: Order) -> bool:

@@ -34,7 +34,7 @@ def in_windows(content: bytes, window: int, limit: int, *, width: int | None = N
 
 
 def written(rows: list[list[str]]) -> bytes:
-    """Write rows as CSV, formulas harmless."""
+    """Write rows as CSV, formulas neutralised."""
     text = io.StringIO()
     csv.writer(text).writerows([neutralise(cell) for cell in row] for row in rows)
     return text.getvalue().encode()

@@ -209,6 +209,13 @@ def test_a_cell_is_read_by_the_type_of_its_column(definition: Any, text: str, va
     assert check(wanted, {"k": found}) == {"k": value}
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [('["a, b", "c"]', ["a, b", "c"]), ("[]", []), ("[a],b", ["[a]", "b"]), ("[", ["["])]
+)
+def test_a_cell_of_a_list_may_be_json_as_exports_write_it(text: str, value: list[str]) -> None:
+    assert from_text(schema(k={"type": "string", "array": True}), "k", text) == value
+
+
 def test_a_cell_of_an_unknown_column_is_text() -> None:
     assert from_text(schema(k="number"), "x", "5") == "5"
     assert from_text(None, "k", "true") == "true"

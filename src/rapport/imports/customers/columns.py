@@ -23,6 +23,15 @@ TARGETS: Final[dict[str, str]] = {
     **{f"address_{name}": path for name, path in _ADDRESS.items()},
     "birthday": "birthdate",
     "creation_date": "created_at",
+    # Worked out by Rapport, and in its exports.
+    **{f"orders_{name}": "" for name in ("total_amount", "total_count", "average_amount")},
+    **{f"orders_last_order_{name}": "" for name in ("amount", "date")},
+    **{
+        f"redemptions_total_{name}": ""
+        for name in ("redeemed", "failed", "succeeded", "rolled_back", "rollback_failed", "rollback_succeeded")
+    },
+    "loyalty_points": "",
+    "loyalty_referred_customers": "",
     # Set by the server, or by Rapport in a file of failed rows.
     "updated_at": "",
     "object": "",
@@ -62,6 +71,8 @@ def target_of(header: str) -> str:
 class CustomerColumns:
     """Reads the rows under one header."""
 
+    together = 1
+
     def __init__(self, header: Sequence[str], options: Options, schema: Schema | None, now: datetime) -> None:
         """Make sense of a header; `now` is the latest moment of creation. Raises UnusableFile."""
         self._now = now
@@ -85,8 +96,9 @@ class CustomerColumns:
         """Return the source id of a row."""
         return cells[self._source] or None if self._source is not None and self._source < len(cells) else None
 
-    def read(self, cells: Sequence[str]) -> Said:
+    def read(self, *rows: Sequence[str]) -> Said:
         """Return what a row says. Raises RowFailed."""
+        (cells,) = rows
         if not any(cells[place] for place in self._naming):
             columns = " or ".join(self.header[place] for place in self._naming)
             raise RowFailed(f"Nothing says who this is: there is no {columns}")
@@ -142,7 +154,8 @@ class CustomerColumns:
         return said
 
 
-def _check(header: Sequence[str], targets: Sequence[str | None]) -> None:
+def check_header(header: Sequence[str], targets: Sequence[str | None]) -> None:
+    """Raise UnusableFile for a name that is too long, and for two columns about the same."""
     by_target: dict[str, int] = {}
     for place, (name, target) in enumerate(zip(header, targets, strict=True)):
         if len(name) > MAX_COLUMN_NAME or "\x00" in name:
@@ -154,7 +167,11 @@ def _check(header: Sequence[str], targets: Sequence[str | None]) -> None:
             if other != place:
                 both = f"Columns {other + 1} ({header[other]}) and {place + 1} ({name})"
                 raise UnusableFile(f"{both} are about the same: {target}")
-    if not any(name in by_target for name in NAMING):
+
+
+def _check(header: Sequence[str], targets: Sequence[str | None]) -> None:
+    check_header(header, targets)
+    if not any(name in targets for name in NAMING):
         wanted = "Id, Source_id, Email or Phone"
         shown = ", ".join(header)[:300]
         raise UnusableFile(f"There is no column that says who a row is about ({wanted}); the header is: {shown}")

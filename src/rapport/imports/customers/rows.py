@@ -18,6 +18,7 @@ from rapport.customers.writes import Unit
 from rapport.imports import queries
 from rapport.imports.customers.columns import CustomerColumns, Said
 from rapport.imports.models import Done, Options, RowFailed
+from rapport.imports.stored import without_shown
 from rapport.metadata.models import Schema
 from rapport.metadata.values import MetadataInvalid, check
 
@@ -25,11 +26,19 @@ _FIELDS = ("source_id", "name", "description", "email", "phone", "birthdate")
 _CREATED = "The customer has changed since"
 
 
+def is_person(subject_id: str) -> bool:
+    """Tell whether a subject of an import is a customer, by its id."""
+    return subject_id.startswith("cust_") and "/" not in subject_id
+
+
 class Customers:
     """Customers, as the engine of imports knows them."""
 
-    async def reader(self, unit: Unit, header: Sequence[str], options: Options) -> CustomerColumns:
+    ndjson = False
+
+    async def reader(self, unit: Unit, header: Sequence[str], options: Options, *, lines: bool) -> CustomerColumns:
         """Make sense of a header. Raises UnusableFile."""
+        _ = lines
         await unit.open()
         return CustomerColumns(header, options, unit.moment.schemas.of("customer"), unit.now)
 
@@ -126,6 +135,8 @@ class _Batch:
             unit.announce(found.id)
             return Done("created", found.id, None)
         before = unit.get(found.id)
+        if one.metadata:
+            one = msgspec.structs.replace(one, metadata=without_shown(one.metadata, before.metadata))
         try:
             unit.change(found.id, one)
         except RapportError as error:

@@ -1,0 +1,1 @@
+"""What imports hold on a person, as the database finds it."""

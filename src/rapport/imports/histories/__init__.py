@@ -1,0 +1,1 @@
+"""Orders and events in files: which columns there are, how rows are applied, and how that is undone."""
