@@ -18,8 +18,8 @@ from rapport.work.batches import Batches
 
 FIRST_ROWS = 200
 MOST_ROWS = 4_000
-# How long a step takes, and with it how long a request about one of its customers may have to wait. Under a load of
-# other work half a second brings a third more rows a second than a quarter does.
+# How long a step takes, and with it how long a request about one of its customers may have to wait; each has some 25
+# round trips and a commit of its own.
 STEP_S = 0.5
 # How many of the failed rows the action's own result shows.
 SHOWN = 100
