@@ -25,12 +25,20 @@ def person(tag: str) -> dict[str, Any]:
 
 def values_of(tag: str, customer: dict[str, Any]) -> list[str]:
     """Return what must not be found any more."""
-    return [f"{SECRET}{tag}".lower(), customer["id"].lower(), str(customer.get("phone", SECRET + tag)).lower()]
+    # Bytes are read as hexadecimal digits.
+    bytes_of = [text.encode().hex() for text in (f"{SECRET}{tag}", customer["id"])]
+    return [
+        *bytes_of,
+        f"{SECRET}{tag}".lower(),
+        customer["id"].lower(),
+        str(customer.get("phone", SECRET + tag)).lower(),
+    ]
 
 
 async def found_in_database(db: Database, values: list[str]) -> list[str]:
     """Return every table, column and text that holds one of the values: all tables there are, read as text."""
     found = []
+    wanted = [*values, *(value.encode().hex() for value in values)]
     async with db.read() as conn:
         tables = await conn.fetch(
             "SELECT table_schema, table_name FROM information_schema.tables "
@@ -41,7 +49,7 @@ async def found_in_database(db: Database, values: list[str]) -> list[str]:
             rows = await conn.fetch(
                 f'SELECT t::text AS line FROM "{schema}"."{table}" AS t WHERE EXISTS ('
                 "SELECT FROM unnest($1::text[]) AS wanted (value) WHERE strpos(lower(t::text), value) > 0) LIMIT 20",
-                values,
+                wanted,
             )
             found += [f"{table}: {row['line']}" for row in rows]
     return found

@@ -15,6 +15,7 @@ from rapport import __version__
 from rapport.async_actions import routes as async_actions
 from rapport.bulk import holding as asked
 from rapport.bulk import routes as bulk
+from rapport.bulk.schemas import MAX_BODY_BYTES
 from rapport.campaigns import removal as campaign_removal
 from rapport.campaigns import routes as campaigns
 from rapport.consents import holding as said
@@ -57,6 +58,7 @@ from rapport.metadata import routes as metadata
 from rapport.orders import holding as placed
 from rapport.orders import routes as orders
 from rapport.privacy import routes as privacy
+from rapport.privacy.actions import names_erased
 from rapport.profiles import routes as profiles
 from rapport.projects import queries as projects
 from rapport.publications import holding as published
@@ -219,4 +221,5 @@ def create_app(settings: Settings) -> ASGIApp:
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
     )
-    return open_to_pages(Idempotency(keep_slashes(app), app, max_body_bytes=settings.max_body_bytes))
+    most = max(settings.max_body_bytes, MAX_BODY_BYTES)
+    return open_to_pages(Idempotency(keep_slashes(app), app, max_body_bytes=most, names_erased=names_erased))

@@ -210,9 +210,9 @@ async def test_what_was_asked_for_is_not_kept_once_it_is_done(api: Any, db: Data
 
 
 def test_a_report_needs_its_link(api: Any) -> None:
-    action = bulk.run(api, UPDATE, [{"source_id": "=1+1"}])
+    action = bulk.run(api, UPDATE, [{"source_id": "=1+1"}, {"source_id": "\uff1d1+1"}, {"source_id": "+48 600"}])
     (url,) = action["result"]["reports"]
-    assert bulk.report(api, action)[0]["source_id"] == "'=1+1"
+    assert [row["source_id"] for row in bulk.report(api, action)] == ["'=1+1", "'\uff1d1+1", "+48 600"]
     bare, _, query = url.partition("?")
     assert httpx2.get(bare).status_code == 401
     assert httpx2.get(url[:-1] + ("0" if url[-1] != "0" else "1")).status_code == 401

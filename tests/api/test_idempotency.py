@@ -100,6 +100,14 @@ def test_a_body_over_the_limit_is_refused(api: Any) -> None:
     assert again(api, "k", "/v1/events", EVENT).status_code == 200
 
 
+def test_a_bulk_request_may_be_as_long_with_a_key_as_without(api: Any) -> None:
+    people = [{"source_id": f"ann{number}", "metadata": {"text": "x" * 60_000}} for number in range(40)]
+    first, second = (again(api, "k", "/v1/customers/bulk/async", people) for _ in range(2))
+    assert first.status_code == 202
+    assert_replayed(first, second)
+    assert again(api, "long", "/v1/customers/bulk/async", people * 5).status_code == 413
+
+
 def test_reading_and_deleting_take_no_notice_of_a_key(api: Any) -> None:
     make_voucher(api, "CODE")
     first, second = (again(api, "k", "/v1/vouchers/CODE", method="GET") for _ in range(2))

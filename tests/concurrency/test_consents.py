@@ -157,6 +157,15 @@ async def test_a_token_that_everybody_claims_is_on_one_device_of_one_customer(wo
     assert all(world.api.call("GET", f"/v1/customers/{name}")["events"]["e"]["count"] == 3 for name in names)
 
 
+async def test_a_token_that_goes_round_is_moved_by_every_request(world: World) -> None:
+    names = [f"c{number}" for number in range(10)]
+    for name in names:
+        world.customer(name)
+    await all_at_once(world, [("POST", f"/v1/customers/{name}/devices", {"token": "t"}) for name in names * 12])
+    shown = [one for name in names for one in world.api.call("GET", f"/v1/customers/{name}")["devices"]]
+    assert len(shown) == 1
+
+
 async def test_what_is_told_twice_at_once_counts_once(world: World) -> None:
     world.customer("ann")
     body = {"id": "i", "channel": "email", "type": "opened"}

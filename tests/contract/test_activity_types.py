@@ -97,3 +97,15 @@ async def test_a_deletion_fits(api: Any, db: Database, project_id: int) -> None:
             "SELECT payload FROM activity WHERE project_id = $1 AND type = 'customer.deleted'", project_id
         )
     assert payload_misfits("customer.deleted", payload) == {}
+
+
+def test_messages_that_others_sent_fit(api: Any) -> None:
+    api.call("POST", "/v1/customers", {"source_id": "ann"})
+    at = "2026-01-31T12:00:00.000Z"
+    for channel in ("email", "sms"):
+        api.call(
+            "POST", "/v1/customers/ann/interactions", {"id": channel, "channel": channel, "type": "sent", "at": at}
+        )
+        (entry,) = api.call("GET", "/v1/customers/ann/activity", params={"type": f"customer.{channel}.sent"})["data"]
+        assert entry["data"]["data"]["sent_at"] == at
+        assert payload_misfits("customer.email.sent", entry["data"]["data"]) == {}

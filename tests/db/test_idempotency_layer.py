@@ -11,7 +11,8 @@ import pytest
 
 from rapport.core.db import Connection, Contention, Database, Restart, connect
 from rapport.http.caller import KeyRing
-from rapport.http.idempotency.layer import MAX_ANSWER, Idempotency
+from rapport.http.idempotency.layer import MAX_ANSWER, Idempotency, NamesErased
+from rapport.privacy.actions import names_erased
 from rapport.projects.models import NewKey
 from rapport.projects.queries import find_key
 
@@ -39,14 +40,19 @@ async def traces(db: Database) -> AsyncIterator[Callable[[], Awaitable[list[str]
         await conn.execute("DROP TABLE traces; DROP TABLE rows")
 
 
+async def nobody(_conn: Connection, _project_id: int, _answer: bytes) -> bool:
+    """Tell that an answer is about nobody who was erased."""
+    return False
+
+
 class Caller:
     """Sends requests to a layer around an application that does `work`."""
 
-    def __init__(self, db: Database, key: NewKey, work: Work) -> None:
+    def __init__(self, db: Database, key: NewKey, work: Work, names_erased: NamesErased = nobody) -> None:
         self.key = key
         self.work = work
         around = SimpleNamespace(state=SimpleNamespace(db=db, key_ring=KeyRing(db, find_key)))
-        self.layer = Idempotency(self._app, around, max_body_bytes=1_000)  # type: ignore[arg-type]
+        self.layer = Idempotency(self._app, around, max_body_bytes=1_000, names_erased=names_erased)  # type: ignore[arg-type]
 
     async def _app(self, _scope: Any, receive: Any, send: Any) -> None:
         await receive()
@@ -233,7 +239,8 @@ async def test_a_restart_runs_the_request_again_and_gives_up_after_a_while(
     assert await caller.send() == (200, "done", False)
     assert await traces() == ["a"]
     restarts[0] = 100
-    assert await caller.send("other") == (503, "busy", False)
+    status, content, _ = await caller.send("other")
+    assert (status, content["key"]) == (503, "service_unavailable")
     assert restarts == [92]
     assert await traces() == ["a"]
 
@@ -354,3 +361,83 @@ async def test_what_is_cancelled_in_the_middle_has_not_happened(db: Database, ke
     assert await caller.send() == (200, "left", False)
     assert await traces() == ["a"]
     assert await caller.send() == (200, "left", True)
+
+
+async def test_an_answer_that_names_who_was_erased_meanwhile_is_not_kept(
+    db: Database, key: NewKey, traces: Any, api: Any
+) -> None:
+    ann, bob = (api.call("POST", "/v1/customers", {"source_id": name}) for name in ("ann", "bob"))
+
+    async def work() -> tuple[int, Any]:
+        await db.transaction(lambda conn: add(conn, "a"))
+        await asyncio.to_thread(api.call, "POST", f"/v1/customers/{ann['id']}/permanent-deletion")
+        return 200, {"id": ann["id"]}
+
+    caller = Caller(db, key, work, names_erased)
+    assert await caller.send() == (200, {"id": ann["id"]}, False)
+    status, content, _ = await caller.send()
+    assert (status, content["key"]) == (410, "idempotency_answer_erased")
+    assert await traces() == ["a"]
+
+    async def kept() -> tuple[int, Any]:
+        return 200, {"id": bob["id"]}
+
+    caller = Caller(db, key, kept, names_erased)
+    assert [await caller.send("b") for _ in range(2)] == [(200, {"id": bob["id"]}, again) for again in (False, True)]
+
+
+async def test_who_is_named_in_an_answer_is_erased_after_it_is_kept(
+    db: Database, key: NewKey, traces: Any, project_id: int, api: Any
+) -> None:
+    ann = api.call("POST", "/v1/customers", {"source_id": "ann"})
+    path = f"/v1/customers/{ann['id']}/permanent-deletion"
+    begun: list[asyncio.Task[Any]] = []
+
+    async def late(conn: Connection, project: int, answer: bytes) -> bool:
+        found = await names_erased(conn, project, answer)
+        begun.append(asyncio.create_task(asyncio.to_thread(api.call, "POST", path)))
+        await asyncio.sleep(0.3)
+        assert not begun[0].done()
+        return found
+
+    async def work() -> tuple[int, Any]:
+        return 200, {"id": ann["id"]}
+
+    await Caller(db, key, work, late).send()
+    await begun[0]
+    async with db.read() as conn:
+        rows = await conn.fetch("SELECT answer, erased FROM idempotency_keys WHERE project_id = $1", project_id)
+    assert [tuple(row) for row in rows] == [(None, True)]
+    assert await traces() == []
+
+
+async def test_a_deadlock_while_the_answer_is_kept_runs_the_request_again(
+    db: Database, key: NewKey, traces: Any
+) -> None:
+    looked: list[bytes] = []
+
+    async def once(_conn: Connection, _project_id: int, answer: bytes) -> bool:
+        looked.append(answer)
+        if len(looked) == 1:
+            raise Restart
+        return False
+
+    async def work() -> tuple[int, Any]:
+        await db.transaction(lambda conn: add(conn, "a"))
+        return 200, "done"
+
+    assert await Caller(db, key, work, once).send() == (200, "done", False)
+    assert (await traces(), len(looked)) == (["a"], 2)
+
+
+async def test_an_answer_that_could_not_be_kept_is_never_sent(db: Database, key: NewKey, traces: Any) -> None:
+    async def never(_conn: Connection, _project_id: int, _answer: bytes) -> bool:
+        raise Restart
+
+    async def work() -> tuple[int, Any]:
+        await db.transaction(lambda conn: add(conn, "a"))
+        return 200, "done"
+
+    status, content, _ = await Caller(db, key, work, never).send()
+    assert (status, content["key"]) == (503, "service_unavailable")
+    assert await traces() == []

@@ -269,3 +269,31 @@ async def last_entry(conn: Connection, project_id: int, customer_id: str) -> Log
         customer_id,
     )
     return None if row is None else Logged(*row)
+
+
+_NAMES = """
+SELECT name, value FROM (
+    SELECT name, value, row_number() OVER (PARTITION BY name ORDER BY last DESC) AS place FROM (
+        SELECT named.name, named.value, max(seq) AS last FROM activity CROSS JOIN LATERAL (VALUES
+            ('source_id', payload #>> '{customer,source_id}'), ('email', payload #>> '{customer,email}'),
+            ('phone', payload #>> '{customer,phone}')) AS named (name, value)
+        WHERE project_id = $1 AND customer_id = $2 AND named.value IS NOT NULL GROUP BY 1, 2
+    ) AS told
+) AS ranked WHERE place <= $3
+"""
+
+
+async def names_of_customer(
+    conn: Connection, project_id: int, customer_id: str, most: int
+) -> tuple[set[str], set[str], set[str]]:
+    """Return the latest source ids, emails and phones that a customer's entries tell; activity_of_customer."""
+    rows = await conn.fetch(
+        _NAMES,
+        project_id,
+        customer_id,
+        most,
+    )
+    source_ids, emails, phones = (
+        {row["value"] for row in rows if row["name"] == name} for name in ("source_id", "email", "phone")
+    )
+    return source_ids, emails, phones

@@ -5,10 +5,9 @@ import io
 from collections.abc import Iterable
 
 from rapport.bulk.models import Item
+from rapport.core.csv_cells import neutralise
 
 COLUMNS = ("number", "source_id", "found", "updated", "id", "customer_id", "error")
-# A spreadsheet takes a cell that begins so for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def path_of(action_id: str) -> str:
@@ -26,12 +25,12 @@ def write(items: Iterable[Item]) -> str:
         rows.writerow(
             [
                 one.number,
-                _cell(one.source_id),
+                neutralise(one.source_id or ""),
                 _flag(one.found),
                 _flag(one.updated),
-                _cell(one.object_id),
+                neutralise(one.object_id or ""),
                 one.customer_id or "",
-                _cell(error),
+                neutralise(error or ""),
             ]
         )
     return text.getvalue()
@@ -39,8 +38,3 @@ def write(items: Iterable[Item]) -> str:
 
 def _flag(value: bool | None) -> str:
     return "" if value is None else str(value).lower()
-
-
-def _cell(text: str | None) -> str:
-    """Return a text as a cell that is never a formula: with an apostrophe before it, where it would be."""
-    return "'" + text if text and text.startswith(_FORMULA) else text or ""

@@ -27,7 +27,11 @@ def check(data: DeviceInput, place: str = "") -> None:
 
 
 async def owners(conn: Connection, project_id: int, data: DeviceInput) -> list[str]:
-    """Return the customers who have a device of this id or token: to be locked before `seen`."""
+    """Return the customers who have a device of this id or token: to be locked before `seen`.
+
+    Until the end of the transaction no other request that asks this moves them to somebody else.
+    """
+    await queries.lock(conn, project_id, data.id, data.token)
     return sorted({one.customer_id for one in await queries.find(conn, project_id, data.id, data.token)})
 
 

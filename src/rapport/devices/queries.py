@@ -20,6 +20,21 @@ _VALUES = ", ".join(f"${index}" for index in range(2, len(_NAMES) + 2))
 _SETS = ", ".join(f"{name} = ${index}" for index, name in enumerate(_NAMES, start=2))
 
 
+async def lock(conn: Connection, project_id: int, device_id: str | None, token: str | None) -> None:
+    """Let nobody else move the device of this id, or this token, until the end of the transaction.
+
+    Else those who move one thing at once would find it moved on each time that they have locked its owner.
+    """
+    await conn.execute(
+        "SELECT pg_advisory_xact_lock(one.key) FROM (SELECT DISTINCT hashtextextended(name, $1::bigint) AS key "
+        "FROM unnest(ARRAY['device ' || $2::text, 'token ' || $3::text]) AS name WHERE name IS NOT NULL "
+        "ORDER BY key) AS one",
+        project_id,
+        device_id,
+        token,
+    )
+
+
 async def find(conn: Connection, project_id: int, device_id: str | None, token: str | None) -> list[Device]:
     """Return the devices with this id or this token: two at most."""
     rows = await conn.fetch(

@@ -302,7 +302,7 @@ async def naming(conn: Connection, project_id: int, values: Sequence[str]) -> li
         "SELECT id FROM exports WHERE project_id = $1 AND EXISTS ("
         "SELECT FROM jsonb_path_query(parameters -> 'filters', 'strict $.** ? (@.type() == \"string\")') "
         "AS found (value) "
-        "WHERE found.value #>> '{}' = ANY ($2::text[]))",
+        "WHERE lower(found.value #>> '{}') IN (SELECT lower(unnest($2::text[]))))",
         project_id,
         values,
     )

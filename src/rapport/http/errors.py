@@ -15,6 +15,8 @@ from rapport.core.errors import InvalidPayload, PayloadTooLarge, RapportError
 from rapport.core.ids import new_request_id
 
 log = structlog.get_logger(__name__)
+# In the state of a request that whoever sent it on runs again when it fails for contention.
+RUNS_AGAIN = "runs_again"
 
 JSON_TYPE: Final = "application/json; charset=utf-8"
 _NAMES: Final = {"str": "string", "int": "integer", "bool": "boolean", "float": "number", "decimal": "number"}
@@ -120,7 +122,8 @@ def _on_unavailable(request: Request[Any, Any, Any], error: Exception) -> Respon
 
 
 def _on_contention(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    log.error("gave up after too many runs", **_told(request, error))
+    if not request.scope.get("state", {}).get(RUNS_AGAIN):
+        log.error("gave up after too many runs", **_told(request, error))
     details = "Too many requests change the same things at once; this one was undone, try again"
     return error_response(_plain(503, "service_unavailable", "Service unavailable", details), _request_id(request))
 

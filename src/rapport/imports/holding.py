@@ -28,7 +28,8 @@ async def _erase(conn: Connection, project_id: int, customer: Customer) -> int:
     """Remove every trace; an import that is still reading a file with the person in it ends."""
     values = _values(customer)
     touched = await queries.remove_failures_naming(conn, project_id, values, _SHORT)
-    touched += await queries.remove_from_results(conn, project_id, values)
+    touched += await queries.remove_from_results(conn, project_id, values, _SHORT)
+    touched += await queries.remove_file_names(conn, project_id, values, _SHORT)
     touched += await queries.remove_changes_of(conn, project_id, customer.id)
     for import_id in await queries.files_with(conn, project_id, needles(values)):
         await queries.set_cancel(conn, project_id, import_id)
@@ -57,4 +58,4 @@ def needles(values: Sequence[str]) -> list[bytes]:
     return found
 
 
-holding = Holding(name="imports", gather=_gather, erase=_erase, move=_move)
+holding = Holding(name="imports", gather=_gather, erase=_erase, move=_move, by_text=True)

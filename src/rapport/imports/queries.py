@@ -319,26 +319,28 @@ _CLEAR = {
 # Some of the texts ($2) stand in a failed row: as a cell or, where they are long ($3), anywhere in it.
 _NAMES = """(cells && $2 OR EXISTS (
     SELECT FROM unnest($2::text[]) AS one (text)
-    WHERE length(one.text) >= $3 AND strpos(reason || ' ' || array_to_string(cells, ' '), one.text) > 0
+    WHERE length(one.text) >= $3 AND strpos(lower(reason || ' ' || array_to_string(cells, ' ')), lower(one.text)) > 0
 ))"""
 _FILES = """
 SELECT DISTINCT chunk.import_id FROM import_chunks AS chunk
 LEFT JOIN import_chunks AS next ON next.project_id = chunk.project_id AND next.import_id = chunk.import_id
     AND next.number = chunk.number + 1
+CROSS JOIN LATERAL (
+    SELECT lower(encode(chunk.content || substring(coalesce(next.content, '') FOR 1100), 'escape')) AS text OFFSET 0
+) AS piece
 WHERE chunk.project_id = $1 AND EXISTS (
-    SELECT FROM unnest($2::bytea[]) AS one (bytes) WHERE position(one.bytes IN chunk.content) > 0
-        OR position(one.bytes IN substring(chunk.content FROM greatest(1, length(chunk.content) - 1100))
-            || substring(coalesce(next.content, '') FOR 1100)) > 0
-)
+    SELECT FROM unnest($2::bytea[]) AS one (bytes) WHERE strpos(piece.text, lower(encode(one.bytes, 'escape'))) > 0)
 """
 _RESULTS = """
 UPDATE async_actions SET result = jsonb_set(result, '{failed}', (
     SELECT coalesce(jsonb_agg(row), '[]') FROM jsonb_array_elements(result -> 'failed') AS row
     WHERE NOT (row ->> 'source_id' = ANY ($2) OR EXISTS (
-        SELECT FROM unnest($2::text[]) AS one (text) WHERE strpos(row ->> 'reason', one.text) > 0))
+        SELECT FROM unnest($2::text[]) AS one (text)
+        WHERE length(one.text) >= $3 AND strpos(lower(row ->> 'reason'), lower(one.text)) > 0))
 ))
 WHERE project_id = $1 AND id IN (SELECT action_id FROM imports WHERE project_id = $1 AND failed > 0)
-    AND EXISTS (SELECT FROM unnest($2::text[]) AS one (text) WHERE strpos(result ->> 'failed', one.text) > 0)
+    AND EXISTS (
+        SELECT FROM unnest($2::text[]) AS one (text) WHERE strpos(lower(result ->> 'failed'), lower(one.text)) > 0)
 """
 
 
@@ -361,9 +363,21 @@ async def remove_failures_naming(conn: Connection, project_id: int, values: list
     return int(done.split()[-1])
 
 
-async def remove_from_results(conn: Connection, project_id: int, values: list[str]) -> int:
+async def remove_from_results(conn: Connection, project_id: int, values: list[str], long: int) -> int:
     """Remove the failed rows with one of the values from what the actions of imports tell; return of how many."""
-    return int((await conn.execute(_RESULTS, project_id, values)).split()[-1])
+    return int((await conn.execute(_RESULTS, project_id, values, long)).split()[-1])
+
+
+async def remove_file_names(conn: Connection, project_id: int, values: list[str], long: int) -> int:
+    """Forget the names of files in which one of the values stands; return of how many."""
+    done = await conn.execute(
+        "UPDATE imports SET file_name = NULL WHERE project_id = $1 AND EXISTS (SELECT FROM unnest($2::text[]) "
+        "AS one (text) WHERE length(one.text) >= $3 AND strpos(lower(file_name), lower(one.text)) > 0)",
+        project_id,
+        values,
+        long,
+    )
+    return int(done.split()[-1])
 
 
 async def changes_of(conn: Connection, project_id: int, subject_id: str) -> list[Any]:

@@ -19,6 +19,20 @@ MAX_COLUMNS: Final = 1_000
 MAX_COLUMN_NAME: Final = 255
 _UTF_8: Final = codecs.BOM_UTF8
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_BOM: Final = "\ufeff"
+# What begins a file that is no text.
+_NO_TEXT: Final = {
+    b"PK\x03\x04": "The file is a ZIP archive, as those of Excel (.xlsx) are: save it as CSV",
+    b"\xd0\xcf\x11\xe0": "The file is one of Excel (.xls): save it as CSV",
+    b"\x1f\x8b": "The file is compressed (gzip): unpack it first",
+    b"%PDF-": "The file is a PDF: save it as CSV",
+}
+_NUL: Final = "The file holds NUL characters: it is no text, or UTF-16 without its mark (BOM); save it as UTF-8"
+_LOOK_FOR_NUL: Final = 2
+# A row whose quote is not closed is read far beyond its line, and what was read for it is read again. So much in one
+# go, and in all beside a multiple of what has been read: else a file of such lines would keep a worker for hours.
+_REREAD_AT_ONCE: Final = 4 * MAX_ROW_BYTES
+_REREAD_IN_ALL: Final = 256 * MAX_ROW_BYTES
 # What an invalid text becomes, so that the row that holds it cannot be read either.
 _INVALID: Final = b"\xff"
 _UNREADABLE: Final = {
@@ -31,6 +45,10 @@ _PROBLEMS: Final = {
     "unexpected end": "A quote ({}) is opened in this row and not closed",
     "new-line": "The row holds a carriage return outside of quotes",
 }
+_ASTRAY: Final = (
+    "Too many quotes ({}) are opened and not closed, lately above line {}: "
+    "name the character that quotes cells (quote), or none"
+)
 
 
 class Dialect(msgspec.Struct, frozen=True):
@@ -45,13 +63,15 @@ class Dialect(msgspec.Struct, frozen=True):
 class Place(msgspec.Struct, frozen=True):
     """Up to where a file has been read: `offset` in bytes, `line` and `number` of the next row.
 
-    `skipping`: it is in the middle of a line that is too long, whose rest is passed over.
+    `skipping`: it is in the middle of a line that is too long, whose rest is passed over. `reread`: how many bytes were
+    read for rows that could not be read, and then again.
     """
 
     offset: int = 0
     line: int = 1
     number: int = 1
     skipping: bool = False
+    reread: int = 0
 
 
 class Recoding:
@@ -99,8 +119,9 @@ def begin(head: bytes, options: Options, found: Encoding | None) -> tuple[Dialec
     encoding: Literal["utf-8", "windows-1252"] = (
         "windows-1252" if options.encoding == "windows-1252" and found is None else "utf-8"
     )
+    _check_text(head)
     newline: Literal["\n", "\r"] = "\r" if b"\n" not in head and b"\r" in head else "\n"
-    separators = [options.separator] if options.separator else list(SEPARATORS)
+    separators = [options.separator] if options.separator else [one for one in SEPARATORS if one != options.quote]
     best: tuple[Dialect, list[str], Place] | None = None
     for separator in separators:
         dialect = Dialect(encoding, separator, options.quote, newline)
@@ -116,6 +137,15 @@ def begin(head: bytes, options: Options, found: Encoding | None) -> tuple[Dialec
     if len(best[1]) > MAX_COLUMNS:
         raise UnusableFile(f"The header has more than {MAX_COLUMNS} columns")
     return best
+
+
+def _check_text(head: bytes) -> None:
+    """Refuse what people upload in place of a CSV file. Raises UnusableFile."""
+    for beginning, told in _NO_TEXT.items():
+        if head.startswith(beginning):
+            raise UnusableFile(told)
+    if b"\0" in head[:_LOOK_FOR_NUL]:
+        raise UnusableFile(_NUL)
 
 
 class _MoreNeeded(Exception):
@@ -179,10 +209,11 @@ def split(
 
     Empty lines are passed over. A row that cannot be read, or has a value where the header (of `width` cells) has no
     column, comes with its problem; reading goes on with the line after the one it began in. Cells are stripped. Where
-    no row is complete the place may stay as it is: call again with more.
+    no row is complete the place may stay as it is: call again with more. Raises UnusableFile where quotes lead astray
+    all the time.
     """
     rows: list[RawRow] = []
-    number = place.number
+    number, reread = place.number, 0
     lines = _Lines(window, dialect, 0, place.line, at_end=at_end)
     if place.skipping and not _skip(lines):
         return [], msgspec.structs.replace(place, offset=place.offset + len(window))
@@ -205,13 +236,23 @@ def split(
         if row is None:
             continue
         if row.problem is not None and not row.cells:
+            read_to = lines.position
             skipping, row = _resume(lines, row, line)
             parsed = _parser(lines, dialect)
+            reread += max(0, read_to - lines.position)
         rows.append(row)
         number += 1
-        if skipping:
+        if skipping or reread > _REREAD_AT_ONCE:
             break
-    return rows, Place(place.offset + lines.position, lines.line, number, skipping)
+    return rows, _checked(
+        Place(place.offset + lines.position, lines.line, number, skipping, place.reread + reread), dialect
+    )
+
+
+def _checked(place: Place, dialect: Dialect) -> Place:
+    if place.reread > _REREAD_IN_ALL + 4 * place.offset:
+        raise UnusableFile(_ASTRAY.format(dialect.quote, place.line))
+    return place
 
 
 def _parser(lines: _Lines, dialect: Dialect) -> Any:
@@ -252,6 +293,8 @@ def _row(line: int, number: int, cells: list[str], width: int | None) -> RawRow 
             return RawRow(line, number, shown, "The cell holds a NUL character", place)
         if cell.startswith(MARK):
             cells[place] = restore(cell)
+    if cells[0].startswith(_BOM):  # where files were put one behind the other
+        cells[0] = cells[0].lstrip(_BOM)
     if width is not None and len(cells) != width:
         if any(cells[width:]):
             problem = f"The row has {len(cells)} cells, but the header names {width} columns"

@@ -228,9 +228,10 @@ def one_of(definition: Definition, value: Any) -> Any:
 
 
 def from_text(schema: Schema | None, key: str, text: str) -> Any:
-    """Return what a text stands for, as a value for `check`: by the key's type, lists by comma, unknown keys as text.
+    """Return what a text stands for, as a value for `check`: by the key's type, unknown keys as text.
 
-    Lists of geopoints take two numbers each. Raises InvalidValue with a message for who wrote the text.
+    Lists are written as JSON, as exports have them, or by comma, of which lists of geopoints take two numbers each.
+    Raises InvalidValue with a message for who wrote the text.
     """
     definition = None if schema is None else schema.active.get(key)
     if definition is None:
@@ -239,10 +240,25 @@ def from_text(schema: Schema | None, key: str, text: str) -> Any:
         return _object_from_text(definition, text)
     if not definition.array:
         return _one_from_text(definition, text if definition.type == "string" else text.strip())
+    listed = _list_from_text(text)
+    if listed is not None:
+        return listed
     parts = [part.strip() for part in text.split(",")] if text.strip() else []
     if definition.type == "geopoint":
         parts = [", ".join(parts[index : index + 2]) for index in range(0, len(parts), 2)]
     return [_one_from_text(definition, part) for part in parts]
+
+
+def _list_from_text(text: str) -> list[Any] | None:
+    """Return a list that is written as JSON, as exports have it."""
+    if not text.lstrip().startswith("["):
+        return None
+    try:
+        found = jsons.decode(text)
+        jsons.check_limits(found)
+    except (ValueError, InvalidPayload):
+        return None
+    return found if isinstance(found, list) else None
 
 
 def _one_from_text(definition: Definition, text: str) -> Any:

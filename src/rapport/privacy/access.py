@@ -3,19 +3,22 @@
 {"object": "customer_data", "customer": {…}, "merged": […], "<holding>": […], …}
 """
 
+import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from rapport.core import jsons
 from rapport.core.clock import iso
-from rapport.core.db import Database
+from rapport.core.db import Connection, Database
 from rapport.core.errors import NotFound
 from rapport.core.queries import read_now
 from rapport.customers import queries as customers
 from rapport.customers.holdings import Holding
+from rapport.customers.models import Customer
 from rapport.customers.schemas import view
 from rapport.merges.queries import merged_into
 from rapport.privacy.actions import get_left_behind
+from rapport.privacy.people import known_before
 from rapport.projects import queries as projects
 
 Pieces = AsyncGenerator[bytes, None]
@@ -40,19 +43,35 @@ async def pieces(db: Database, project_id: int, holdings: Sequence[Holding], ref
             "merged": [view(one) for one in people[1:]],
         }
         waiting = bytearray(jsons.encode(head)[:-1])
+        earlier = await known_before(conn, project_id, people)
         for one in holdings:
             waiting += b"," + jsons.encode(one.name) + b":["
             separator = b""
-            for held_of in people:
-                async for row in one.gather(conn, project_id, held_of):
-                    waiting += separator + jsons.encode(row)
-                    separator = b","
-                    if len(waiting) > PIECE:
-                        yield bytes(waiting)
-                        waiting.clear()
+            async for row in _rows(conn, project_id, one, people, earlier):
+                waiting += separator + row
+                separator = b","
+                if len(waiting) > PIECE:
+                    yield bytes(waiting)
+                    waiting.clear()
             waiting += b"]"
         waiting += b"}"
         yield bytes(waiting)
+
+
+async def _rows(
+    conn: Connection, project_id: int, holding: Holding, people: Sequence[Customer], earlier: Sequence[Customer]
+) -> AsyncGenerator[bytes, None]:
+    """Yield what a feature holds on a person as JSON; what is found by texts is looked for by earlier names, too."""
+    seen: set[bytes] = set()
+    for one in (*people, *earlier) if holding.by_text else people:
+        async for row in holding.gather(conn, project_id, one):
+            written = jsons.encode(row)
+            if holding.by_text:
+                digest = hashlib.sha256(written).digest()
+                if digest in seen:
+                    continue
+                seen.add(digest)
+            yield written
 
 
 async def pieces_of_project(db: Database, project: str, holdings: Sequence[Holding], reference: str) -> Pieces:

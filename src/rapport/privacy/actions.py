@@ -7,6 +7,7 @@ Who was deleted in the plain way before has no row; what is left of them is foun
 import asyncio
 import hashlib
 import hmac
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,12 +30,14 @@ from rapport.http.caller import Caller
 from rapport.merges.holding import times_as_one
 from rapport.merges.queries import kept_of, merged_into, take_time
 from rapport.privacy import queries
+from rapport.privacy.people import known_before
 from rapport.privacy.schemas import DeletedRows, PermanentDeletion
 from rapport.projects.queries import get_link_secret
 from rapport.segments.history import queries as segments
 
 # What is written about a person who has no row any more is locked row by row: a second look finds what came between.
 MAX_LOOKS = 5
+_CUSTOMER_ID = re.compile(rb"\bcust_[0-9A-Za-z]+")
 
 
 async def delete_permanently(
@@ -52,9 +55,10 @@ async def delete_permanently(
         people = [person, *await merged_into(unit.conn, unit.project_id, person.id)]
         before = await _before(unit.conn, unit.project_id, people)
         files = await _files(unit.conn, unit.project_id, people)
+        earlier = await known_before(unit.conn, unit.project_id, people)
         if customer is not None:
             await unit.remove(customer)
-        erased = await _erase(unit.conn, unit.project_id, holdings, people)
+        erased = await _erase(unit.conn, unit.project_id, holdings, people, earlier)
         receipt = PermanentDeletion(
             id=new_id("del"),
             created_at=iso(unit.now),
@@ -71,7 +75,7 @@ async def delete_permanently(
             ),
         )
         _, secret = await get_link_secret(unit.conn, unit.project_id)
-        hashed = hmac.new(secret, f"permanent deletion\n{person.id}".encode(), hashlib.sha256).digest()
+        hashed = hash_of(secret, person.id)
         counts = msgspec.to_builtins(receipt.data_json)
         await queries.insert_receipt(unit.conn, unit.project_id, receipt.id, hashed, counts, unit.now)
         # Before the commit: what is cut short here is done again, what is cut short after it would stay for good.
@@ -79,6 +83,26 @@ async def delete_permanently(
         return receipt
 
     return await writer.commit(caller, work)
+
+
+def hash_of(secret: bytes, customer_id: str) -> bytes:
+    """Return by what a receipt is found by those who know the id and the project's secret. Pure."""
+    return hmac.new(secret, f"permanent deletion\n{customer_id}".encode(), hashlib.sha256).digest()
+
+
+async def names_erased(conn: Connection, project_id: int, answer: bytes) -> bool:
+    """Tell whether an answer that is about to be kept names, by id, somebody who has been deleted for good meanwhile.
+
+    Those whom it names are deleted no sooner than this transaction ends, when the answer is found and erased with them.
+    """
+    named = sorted({one.decode() for one in _CUSTOMER_ID.findall(answer)})
+    if not named:
+        return False
+    missing = set(named) - await queries.hold_customers(conn, project_id, named)
+    if not missing:
+        return False
+    _, secret = await get_link_secret(conn, project_id)
+    return await queries.is_erased(conn, project_id, [hash_of(secret, one) for one in missing])
 
 
 async def get_left_behind(conn: Connection, project_id: int, holdings: Sequence[Holding], customer_id: str) -> Customer:
@@ -127,14 +151,23 @@ async def _files(conn: Connection, project_id: int, people: Sequence[Customer]) 
 
 
 async def _erase(
-    conn: Connection, project_id: int, holdings: Sequence[Holding], people: Sequence[Customer]
+    conn: Connection,
+    project_id: int,
+    holdings: Sequence[Holding],
+    people: Sequence[Customer],
+    earlier: Sequence[Customer],
 ) -> Counter[str]:
-    """Have each feature erase the person until nothing is found any more; return how many rows, by holding."""
+    """Have each feature erase the person until nothing is found any more; return how many rows, by holding.
+
+    By what the person was known `earlier`, only texts are found.
+    """
+    by_text = [one for one in holdings if one.by_text]
+    looks = [(one, holdings) for one in people] + [(one, by_text) for one in earlier]
     erased: Counter[str] = Counter({one.name: 0 for one in holdings})
     for _ in range(MAX_LOOKS):
         found = 0
-        for person in people:
-            for one in holdings:
+        for person, looked_at in looks:
+            for one in looked_at:
                 number = await one.erase(conn, project_id, person)
                 erased[one.name] += number
                 found += number

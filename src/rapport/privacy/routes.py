@@ -26,8 +26,10 @@ async def delete_permanently(
     request: Request[Any, Any, Any], customer_id: str, caller: Caller, writer: Writer, holdings: Sequence[Holding]
 ) -> Response[bytes]:
     """Erase a person: no trace remains; lines of the redemption ledger stay without a name."""
-    outbox = request.app.state.outbox
-    return answer(await actions.delete_permanently(writer, caller, holdings, outbox, customer_id))
+    receipt = await actions.delete_permanently(writer, caller, holdings, request.app.state.outbox, customer_id)
+    kept_by_nobody = answer(receipt)
+    kept_by_nobody.headers["Cache-Control"] = "no-store"
+    return kept_by_nobody
 
 
 @get("/v1/customers/{customer_id:str}/data", opt=operation("get-customer-data", answer=CustomerData))

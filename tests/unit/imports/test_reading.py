@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rapport.core.csv_cells import neutralise
 from rapport.core.errors import RapportError
-from rapport.imports.models import MAX_ROW_BYTES, Options, RawRow
+from rapport.imports.models import MAX_ROW_BYTES, Options, RawRow, UnusableFile
 from rapport.imports.options import read_options
-from rapport.imports.reading import Dialect, Place, Recoding, begin, harmless, split
+from rapport.imports.reading import Dialect, Place, Recoding, begin, split
 
 COMMA = Dialect("utf-8", ",", '"')
 cells = st.text(st.sampled_from("ab,;\"'\n \té=+-@"), max_size=8).map(str.strip)
@@ -35,7 +36,7 @@ def in_windows(content: bytes, window: int, limit: int, *, width: int | None = N
 def written(rows: list[list[str]]) -> bytes:
     """Write rows as CSV, formulas harmless."""
     text = io.StringIO()
-    csv.writer(text).writerows([harmless(cell) for cell in row] for row in rows)
+    csv.writer(text).writerows([neutralise(cell) for cell in row] for row in rows)
     return text.getvalue().encode()
 
 
@@ -67,6 +68,14 @@ def test_a_row_without_an_end_fails_and_the_next_is_read() -> None:
     assert [list(row.cells) for row in rows[4:]] == [["y", "z"]] * 5
 
 
+def test_lines_that_each_leave_a_quote_open_end_the_file_before_they_cost_more_than_reading_it() -> None:
+    content = b'a",",\n' * 300_000
+    rows, place = split(content, COMMA, Place(), limit=1_000, at_end=False)
+    assert 0 < len(rows) < 20
+    with pytest.raises(UnusableFile, match="Too many quotes"):
+        split(content, COMMA, msgspec.structs.replace(place, reread=1_000 * MAX_ROW_BYTES), limit=1_000, at_end=False)
+
+
 def test_a_quote_that_is_never_closed_does_not_eat_the_file() -> None:
     content = b'"open\n' + b"y,z\n" * 100_000
     rows, place = split(content, COMMA, Place(), limit=3, at_end=False)
@@ -79,6 +88,27 @@ def test_a_quote_that_is_never_closed_does_not_eat_the_file() -> None:
 )
 def test_the_separator_is_the_one_that_makes_most_columns(text: str, separator: str) -> None:
     assert begin(text.encode(), Options(), None)[0].separator == separator
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"PK\x03\x04\x14\x00", "ZIP archive"),
+        (b"\xd0\xcf\x11\xe0\xa1", "Excel"),
+        (b"\x1f\x8b\x08", "compressed"),
+        (b"%PDF-1.7", "PDF"),
+        ("source_id,name\n".encode("utf-16-le"), "UTF-16 without its mark"),
+    ],
+)
+def test_a_file_that_is_no_text_is_called_what_it_is(content: bytes, told: str) -> None:
+    with pytest.raises(UnusableFile) as caught:
+        begin(content, Options(), None)
+    assert told in caught.value.details
+
+
+def test_the_mark_between_two_files_put_together_is_no_part_of_a_name() -> None:
+    rows = in_windows("a,b\n\ufeffc,d\ufeff\n".encode(), 100, 10)
+    assert [list(row.cells) for row in rows] == [["a", "b"], ["c", "d\ufeff"]]
 
 
 @given(text=st.text(st.characters(codec="utf-8"), max_size=40), cut=st.integers(0, 50))

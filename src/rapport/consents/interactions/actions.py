@@ -107,7 +107,9 @@ async def record(writer: Writer, caller: Caller, reference: str, data: Interacti
             if known is None or (known.customer_id, known.channel, known.type) != same:
                 raise DuplicateFound("interaction", data.id)
             return Recorded(known, Said(customer, statement is not None))
-        payload = {"customer": simple_view(customer), "interaction": msgspec.structs.asdict(view(row))}
+        payload: dict[str, Any] = {"customer": simple_view(customer), "interaction": msgspec.structs.asdict(view(row))}
+        if data.type == "sent":  # as the reference tells of messages that it sent itself
+            payload["sent_at"] = iso(row.at)
         unit.log(f"customer.{data.channel}.{data.type}", customer, payload)
         if statement is None:
             return Recorded(row, Said(unit.get(customer.id), restricted=False))

@@ -8,7 +8,7 @@ Cut short at any place, the request has either not happened or is kept with its 
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,10 +17,10 @@ from typing import Any, Final, cast
 from litestar import Litestar, Request
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from rapport.core.db import ATTEMPTS, Connection, Database, Held, StatementTimeout
+from rapport.core.db import ATTEMPTS, Connection, Contention, Database, Held, Restart, StatementTimeout
 from rapport.core.errors import Unauthorized
 from rapport.http.caller import CLIENT_HEADERS, MANAGEMENT_HEADERS, SERVER_HEADERS, KeyRing
-from rapport.http.errors import error_answer
+from rapport.http.errors import RUNS_AGAIN, error_answer
 from rapport.http.idempotency import queries, requests
 from rapport.http.idempotency.errors import AnswerErased, AnswerTooLarge, KeyInProgress, KeyReused
 from rapport.http.idempotency.queries import Kept, Name
@@ -28,6 +28,10 @@ from rapport.http.idempotency.queries import Kept, Name
 MAX_ANSWER: Final = 4 * 1024 * 1024
 MAX_WAIT_S: Final = 30.0
 _REPLAYED: Final = (b"idempotency-replayed", b"true")
+
+
+# Told by the transaction that keeps an answer: connection, project, answer.
+NamesErased = Callable[[Connection, int, bytes], Awaitable[bool]]
 
 
 class _Overtaken(Exception):
@@ -62,6 +66,11 @@ class _Answer:
     @property
     def content_type(self) -> str | None:
         return next((value.decode("latin-1") for name, value in self.headers if name == b"content-type"), None)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it says itself that nobody is to keep it: the receipt of a permanent deletion does."""
+        return (b"cache-control", b"no-store") in self.headers
 
     async def send(self, send: Send) -> None:
         """Send it to the caller."""
@@ -130,9 +139,13 @@ class _Turns:
 class Idempotency:
     """The layer: an ASGI application around the one that does the work."""
 
-    def __init__(self, app: ASGIApp, litestar: Litestar, *, max_body_bytes: int) -> None:
-        """Pass on to `app` whatever carries no key; `litestar` has the database and the ring of API keys."""
+    def __init__(self, app: ASGIApp, litestar: Litestar, *, max_body_bytes: int, names_erased: NamesErased) -> None:
+        """Pass on to `app` whatever carries no key; `litestar` has the database and the ring of API keys.
+
+        `names_erased`: tells whether an answer is about somebody who has been deleted for good meanwhile.
+        """
         self._app = app
+        self._names_erased = names_erased
         self._litestar = litestar
         self._max_body_bytes = max_body_bytes
         self._turns = _Turns()
@@ -184,12 +197,12 @@ class Idempotency:
             for attempt in range(ATTEMPTS):
                 claim = _Claim(name, fingerprint, db.clock_offset)
                 # The framework keeps in `state` what it has done with a request: each attempt is a new request to it.
-                fresh = {**scope, "state": dict(scope.get("state") or {})}
+                fresh = {**scope, "state": {**(scope.get("state") or {}), RUNS_AGAIN: True}}
                 answer, again = await self._attempt(db, claim, fresh, requests.replayed(body, receive))
                 if not again:
-                    break
+                    return answer
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 (jitter, not a secret)
-        return answer
+        raise Restart  # whatever the last attempt answered was undone
 
     async def _attempt(self, db: Database, claim: _Claim, scope: Any, receive: Receive) -> tuple[_Answer | None, bool]:
         """Do the request once; return its answer, and whether it was undone and is to be done again."""
@@ -202,6 +215,9 @@ class Idempotency:
                     return await self._finish(held, claim, answer), False
             except _Overtaken:
                 await held.undo()
+            except Contention:
+                await held.undo()
+                held.contended = True
         if claim.overtaken:
             return (None, True) if claim.found is None else (_replay(claim.found, claim.fingerprint), False)
         return answer, True
@@ -223,6 +239,9 @@ class Idempotency:
         if held.broken:
             raise RuntimeError("a read failed and the request went on")
         conn = await held.open()
-        await queries.store(conn, claim.name, answer.status, answer.content_type, answer.body)
+        if answer.is_private or await self._names_erased(conn, claim.name.project_id, answer.body):
+            await queries.store_erased(conn, claim.name)
+        else:
+            await queries.store(conn, claim.name, answer.status, answer.content_type, answer.body)
         await held.commit()
         return answer

@@ -81,6 +81,16 @@ async def store(conn: Connection, name: Name, status: int, content_type: str | N
     )
 
 
+async def store_erased(conn: Connection, name: Name) -> None:
+    """Write to a key that this transaction has claimed that the request was done, and that its answer is not kept."""
+    await conn.execute(
+        "UPDATE idempotency_keys SET erased = true WHERE project_id = $1 AND app_id = $2 AND key = $3",
+        name.project_id,
+        name.app_id,
+        name.key,
+    )
+
+
 async def projects_with_expired(conn: Connection, offset: timedelta) -> list[int]:
     """Return the projects that have keys which are out of force. Index: idempotency_keys_by_created_at."""
     rows = await conn.fetch(
