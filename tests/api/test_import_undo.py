@@ -47,6 +47,17 @@ def test_undoing_twice_is_undoing_once(api: Any) -> None:
     assert api.call("GET", "/v1/customers/ann")["name"] == "Anna"
 
 
+def test_whom_somebody_has_put_into_a_static_segment_is_kept(api: Any) -> None:
+    one = imports.run(api, "source_id\nbob\ncid\n")
+    bob = api.call("GET", "/v1/customers/bob")["id"]
+    api.call("POST", "/v1/segments", {"name": "Chosen", "type": "static", "customers": [bob]})
+    undone = imports.undo(api, one["id"])["undo"]
+    assert (undone["deleted"], undone["kept"]) == (1, 1)
+    assert api.call("GET", "/v1/customers/bob")["id"] == bob
+    reason = "The customer has changed since the import made them: they are in a static segment"
+    assert api.get(f"/v1/imports/{one['id']}/undo").text == f"id,outcome,reason\r\n{bob},KEPT,{reason}\r\n"
+
+
 async def test_what_has_changed_since_is_kept_and_told(api: Any, db: Database, project_id: int) -> None:
     people = {one: api.call("POST", "/v1/customers", {**ANN, "source_id": one})["id"] for one in ("ann", "dan", "eve")}
     rows = "".join(f"{one},New,Oslo\n" for one in ("ann", "bob", "cid", "dan", "eve"))

@@ -136,10 +136,12 @@ MISTAKES = (
         "segments/matcher.py",
         """\
         else:
-            self._tests.setdefault(leaf.field.path""",
+            return True
+        return False""",
         """\
         elif not leaf.operator.negated:
-            self._tests.setdefault(leaf.field.path""",
+            return True
+        return False""",
         _TURNS + "test_a_negated_condition_turns_like_any_other",
     ),
     _mistake(

@@ -47,6 +47,10 @@ def decoder(kind: Any) -> msgspec.json.Decoder[Any]:
 
 def alike(one: object, other: object) -> bool:
     """Tell whether two JSON values are the same: 1 and 1.0 are, 1 and true (equal in Python) are not."""
+    if one is other:
+        return True
+    if type(one) is str:  # most are such
+        return one == other
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(alike(value, other[key]) for key, value in one.items())
     if isinstance(one, list) and isinstance(other, list):

@@ -1,6 +1,8 @@
 """The write path for many customers at once: found, locked and made by a fixed number of statements."""
 
-from collections.abc import Callable, Collection, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import chain, islice
 
 from rapport.core.clock import LATEST
 from rapport.core.errors import NotFound
@@ -12,6 +14,8 @@ from rapport.customers.writes import Unit
 
 Make = Callable[[str], Customer | None]
 _ATTEMPTS = 20
+# So many rows are inserted by the database while those after them are made here.
+_AT_ONCE = 250
 
 
 async def find_or_make(
@@ -29,24 +33,47 @@ async def find_or_make(
         kept = by_id[found.id] = unit._keep(found, created=made)  # noqa: SLF001 (one path in two files)
         if kept.source_id is not None:
             by_source[kept.source_id] = kept
+        if made:
+            unit.foretell(kept)
 
-    names, wanted, new = sorted(ids), sorted(source_ids), list(nameless)
+    names, wanted, more = sorted(ids), sorted(source_ids), list(nameless)
     for _ in range(_ATTEMPTS):
         for one in await queries.lock_both(unit.conn, unit.project_id, names, wanted):
             keep(one, made=False)
         if missing := [name for name in (*names, *wanted) if name not in by_id and name not in by_source]:
             await _follow(unit, missing, by_id, by_source)
-        new += [made for one in wanted if one not in by_source and (made := make(one)) is not None]
-        offset = unit._db.clock_offset  # noqa: SLF001 (one path in two files)
-        for one in await queries.insert_many(unit.conn, unit.project_id, new, offset):
-            keep(one, made=True)
+        to_make = (made for one in wanted if one not in by_source and (made := make(one)) is not None)
+        new: list[Customer] = []
+        await _insert(unit, chain(more, to_make), new, lambda one: keep(one, made=True))
         # Somebody else has made them at the same moment.
         wanted = [one.source_id for one in new if one.id not in by_id and one.source_id is not None]
         if not wanted:
             await unit.open()
             return by_id, by_source
-        names, new = [], []
+        names, more = [], []
     raise AssertionError("rows that are neither found nor inserted")
+
+
+async def _insert(unit: Unit, fresh: Iterable[Customer], new: list[Customer], keep: Callable[[Customer], None]) -> None:
+    """Insert the customers, add them all to `new`, and keep those that were inserted.
+
+    While the database inserts some, the next are made, and what is to be logged of those before is written.
+    """
+    offset, coming = unit._db.clock_offset, iter(fresh)  # noqa: SLF001 (one path in two files)
+    done: list[Customer] = []
+    some = list(islice(coming, _AT_ONCE))
+    while some:
+        new += some
+        inserting = asyncio.create_task(queries.insert_many(unit.conn, unit.project_id, some, offset))
+        try:
+            await asyncio.sleep(0)  # the statement goes out
+            for one in done:
+                keep(one)
+            some = list(islice(coming, _AT_ONCE))
+        finally:
+            done = await inserting
+    for one in done:
+        keep(one)
 
 
 async def _follow(

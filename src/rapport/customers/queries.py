@@ -1,6 +1,7 @@
 """All SQL of customers."""
 
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -146,6 +147,7 @@ def _update_many(names: list[str]) -> str:
 # What is written of many: all, or what a file or a form can say, where the rest is as it was.
 _SAID = [name for name in _UPDATE_TYPES if name in {"updated_at", *_MADE}]
 _UNSAID = [name for name in _UPDATE_TYPES if name not in _SAID]
+_unsaid_of = attrgetter(*_UNSAID)
 _UPDATE_MANY = {tuple(names): _update_many(names) for names in (_SAID, list(_UPDATE_TYPES))}
 
 
@@ -292,7 +294,9 @@ async def update_many(conn: Connection, project_id: int, pairs: list[tuple[Custo
 
     Raises DuplicateFound for a source id that another customer has.
     """
-    whole = any(getattr(old, name) is not getattr(new, name) for old, new in pairs for name in _UNSAID)
+    whole = any(
+        one is not other for old, new in pairs for one, other in zip(_unsaid_of(old), _unsaid_of(new), strict=True)
+    )
     names = list(_UPDATE_TYPES) if whole else _SAID
     try:
         await conn.execute(

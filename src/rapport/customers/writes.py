@@ -46,6 +46,7 @@ class Unit:
         self._current: dict[str, Customer] = {}
         self._created: set[str] = set()
         self._announced: set[str] = set()
+        self._written: dict[str, msgspec.Raw] = {}
         self._changes: dict[str, Change] = {}
         self._entries: list[Entry] = []
         self._logged_at: datetime | None = None
@@ -109,6 +110,10 @@ class Unit:
         await self.open()
         return customers
 
+    def foretell(self, customer: Customer) -> None:
+        """Write already what `announce` will log of a customer who was inserted and is not changed before."""
+        self._written[customer.id] = msgspec.Raw(jsons.encode(view(customer)))
+
     def was_made(self, customer_id: str) -> bool:
         """Tell whether this unit has inserted the customer."""
         return customer_id in self._created
@@ -124,7 +129,8 @@ class Unit:
         """Log that a customer was made, as they were inserted."""
         customer = self._current[customer_id]
         self._announced.add(customer_id)
-        self.log("customer.created", customer, {"customer": view(customer)})
+        written = self._written.pop(customer_id, None) if customer is self._stored[customer_id] else None
+        self.log("customer.created", customer, {"customer": view(customer) if written is None else written})
 
     async def upsert(self, *inputs: CustomerInput, also_lock: Sequence[str] = ()) -> list[Customer]:
         """Find or create each customer, set what the inputs say, and log it; `also_lock` locks more ids.

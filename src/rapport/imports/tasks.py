@@ -18,7 +18,10 @@ from rapport.imports.reading import Dialect, Place, begin, begin_lines, split
 from rapport.work.batches import Batches
 
 FIRST_ROWS = 200
-MOST_ROWS = 2_000
+MOST_ROWS = 4_000
+# How long a step takes, and with it how long a request about one of its customers may have to wait; each has some 25
+# round trips and a commit of its own.
+STEP_S = 0.5
 # How many of the failed rows the action's own result shows.
 SHOWN = 100
 _SMALLEST_WINDOW = 65_536
@@ -34,7 +37,7 @@ class ImportStep:
         """Apply rows by their kind; `offset` is that of the clock."""
         self._kinds = kinds
         self._offset = offset
-        self._batches = Batches(first=FIRST_ROWS, most=MOST_ROWS)
+        self._batches = Batches(first=FIRST_ROWS, most=MOST_ROWS, target_s=STEP_S)
 
     async def __call__(self, unit: Unit, action: Action) -> Action:
         """Apply the next rows; return how far it came."""

@@ -8,9 +8,10 @@ The cost of a change follows the fields that changed and the leaves that flip, n
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,14 +25,21 @@ from rapport.segments.json_values import moment_of, number_of, text_of
 from rapport.segments.models import Definition, StoredMoment
 from rapport.segments.operators import Form, Index, Recurring, TimeTest, ValueTest
 from rapport.segments.times import Clock, Day, Moment, day_ms, start
-from rapport.segments.tree import Facts, Leaf, leaves
+from rapport.segments.tree import Facts, Group, Leaf, leaves
 from rapport.segments.window_index import WindowIndex
 
 # Nobody: what a new customer is compared with. Its times lie beyond every span that a filter can name.
 BLANK = Customer(id="", created_at=LATEST, updated_at=LATEST)
 _NOTHING = Facts(BLANK, frozenset(), {})
 
+_ANYTIME = Clock(datetime.fromisoformat("2000-01-01T00:00:00+00:00"), ZoneInfo("UTC"))
+
 Positions = set[int]
+# What a new customer usually comes with; of the rest they have nothing yet.
+_BROUGHT = frozenset(
+    ("source_id", "name", "description", "email", "phone", "birthdate", "address", "metadata", "system_metadata",
+     "source")
+)  # fmt: skip
 
 # Fields that are a column with an index of its own: customers_by_…
 COLUMNS = {
@@ -121,51 +129,46 @@ class FieldTests:
         return {stored_moment(one) for one in found if not is_column or start(one, clock.zone) > clock.now}
 
 
-class Matcher:
-    """All segments with filters of a project, in the order in which they are evaluated, and the ways to find them."""
+def guards(node: Leaf | Group, varieties: Mapping[str, Collection[Any]]) -> list[Leaf] | None:
+    """Return leaves of which one has to hold for the whole to hold, and none of which holds for nobody at all. Pure.
 
-    def __init__(self, definitions: Sequence[Definition]) -> None:
-        """Index `definitions`, each of which stands after those that its filter names."""
-        self.ordered = tuple(definitions)
-        self.position = {one.id: number for number, one in enumerate(self.ordered)}
-        self.always = frozenset(number for number, one in enumerate(self.ordered) if one.always)
-        self.windows: dict[tuple[str, str], dict[Any, WindowIndex]] = defaultdict(dict)
-        self.timed: dict[tuple[str, str, tuple[Any, ...]], tuple[Leaf, Positions]] = {}
-        self._naming: dict[str, Positions] = defaultdict(set)
-        self._tests: dict[str, FieldTests] = {}
-        for number, one in enumerate(self.ordered):
-            for leaf in leaves(one.filter.root):
-                self._add(leaf, number)
-        # What time is watched in for segments that are being filled: whoever is decided about has to have it stored.
-        filling = [leaf for number in sorted(self.always) for leaf in leaves(self.ordered[number].filter.root)]
-        paths = {leaf.field.path for leaf in filling if leaf.watch is not None and leaf.window is None}
-        self.watched_while_filling = [tests for path, tests in self._tests.items() if path in paths]
-        self.windows_while_filling = list(dict.fromkeys(leaf.window for leaf in filling if leaf.window is not None))
+    None where there are no such leaves. Where there is a choice, those that few new customers fulfil; `varieties` has
+    the operands that there are on a field in all, and many of them mean that each fits few.
+    """
+    if isinstance(node, Leaf):
+        # Two times that BLANK has; where their days begin is a matter of the zone.
+        is_set = node.field.attribute in {"created_at", "updated_at"}
+        return None if is_set or node.check(_NOTHING, _ANYTIME) else [node]
+    found = [guards(child, varieties) for child in node.children]
+    known = [some for some in found if some is not None]
+    if node.junction == "or":
+        return [leaf for some in known for leaf in some] if len(known) == len(found) else None
+    return min(known, key=lambda some: max(_commonness(leaf, varieties) for leaf in some), default=None)
+
+
+def _commonness(leaf: Leaf, varieties: Mapping[str, Collection[Any]]) -> tuple[int, int]:
+    """Return something the greater, the more new customers probably fulfil a leaf."""
+    if leaf.window is not None or leaf.field.kind is Kind.SEGMENTS or leaf.field.attribute not in _BROUGHT:
+        return 0, 0
+    meaning = leaf.operator.meanings[leaf.field.kind]
+    index = meaning.index if isinstance(meaning, ValueTest) else Index.EACH
+    exact = not leaf.operator.negated and index in {Index.EQUAL, Index.PREFIX, Index.SUFFIX}
+    return 1 if exact else 2, -len(varieties[leaf.field.path])
+
+
+class Fields:
+    """The leaves of many segments by the fields that they are on."""
+
+    def __init__(self, owned: Iterable[tuple[Leaf, int]]) -> None:
+        """Index leaves, each with the position of its segment."""
+        self.by_path: dict[str, FieldTests] = {}
+        for leaf, owner in owned:
+            self.by_path.setdefault(leaf.field.path, FieldTests(leaf.field)).add(leaf, owner)
         self._whole: dict[str, list[FieldTests]] = defaultdict(list)
         self._keyed: dict[str, dict[str, list[FieldTests]]] = defaultdict(lambda: defaultdict(list))
-        for tests in self._tests.values():
+        for tests in self.by_path.values():
             attribute, key = tests.field.attribute or "", tests.field.key
             (self._whole[attribute] if key is None else self._keyed[attribute][key]).append(tests)
-        # Who nobody at all would be in: what a new customer has to be looked at for whatever they are.
-        anytime = Clock(datetime.fromisoformat("2000-01-01T00:00:00+00:00"), ZoneInfo("UTC"))
-        self.baseline = frozenset(
-            number for number, one in enumerate(self.ordered) if one.filter.root.check(_NOTHING, anytime)
-        )
-        self._followers: dict[str, frozenset[int]] = {}
-
-    def _add(self, leaf: Leaf, owner: int) -> None:
-        if leaf.watch is not None:
-            key = (leaf.field.path, leaf.operator.name, leaf.operands if leaf.window is None else (leaf.window,))
-            self.timed.setdefault(key, (leaf, set()))[1].add(owner)
-        if leaf.window is not None:
-            group = leaf.window.after, leaf.window.before, leaf.window.where
-            indexes = self.windows[leaf.window.source, leaf.window.name]
-            indexes.setdefault(group, WindowIndex()).add(leaf, leaf.window, owner)
-        elif leaf.field.kind is Kind.SEGMENTS:
-            for segment_id in leaf.operands:
-                self._naming[str(segment_id)].add(owner)
-        else:
-            self._tests.setdefault(leaf.field.path, FieldTests(leaf.field)).add(leaf, owner)
 
     def touched(self, old: Customer, new: Customer) -> Iterator[FieldTests]:
         """Yield the tests of the fields in which two states of a customer differ."""
@@ -179,6 +182,74 @@ class Matcher:
             for key in before.keys() | after.keys():
                 if key in keyed and not alike(before.get(key), after.get(key)):
                     yield from keyed[key]
+
+
+class Matcher:
+    """All segments with filters of a project, in the order in which they are evaluated, and the ways to find them."""
+
+    def __init__(self, definitions: Sequence[Definition]) -> None:
+        """Index `definitions`, each of which stands after those that its filter names."""
+        self.ordered = tuple(definitions)
+        self.position = {one.id: number for number, one in enumerate(self.ordered)}
+        self.always = frozenset(number for number, one in enumerate(self.ordered) if one.always)
+        self.windows: dict[tuple[str, str], dict[Any, WindowIndex]] = defaultdict(dict)
+        self.timed: dict[tuple[str, str, tuple[Any, ...]], tuple[Leaf, Positions]] = {}
+        self._naming: dict[str, Positions] = defaultdict(set)
+        owned: list[tuple[Leaf, int]] = []
+        for number, one in enumerate(self.ordered):
+            owned += [(leaf, number) for leaf in leaves(one.filter.root) if self._is_own(leaf, number)]
+        self._fields = Fields(owned)
+        self.timed_fields = [tests for tests in self._fields.by_path.values() if tests.is_timed]
+        # What time is watched in for segments that are being filled: whoever is decided about has to have it stored.
+        filling = [leaf for number in sorted(self.always) for leaf in leaves(self.ordered[number].filter.root)]
+        paths = {leaf.field.path for leaf in filling if leaf.watch is not None and leaf.window is None}
+        self.watched_while_filling = [tests for path, tests in self._fields.by_path.items() if path in paths]
+        self.windows_while_filling = list(dict.fromkeys(leaf.window for leaf in filling if leaf.window is not None))
+        # Who nobody at all would be in: what a new customer has to be looked at for whatever they are.
+        self.baseline = frozenset(
+            number for number, one in enumerate(self.ordered) if one.filter.root.check(_NOTHING, _ANYTIME)
+        )
+        self._followers: dict[str, frozenset[int]] = {}
+
+    @cached_property
+    def of_new(self) -> Fields:
+        """The leaves by which to find the segments that a new customer may be in.
+
+        Of a segment that nobody at all would be in, that is `guards`; of the others all.
+        """
+        varieties: dict[str, set[Any]] = defaultdict(set)
+        for tree in (one.filter.root for one in self.ordered):
+            for leaf in leaves(tree):
+                varieties[leaf.field.path].update(leaf.operands)
+        owned: list[tuple[Leaf, int]] = []
+        for number, one in enumerate(self.ordered):
+            found = guards(one.filter.root, varieties)
+            owned += [
+                (leaf, number)
+                for leaf in (leaves(one.filter.root) if found is None else found)
+                if leaf.window is None and leaf.field.kind is not Kind.SEGMENTS
+            ]
+        return Fields(owned)
+
+    def _is_own(self, leaf: Leaf, owner: int) -> bool:
+        """Take in a leaf; return whether it is one on the customer's own data."""
+        if leaf.watch is not None:
+            key = (leaf.field.path, leaf.operator.name, leaf.operands if leaf.window is None else (leaf.window,))
+            self.timed.setdefault(key, (leaf, set()))[1].add(owner)
+        if leaf.window is not None:
+            group = leaf.window.after, leaf.window.before, leaf.window.where
+            indexes = self.windows[leaf.window.source, leaf.window.name]
+            indexes.setdefault(group, WindowIndex()).add(leaf, leaf.window, owner)
+        elif leaf.field.kind is Kind.SEGMENTS:
+            for segment_id in leaf.operands:
+                self._naming[str(segment_id)].add(owner)
+        else:
+            return True
+        return False
+
+    def touched(self, old: Customer, new: Customer) -> Iterator[FieldTests]:
+        """Return the tests of the fields in which two states of a customer differ."""
+        return self._fields.touched(old, new)
 
     def followers(self, segment_id: str) -> frozenset[int]:
         """Return the segments that name this one in their filters, or name one that does, and so on."""

@@ -324,9 +324,10 @@ class SegmentDecider:
 
 
 def touched(matcher: Matcher, change: Change) -> list[FieldTests]:
-    """Return the tests of the fields that a change touches. Pure."""
-    before = BLANK if change.old is None else change.old
-    return [] if before is change.new else list(matcher.touched(before, change.new))
+    """Return the tests of the fields that a change touches; of a new customer only what tells them apart. Pure."""
+    if change.old is None:
+        return list(matcher.of_new.touched(BLANK, change.new))
+    return [] if change.old is change.new else list(matcher.touched(change.old, change.new))
 
 
 def wanted(matcher: Matcher, change: Change, fields: Sequence[FieldTests], at: Clocks, *, ahead: bool) -> set[int]:
@@ -347,7 +348,7 @@ def wanted(matcher: Matcher, change: Change, fields: Sequence[FieldTests], at: C
 def dates_of(matcher: Matcher, change: Change, fields: Sequence[FieldTests], now: Clock) -> Writes:
     """Return which dates the customer has now and had not before, in the fields that time is watched in. Pure."""
     writes = Writes()
-    for tests in fields:
+    for tests in matcher.timed_fields if change.old is None else fields:
         if tests.is_timed:
             old = set() if change.old is None else tests.moments(change.old, now)
             new = tests.moments(change.new, now)

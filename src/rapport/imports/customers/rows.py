@@ -10,7 +10,7 @@ from rapport.core import jsons
 from rapport.core.clock import LATEST
 from rapport.core.db import Restart
 from rapport.core.errors import RapportError
-from rapport.core.ids import new_id
+from rapport.core.ids import new_ids
 from rapport.customers.many import find_or_make
 from rapport.customers.models import ADDRESS_FIELDS, Customer
 from rapport.customers.schemas import apply
@@ -78,6 +78,7 @@ class _Batch:
     def __init__(self, unit: Unit, said: Sequence[Said]) -> None:
         self._unit, self._said = unit, said
         self._fresh: list[Customer | RowFailed | None] = [None] * len(said)
+        self._ids: list[str] = []
         self._by_id: dict[str, Customer] = {}
         self._by_source: dict[str, Customer] = {}
         self._schema: Schema | None = None
@@ -109,9 +110,14 @@ class _Batch:
         if self._unit.moment.schemas.of("customer") != self._schema:
             raise Restart
 
+    def _new_id(self) -> str:
+        """Return a new id; they are drawn by the hundred."""
+        self._ids = self._ids or new_ids("cust", 100)
+        return self._ids.pop()
+
     def _make(self, number: int) -> Customer | None:
         one, created_at = self._said[number]
-        blank = Customer(id=new_id("cust"), created_at=created_at or LATEST, updated_at=LATEST, source="CSV")
+        blank = Customer(id=self._new_id(), created_at=created_at or LATEST, updated_at=LATEST, source="CSV")
         try:
             said = apply(one, blank)
             fresh = msgspec.structs.replace(said, metadata=check(self._schema, said.metadata))
@@ -177,8 +183,9 @@ def changes_of(before: Customer, after: Customer) -> dict[str, list[Any]]:
         one, other = getattr(before, group), getattr(after, group)
         if one is not other:
             for key in keys:
-                if not jsons.alike(one.get(key), other.get(key)):
-                    changes[f"{group}.{key}"] = [one.get(key), other.get(key)]
+                old, new = one.get(key), other.get(key)
+                if old is not new and not jsons.alike(old, new):
+                    changes[f"{group}.{key}"] = [old, new]
     return changes
 
 
