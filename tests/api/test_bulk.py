@@ -17,6 +17,15 @@ UPDATE = "/v1/customers/bulk/async"
 METADATA = "/v1/customers/metadata/async"
 
 
+def test_a_name_that_cannot_be_kept_fails_alone(api: Any) -> None:
+    things = [{"source_id": "a", "metadata": {"n\x00": 1}}, {"source_id": "b"}, {"metadata": {"x" * 5_000: "\x00"}}]
+    action = bulk.run(api, UPDATE, things)
+    nul, good, long = bulk.items(api, action)
+    assert (nul["status"], good["status"], long["status"]) == ("FAILED", "DONE", "FAILED")
+    assert nul["error"]["details"] == "Property .metadata.n\\u0000 must not contain a NUL character"
+    assert long["error"]["details"] == f"{'Property .metadata.'.ljust(2_000, 'x')}…"
+
+
 async def test_customers_are_made_and_updated_and_each_result_is_told(api: Any, db: Database, project_id: int) -> None:
     ann = api.call("POST", "/v1/customers", {"source_id": "ann", "name": "Ann", "metadata": {"a": 1, "b": 2}})
     action = bulk.run(

@@ -22,6 +22,7 @@ from fuzzing import Fuzzer, Run, operations, readable
 from rapport.core.db import Database
 from rapport.projects.actions import create_key
 
+pytestmark = pytest.mark.timeout(3_600)
 REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "reference" / "openapi"
 DOCUMENTS = (
     "async-actions",
