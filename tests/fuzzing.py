@@ -154,8 +154,12 @@ def keyless(document: Mapping[str, Any]) -> dict[str, Any]:
 _NULL: Mapping[str, Any] = {"type": "string", "nullable": True, "enum": [None]}
 
 
-def readable(node: Any) -> Any:
-    """Return a document of the reference as its SDK reads and writes it.
+# What the reference requires and its SDK takes null for: API keys are no users.
+_NULLABLE = ("user_id",)
+
+
+def readable(node: Any, *, names: bool = False) -> Any:
+    """Return a document of the reference as its SDK reads and writes it; `names`: the keys are those of properties.
 
     Alternatives of `oneOf` overlap, so that none would fit: they are `anyOf`. Whatever is not required may be null.
     """
@@ -163,9 +167,14 @@ def readable(node: Any) -> Any:
         return [readable(item) for item in node]
     if not isinstance(node, dict):
         return node
-    turned = {"anyOf" if name == "oneOf" else name: readable(value) for name, value in node.items()}
+    if names:
+        return {name: readable(value) for name, value in node.items()}
+    turned = {
+        "anyOf" if name == "oneOf" else name: readable(value, names=name == "properties")
+        for name, value in node.items()
+    }
     if isinstance(node.get("properties"), dict) and node.get("type", "object") == "object":
-        needed = node.get("required", ())
+        needed = [name for name in node.get("required", ()) if name not in _NULLABLE]
         turned["properties"] = {
             name: one if name in needed else {"anyOf": [one, _NULL]} for name, one in turned["properties"].items()
         }

@@ -43,10 +43,7 @@ DOCUMENTS = (
     "vouchers",
 )
 # Operation and a part of what does not fit the reference's document in its answer, and why it stays.
-DEVIATIONS: dict[tuple[str, str], str] = {
-    ("POST /v1/exports", '"user_id"'): "the SDK and the older examples of the reference have null here",
-    ("POST /v1/orders/export", "user_id"): "only people have users, and a key is not one; the SDK takes null",
-}
+DEVIATIONS: dict[tuple[str, str], str] = {}
 SOAK = bool(os.environ.get("RAPPORT_SOAK"))
 NUMBER = int(os.environ.get("RAPPORT_FUZZ_SEED", harness.SEED))
 # How many, and of how many steps.
@@ -57,10 +54,10 @@ EXAMPLES, REFERENCE_EXAMPLES = (int(os.environ.get("FZ", "120")),) * 2 if SOAK e
 ORDER = ("POST", "PUT", "GET", "DELETE")
 
 
-@pytest.fixture
-async def world(server: harness.Server, db: Database, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+@pytest.fixture(scope="function" if SOAK else "module")
+async def world(server: harness.Server, db: Database) -> AsyncIterator[World]:
     """A project with several of everything."""
-    key, keys = await keys_of(db, f"{request.node.name[:80]} {os.urandom(4).hex()}")
+    key, keys = await keys_of(db, f"fuzz {os.urandom(8).hex()}")
     other = await create_key(db, f"other {os.urandom(4).hex()}", "management")
     with Api(base_url=server.base_url, headers=keys[""], timeout=60, verify=False) as api:
         yield World(api, key, keys, other)
@@ -88,21 +85,19 @@ def _judge(run: Run, name: str, *, good: bool = SOAK) -> None:
     assert not good or not run.never_good(), f"{_told(run, name)}\nnever good: {run.never_good()}"
 
 
-def _in_order(found: list[Any]) -> list[Any]:
-    """Return operations shuffled, but those that end things last; in the short run all but a few of the lists."""
-    random.Random(NUMBER).shuffle(found)
+def _chosen(found: list[Any], share: float) -> list[Any]:
+    """Return operations shuffled, but those that end things last; in the short run, another share of them each time."""
+    rng = random.Random(NUMBER)
+    chosen = found if SOAK else rng.sample(found, max(1, round(share * len(found))))
+    rng.shuffle(chosen)
     ends = ("merge", "permanent-deletion", "undo")
-    return sorted(found, key=lambda one: (ORDER.index(one.method.upper()), one.path.endswith(ends)))
-
-
-def _parts(document: dict[str, Any]) -> list[str]:
-    return sorted({path.split("/")[2 + path.startswith("/client")] for path in document["paths"] if path != "/health"})
+    return sorted(chosen, key=lambda one: (ORDER.index(one.method.upper()), one.path.endswith(ends)))
 
 
 def test_every_operation_answers_as_our_document_says(server: harness.Server, world: World) -> None:
     document = world.api.call("GET", "/openapi.json")
     fuzzer = Fuzzer(server.base_url, world.keys, world.names, NUMBER, world.links, ACCEPTED, QUERIES)
-    for operation in _in_order(operations(document)):
+    for operation in _chosen(operations(document), 0.5):
         fuzzer.fuzz(operation, EXAMPLES)
     _judge(fuzzer.run, "our document")
 
@@ -126,6 +121,6 @@ def test_every_operation_of_the_reference_answers_as_its_document_says(
     fuzzer = Fuzzer(
         server.base_url, world.keys, world.names, NUMBER, world.links, ACCEPTED, QUERIES, checks, DEVIATIONS
     )
-    for operation in _in_order(operations(readable(json.loads(path.read_text())), served)):
+    for operation in _chosen(operations(readable(json.loads(path.read_text())), served), 0.25):
         fuzzer.fuzz(operation, REFERENCE_EXAMPLES)
     _judge(fuzzer.run, name)
