@@ -292,6 +292,8 @@ class Fuzzer:
             make = self.queries.get(f"{case.method} {shape(case.operation.path)}")
             case.query = {} if make is None else make(rng, self.names)
         self._show(case, rng)
+        if case.headers and rng.random() > REPEATED:
+            case.headers.pop("Idempotency-Key", None)
         headers = self.headers(case, rng)
         body = self._body(case, rng, headers)
         answer = case.call(base_url=self.base_url, session=session, timeout=60, headers=headers, **body)
