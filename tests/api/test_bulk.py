@@ -8,6 +8,7 @@ import pytest
 
 import bulk_requests as bulk
 import facts
+import harness
 from rapport.async_actions.tasks import OldActions
 from rapport.bulk.tasks import Tidying
 from rapport.core import jsons
@@ -15,6 +16,23 @@ from rapport.core.db import Database
 
 UPDATE = "/v1/customers/bulk/async"
 METADATA = "/v1/customers/metadata/async"
+
+
+def test_a_name_that_cannot_be_kept_fails_alone(api: Any) -> None:
+    things = [{"source_id": "a", "metadata": {"n\x00": 1}}, {"source_id": "b"}, {"metadata": {"x" * 5_000: "\x00"}}]
+    action = bulk.run(api, UPDATE, things)
+    nul, good, long = bulk.items(api, action)
+    assert (nul["status"], good["status"], long["status"]) == ("FAILED", "DONE", "FAILED")
+    assert nul["error"]["details"] == "Property .metadata.n\\u0000 must not contain a NUL character"
+    assert long["error"]["details"] == f"{'Property .metadata.'.ljust(2_000, 'x')}…"
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/async-actions/aa_1/report?", "/v1/imports/imp_1/failures?", "/v1/exports/exp_1?token=x.y.z&"]
+)
+def test_a_link_that_names_no_project_there_can_be_is_refused(path: str, server: harness.Server) -> None:
+    answer = httpx2.get(f"{server.base_url}{path}project=%00&until=1&signature=x")
+    assert answer.status_code == 401, answer.text
 
 
 async def test_customers_are_made_and_updated_and_each_result_is_told(api: Any, db: Database, project_id: int) -> None:

@@ -191,6 +191,36 @@ def test_parameters_of_a_list_are_those_it_reads(document: dict[str, Any]) -> No
     assert category["schema"] == {"type": "string", "enum": ["ACTION", "EFFECT"]}
 
 
+def test_bodies_that_may_be_absent_are_not_required(document: dict[str, Any]) -> None:
+    absent = {
+        one["operationId"] for _, _, one in operations(document) if not one.get("requestBody", {}).get("required")
+    }
+    assert {
+        "redeem-voucher", "validate-voucher", "rollback-redemption", "rollback-stacked-redemptions",
+        "add-vouchers-to-campaign", "add-voucher-with-specific-code-to-campaign",
+    } == {one["operationId"] for _, _, one in operations(document) if "requestBody" in one} & absent  # fmt: skip
+
+
+def test_bodies_that_are_lists_say_how_long_they_may_be(document: dict[str, Any]) -> None:
+    def content(path: str, method: str = "post") -> dict[str, Any]:
+        return document["paths"][path][method]["requestBody"]["content"]  # type: ignore[no-any-return]
+
+    for path, most in (("/v1/customers/bulk/async", 100), ("/v1/orders/import", 2_000), ("/v1/events/import", 10_000)):
+        schema = content(path)["application/json"]["schema"]
+        assert (schema["minItems"], schema["maxItems"]) == (1, most), path
+        assert ("application/x-ndjson" in content(path)) == path.endswith("/import")
+    whole, plain = content("/v1/customers/{customer_id}/consents", "put")["application/json"]["schema"]["anyOf"]
+    assert whole == {"$ref": "#/components/schemas/ConsentsBody"}
+    assert [one["type"] for one in plain["anyOf"]] == ["object", "array"]
+
+
+def test_what_a_signed_link_leads_to_needs_no_key(document: dict[str, Any]) -> None:
+    keyless = {one["operationId"] for _, _, one in operations(document) if {} in one.get("security", [{}])}
+    assert keyless == {"health", "get-async-action-report", "get-export", "get-import-failures"}
+    parameters = document["paths"]["/v1/imports/{import_id}/failures"]["get"]["parameters"]
+    assert [one["name"] for one in parameters] == ["import_id", "project", "until", "signature"]
+
+
 class Page(HTMLParser):
     """What the page's links lead to."""
 

@@ -47,6 +47,7 @@ def test_every_customer_gets_a_code_of_their_own_until_there_are_none(api: Any) 
     assert [(one["customer"]["source_id"], one["failure_code"]) for one in failed] == [
         ("eve", "no_voucher_suitable_for_publication")
     ]
+    assert (failed[0]["vouchers"], failed[0]["vouchers_id"]) == ([], [])
     activity = api.call("GET", "/v1/customers/eve/activity")["data"]
     assert [entry["type"] for entry in activity] == ["customer.publication.failed", "customer.created"]
 

@@ -1,8 +1,9 @@
 """HTTP operations of bulk updates and imports, and what came of them."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Request, Response, Router, get, post
+from msgspec import Meta
 
 from rapport.async_actions import queries as async_actions
 from rapport.async_actions.schemas import Accepted
@@ -36,6 +37,9 @@ from rapport.projects.queries import find_link_secret
 CUSTOMERS = Things("customers", MAX_CUSTOMERS, CustomerInput, look_at_customer, named=True)
 ORDERS = Things("orders", MAX_ORDERS, OrderInput, lambda data: data, named=False)
 EVENTS = Things("events", MAX_EVENTS, PastEvent, look_at_event, named=False)
+ManyCustomers = Annotated[list[CustomerInput], Meta(min_length=1, max_length=MAX_CUSTOMERS)]
+ManyOrders = Annotated[list[OrderInput], Meta(min_length=1, max_length=MAX_ORDERS)]
+ManyEvents = Annotated[list[PastEvent], Meta(min_length=1, max_length=MAX_EVENTS)]
 _LINK = {name: {"type": "string"} for name in ("project", "until", "signature")}
 _SEGMENT_EVENTS = {"segment_events": {"type": "boolean", "default": False}}
 
@@ -52,7 +56,7 @@ def _past(request: Request[Any, Any, Any]) -> dict[str, Any]:
     "/v1/customers/bulk/async",
     status_code=202,
     request_max_body_size=MAX_BODY_BYTES,
-    opt=operation("update-customers-in-bulk", body=list[CustomerInput], answer=Accepted),
+    opt=operation("update-customers-in-bulk", body=ManyCustomers, answer=Accepted),
 )
 async def update_customers(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """Create or update up to 100 customers by source id, each by itself, soon."""
@@ -78,7 +82,7 @@ async def update_metadata(request: Request[Any, Any, Any], caller: Caller) -> Re
     "/v1/orders/import",
     status_code=200,
     request_max_body_size=MAX_BODY_BYTES,
-    opt=operation("import-orders", body=list[OrderInput], answer=Accepted, query=_SEGMENT_EVENTS),
+    opt=operation("import-orders", body=ManyOrders, lines=True, answer=Accepted, query=_SEGMENT_EVENTS),
 )
 async def import_orders(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """Bring in up to 2,000 orders of the past, soon; an array, or a line each (application/x-ndjson).
@@ -93,7 +97,7 @@ async def import_orders(request: Request[Any, Any, Any], caller: Caller) -> Resp
     "/v1/events/import",
     status_code=202,
     request_max_body_size=MAX_BODY_BYTES,
-    opt=operation("import-events", body=list[PastEvent], answer=Accepted, query=_SEGMENT_EVENTS),
+    opt=operation("import-events", body=ManyEvents, lines=True, answer=Accepted, query=_SEGMENT_EVENTS),
 )
 async def import_events(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """Bring in up to 10,000 events of the past, soon; an array, or a line each (application/x-ndjson).

@@ -10,6 +10,7 @@ from rapport.consents.interactions import routes as interactions
 from rapport.consents.schemas import (
     ConsentHistory,
     ConsentsBody,
+    ConsentsInput,
     ConsentsView,
     ConsentView,
     CustomerConsentsView,
@@ -83,7 +84,10 @@ async def _in_flight(request: Request[Any, Any, Any], caller: Caller, said: acti
     return await settled(caller.db, caller.project_id, [said.customer.id], request.app.state.in_flight)
 
 
-@put(_CUSTOMER, opt=operation("update-customers-consents", body=ConsentsBody, answer=CustomerConsentsView))
+@put(
+    _CUSTOMER,
+    opt=operation("update-customers-consents", body=(ConsentsBody, ConsentsInput), answer=CustomerConsentsView),
+)
 async def update_customer_consents(
     request: Request[Any, Any, Any], customer_id: str, caller: Caller, writer: Writer
 ) -> Response[bytes]:
@@ -99,7 +103,7 @@ async def update_customer_consents(
     f"/client{_CUSTOMER}",
     status_code=204,
     dependencies={"caller": Provide(client_caller)},
-    opt=operation("update-customers-consents-client-side", body=ConsentsBody, client=True),
+    opt=operation("update-customers-consents-client-side", body=(ConsentsBody, ConsentsInput), client=True),
 )
 async def update_customer_consents_client_side(
     request: Request[Any, Any, Any], customer_id: str, caller: Caller, writer: Writer

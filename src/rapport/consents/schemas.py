@@ -48,7 +48,8 @@ class ConsentInput(msgspec.Struct, kw_only=True):
     at: str | None = None
 
 
-ConsentsInput = dict[str, bool | ConsentInput] | list[Name]
+_Count = Meta(min_length=1, max_length=MAX_NAMED)
+ConsentsInput = Annotated[dict[str, bool | ConsentInput], _Count] | Annotated[list[Name], _Count]
 """Consents by id or name: a yes or no each; or a list of those that are given."""
 
 

@@ -13,7 +13,9 @@
 `code`, `key` and `message` are the reference's; `details` says which value, in the words of the caller.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+MAX_DETAILS: Final = 2_000
 
 
 class RapportError(Exception):
@@ -31,8 +33,10 @@ class RapportError(Exception):
         resource_type: str | None = None,
     ) -> None:
         """Keep what the answer will say; `details` defaults to the class's message."""
-        super().__init__(details or self.message)
-        self.details = details or self.message
+        # It may quote what a caller sent, and is kept where it was about a part of a request.
+        text = (details or self.message).replace("\x00", "\\u0000")
+        self.details = text if len(text) <= MAX_DETAILS else f"{text[:MAX_DETAILS]}…"
+        super().__init__(self.details)
         self.resource_id = resource_id
         self.resource_type = resource_type
 

@@ -16,6 +16,9 @@ from rapport.http.lists import InstantFilter, ListFilter, ListSpec, OneOf
 _TEMPLATE: Final = "#/components/schemas/{name}"
 _PARAMETER: Final = re.compile(r"{(\w+)(?::\w+)?}")
 
+# What a link has in its query that needs no key.
+_LINK_PARAMETERS: Final = {"token", "signature"}
+
 _IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -83,6 +86,15 @@ _ANSWERS: Final = {
 }
 
 
+class _Kinds(tuple[Any, ...]):
+    """Types, which the framework copies with whatever a handler declares: limits in them cannot be."""
+
+    __slots__ = ()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_Kinds":
+        return self
+
+
 def operation(  # noqa: PLR0913 (what may be said of an operation)
     operation_id: str,
     *,
@@ -92,6 +104,8 @@ def operation(  # noqa: PLR0913 (what may be said of an operation)
     later: Any = None,
     spec: ListSpec | None = None,
     query: Mapping[str, dict[str, Any]] | None = None,
+    optional_body: bool = False,
+    lines: bool = False,
     upload: str | None = None,
     download: str | None = None,
     secured: bool = True,
@@ -100,20 +114,24 @@ def operation(  # noqa: PLR0913 (what may be said of an operation)
 ) -> dict[str, Any]:
     """Declare a handler's operation: its id in the reference, the struct of its body and answer, the list it pages.
 
-    `item`: the struct of what the list holds, where the page is made by `lists.envelope`. `later`: the struct of the
-    answer 202 to a request whose work goes on. `query`: schemas of further query parameters; an object is written
-    `name[key]=…`. `upload`: the media type of the one file that the body is, as the part `file` of a form. `download`:
-    the media type of a file that is answered; beside `answer`, in its place to a request that shows a token, which then
-    needs no key. `client`, `management`: it takes a key of that kind, not a server's.
+    `body` may be a tuple: any one of them. `optional_body`: there need not be one. `lines`: it may be newline-delimited
+    JSON too, an element a line. `item`: the struct of what the list holds, where the page is made by `lists.envelope`.
+    `later`: the struct of the answer 202 to a request whose work goes on. `query`: schemas of further query parameters;
+    an object is written `name[key]=…`; those of a signed link, or a token, stand for the keys. `upload`: the media type
+    of the one file that the body is, as the part `file` of a form. `download`: the media type of a file that is
+    answered; beside `answer`, in its place to a request that shows a token. `client`, `management`: it takes a key of
+    that kind, not a server's.
     """
     return {
         "operation_id": operation_id,
-        "body": body,
+        "body": _Kinds(body if isinstance(body, tuple) else () if body is None else (body,)),
         "answer": answer,
         "item": item,
         "later": later,
         "spec": spec,
         "query": query or {},
+        "optional_body": optional_body,
+        "lines": lines,
         "upload": upload,
         "download": download,
         "secured": secured,
@@ -152,9 +170,15 @@ def _further_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 def _body(declared: Mapping[str, Any], schemas: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     if declared["upload"] is not None:
         file = {"type": "string", "contentMediaType": declared["upload"]}
-        schema = {"type": "object", "properties": {"file": file}, "required": ["file"]}
+        # Options of the query may be further parts of the form.
+        schema = {"type": "object", "properties": {"file": file, **declared["query"]}, "required": ["file"]}
         return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
-    return {"required": True, "content": {"application/json": {"schema": schemas[declared["body"]]}}}
+    kinds = [schemas[kind] for kind in declared["body"]]
+    schema = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+    content = {"application/json": {"schema": schema}}
+    if declared["lines"]:
+        content["application/x-ndjson"] = {"schema": {"type": "string", "description": "A JSON object a line"}}
+    return {"required": not declared["optional_body"], "content": content}
 
 
 def _references(kinds: Iterable[Any]) -> tuple[dict[Any, dict[str, Any]], dict[str, Any]]:
@@ -265,9 +289,9 @@ def _describe(handler: HTTPRouteHandler, method: str, path: str, schemas: dict[A
         content = {"application/json": {"schema": schema}}
         described["responses"]["202"] = {"description": "The work goes on", "content": content}
     if declared["secured"]:
-        keyless: list[dict[str, list[str]]] = [{}] if declared["download"] else []
+        keyless: list[dict[str, list[str]]] = [{}] if declared["query"].keys() & _LINK_PARAMETERS else []
         described["security"] = [{name: [] for name in _headers(declared)}, *keyless]
-    if declared["body"] is not None or declared["upload"] is not None:
+    if declared["body"] or declared["upload"] is not None:
         described["requestBody"] = _body(declared, schemas)
     return described
 
@@ -282,7 +306,8 @@ def document(app: Litestar, version: str) -> dict[str, Any]:
     ]
     kinds = [ErrorBody]
     for _, handler in handlers:
-        kinds += [handler.opt[part] for part in ("body", "answer", "item", "later") if handler.opt[part] is not None]
+        parts = [handler.opt[part] for part in ("answer", "item", "later")]
+        kinds += [kind for kind in (*handler.opt["body"], *parts) if kind is not None]
     schemas, components = _references(kinds)
     paths: dict[str, dict[str, Any]] = {}
     for raw_path, handler in sorted(handlers, key=lambda pair: pair[0]):

@@ -25,6 +25,7 @@ from rapport.projects.queries import find_link_secret, get_link_secret
 
 _LINK_LASTS: Final = timedelta(hours=1)
 _TRUTH: Final = {"type": "string", "enum": ["true", "false"]}
+_LINK: Final[dict[str, dict[str, Any]]] = {name: {"type": "string"} for name in ("project", "until", "signature")}
 # All of them may also be parts of the form.
 OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "mode": {"type": "string", "enum": ["replace", "merge"], "default": "replace"},
@@ -136,7 +137,7 @@ def _csv(content: AsyncIterator[bytes], name: str) -> Stream:
     return Stream(content, media_type="text/csv", headers=headers)
 
 
-@get("/v1/imports/{import_id:str}/failures", opt=operation("get-import-failures", download="text/csv"))
+@get("/v1/imports/{import_id:str}/failures", opt=operation("get-import-failures", query=_LINK, download="text/csv"))
 async def get_failures(request: Request[Any, Any, Any], import_id: str) -> Stream:
     """Get the rows that failed as CSV: line, column, reason, and the cells of the row (an addition).
 

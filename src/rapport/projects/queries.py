@@ -42,6 +42,8 @@ async def find_project_id(conn: Connection, public_id: str) -> int | None:
 
 async def find_link_secret(conn: Connection, public_id: str) -> tuple[int, bytes] | None:
     """Return the number of the project with this public id, and what signs its links."""
+    if "\x00" in public_id:  # as a stranger may write it into a link
+        return None
     row = await conn.fetchrow(
         "SELECT project_id, link_secret FROM projects WHERE id = $1 ORDER BY project_id LIMIT 1", public_id
     )

@@ -64,7 +64,8 @@ def view(row: PublicationRow, customer: dict[str, Any] | None, vouchers: dict[st
         "customer": customer,
     }
     if row.result == "FAILURE":
-        return shown | {"failure_code": row.failure_code, "failure_message": row.failure_message}
+        nothing: dict[str, Any] = {"vouchers": [], "vouchers_id": []}
+        return shown | nothing | {"failure_code": row.failure_code, "failure_message": row.failure_message}
     shown["vouchers_id"] = row.voucher_ids
     if len(row.voucher_ids) > 1:
         return shown | {"vouchers": row.voucher_codes}

@@ -86,7 +86,7 @@ async def redeem(request: Request[Any, Any, Any], caller: Caller, writer: Writer
 @post(
     "/v1/vouchers/{code:str}/redemption",
     status_code=200,
-    opt=operation("redeem-voucher", answer=RedemptionAnswer, query=_TRACKED, body=RedeemOneInput),
+    opt=operation("redeem-voucher", answer=RedemptionAnswer, query=_TRACKED, body=RedeemOneInput, optional_body=True),
 )
 async def redeem_voucher(request: Request[Any, Any, Any], code: str, caller: Caller, writer: Writer) -> Response[bytes]:
     """Redeem one voucher."""
@@ -148,7 +148,9 @@ def _undone(done: RolledBack) -> list[dict[str, Any]]:
 @post(
     "/v1/redemptions/{redemption_id:str}/rollback",
     status_code=200,
-    opt=operation("rollback-redemption", answer=RedemptionAnswer, query=_TRACKED | _REASON, body=RollbackInput),
+    opt=operation(
+        "rollback-redemption", answer=RedemptionAnswer, query=_TRACKED | _REASON, body=RollbackInput, optional_body=True
+    ),
 )
 async def rollback_redemption(
     request: Request[Any, Any, Any], redemption_id: str, caller: Caller, writer: Writer
@@ -162,7 +164,11 @@ async def rollback_redemption(
     "/v1/redemptions/{redemption_id:str}/rollbacks",
     status_code=200,
     opt=operation(
-        "rollback-stacked-redemptions", answer=RolledBackAnswer, query=_TRACKED | _REASON, body=RollbackInput
+        "rollback-stacked-redemptions",
+        answer=RolledBackAnswer,
+        query=_TRACKED | _REASON,
+        body=RollbackInput,
+        optional_body=True,
     ),
 )
 async def rollback_stack(
@@ -193,7 +199,7 @@ async def validate(request: Request[Any, Any, Any], caller: Caller, decider: Seg
 @post(
     "/v1/vouchers/{code:str}/validate",
     status_code=200,
-    opt=operation("validate-voucher", answer=VoucherValidationAnswer, body=RedeemOneInput),
+    opt=operation("validate-voucher", answer=VoucherValidationAnswer, body=RedeemOneInput, optional_body=True),
 )
 async def validate_voucher(
     request: Request[Any, Any, Any], code: str, caller: Caller, decider: SegmentDecider

@@ -107,6 +107,7 @@ async def _additional(request: Request[Any, Any, Any]) -> AddedVoucherInput:
         later=Accepted,
         query={"vouchers_count": {"type": "integer", "minimum": 1, "maximum": MAX_VOUCHERS, "default": 1}},
         body=AddedVoucherInput,
+        optional_body=True,
     ),
 )
 async def add_vouchers(request: Request[Any, Any, Any], campaign_id: str, caller: Caller) -> Response[bytes]:
@@ -121,7 +122,9 @@ async def add_vouchers(request: Request[Any, Any, Any], campaign_id: str, caller
 @post(
     "/v1/campaigns/{campaign_id:str}/vouchers/{code:str}",
     status_code=200,
-    opt=operation("add-voucher-with-specific-code-to-campaign", answer=VoucherAnswer, body=AddedVoucherInput),
+    opt=operation(
+        "add-voucher-with-specific-code-to-campaign", answer=VoucherAnswer, body=AddedVoucherInput, optional_body=True
+    ),
 )
 async def add_voucher(request: Request[Any, Any, Any], campaign_id: str, code: str, caller: Caller) -> Response[bytes]:
     """Add a voucher with this code to a campaign."""
