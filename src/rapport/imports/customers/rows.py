@@ -15,7 +15,7 @@ from rapport.customers.many import find_or_make
 from rapport.customers.models import ADDRESS_FIELDS, Customer
 from rapport.customers.schemas import apply
 from rapport.customers.writes import Unit
-from rapport.imports import queries
+from rapport.imports.customers import queries
 from rapport.imports.customers.columns import CustomerColumns, Said
 from rapport.imports.models import Done, Options, RowFailed
 from rapport.imports.stored import without_shown
