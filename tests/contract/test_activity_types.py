@@ -22,8 +22,8 @@ FAMILIES = {
     "customer.segment.{}": {"customer.segment.entered", "customer.segment.left"},
     "customer.order.{}": {"customer.order.paid", "customer.order.fulfilled", "customer.order.canceled"},
 }
-# Strings that look like a type and are none.
-OTHER = {"customer.segment", "customer.metadata"}
+# Strings that look like a type and are none; some are columns of a file.
+OTHER = {"customer.segment", "customer.metadata", "customer.id", "customer.source_id", "customer.{}"}
 PROMOTIONS = {
     "customer.publication.succeeded", "customer.publication.failed", "customer.validation.succeeded",
     "customer.validation.failed", "customer.redemption.succeeded", "customer.redemption.failed",

@@ -85,9 +85,9 @@ def test_a_failing_step_is_logged_and_tried_again_and_holds_up_no_other(
     assert runs["good"] >= 3
     told = [(entry["event"], entry["name"], entry.get("failures"), entry.get("error")) for entry in logs]
     assert told == [
-        ("a step failed", "bad", 1, "ValueError: broken"),
-        ("a step failed", "bad", 2, "ValueError: broken"),
-        ("a step failed", "bad", 3, "ValueError: broken"),
+        ("a step failed", "bad", 1, "ValueError"),
+        ("a step failed", "bad", 2, "ValueError"),
+        ("a step failed", "bad", 3, "ValueError"),
         ("works again", "bad", None, None),
     ]
 
