@@ -78,6 +78,8 @@ async def held(world: World, customer: dict[str, Any]) -> AsyncIterator[Callable
                     "SELECT count(*) FROM pg_stat_activity "
                     "WHERE datname = current_database() AND wait_event_type = 'Lock'"
                 )
+                # Within a transaction, who has connected since it first looked would not be seen.
+                await conn.execute("SELECT pg_stat_clear_snapshot()")
                 if await conn.fetchval(query) >= number:
                     return
                 await asyncio.sleep(0.025)
