@@ -122,7 +122,7 @@ async def test_the_ledger_keeps_its_amounts_without_a_name(api: Api, db: Databas
         rows = await conn.fetch(
             "SELECT amounts FROM redemptions WHERE project_id = $1 AND result = 'SUCCESS'", project_id
         )
-    assert [row["amounts"]["applied_discount_amount"] for row in rows if row["amounts"]] == [100, 0, 100]
+    assert sorted(row["amounts"]["applied_discount_amount"] for row in rows if row["amounts"]) == [0, 100, 100]
     used = {one["code"]: one["redemption"]["redeemed_quantity"] for one in api.call("GET", "/v1/vouchers")["vouchers"]}
     assert used == {one["code"]: one["redemption"]["redeemed_quantity"] for one in vouchers["vouchers"]}
     assert not any("holder_id" in one for one in api.call("GET", "/v1/vouchers")["vouchers"])

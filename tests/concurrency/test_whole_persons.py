@@ -226,9 +226,9 @@ async def test_nothing_that_was_under_way_brings_an_erased_person_back(world: Wo
         after = [asyncio.create_task(post(*one)) for one in requests]
         await waiting(10)
     assert (await erased)[0] == 200
-    assert [status for status, _ in await asyncio.gather(*before)] == [200] * 4
-    statuses = [status for status, _ in await asyncio.gather(*after)]
     # Who waits for one row need not get it in the order of asking: what came first was done, and erased with the rest.
+    assert {status for status, _ in await asyncio.gather(*before)} <= {200, 404}
+    statuses = [status for status, _ in await asyncio.gather(*after)]
     assert set(statuses[:4]) <= {200, 404}
     assert statuses[4] in (200, 400, 404)  # 400: before the rollback that gives the code its use back
     assert statuses[5] in (200, 400)

@@ -110,15 +110,20 @@ async def prove(world: World, rows: int, times: int, seed: int) -> None:
     for segment_id, raw in segments.items():
         await facts.assert_exact(world.db, world.project_id, segment_id, raw)
     undo = world.api.call("POST", f"/v1/imports/{one['id']}/undo", status=202)["async_action_id"]
-    pids = world.server.children()["worker"]
-    time.sleep(rng.uniform(0.3, 0.8))
-    os.kill(pids[0], signal.SIGKILL)
+    kill_one(world, rng.uniform(0.3, 0.8))
     await asyncio.to_thread(harness.wait_for, lambda: imports.is_over(world.api, undo), timeout_s=120)
     assert await customers(world) == 0
     types = await facts.log_types(world.db, world.project_id)
     assert types.count("customer.deleted") == one["created"]
     for segment_id, raw in segments.items():
         assert await facts.assert_exact(world.db, world.project_id, segment_id, raw) == []
+
+
+def kill_one(world: World, pause_s: float) -> None:
+    """Kill the worker after a while; one that was killed before may not be replaced yet."""
+    time.sleep(pause_s)
+    workers = harness.wait_for(lambda: world.server.children()["worker"], what="a worker")
+    os.kill(workers[0], signal.SIGKILL)
 
 
 async def customers(world: World) -> int:
@@ -160,8 +165,7 @@ async def prove_orders(world: World, orders: int, times: int, seed: int) -> None
         assert await conn.fetchval(text, world.project_id) == 300 * good
     await facts.assert_exact(world.db, world.project_id, segment_id, raw)
     undo = world.api.call("POST", f"/v1/imports/{one['id']}/undo", status=202)["async_action_id"]
-    time.sleep(rng.uniform(0.1, 0.4))
-    os.kill(world.server.children()["worker"][0], signal.SIGKILL)
+    kill_one(world, rng.uniform(0.1, 0.4))
     await asyncio.to_thread(harness.wait_for, lambda: imports.is_over(world.api, undo), timeout_s=120)
     assert (await customers(world), world.api.call("GET", "/v1/orders")["total"]) == (0, 0)
     types = await facts.log_types(world.db, world.project_id)
