@@ -7,7 +7,7 @@ import json
 import os
 import random
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import harness
 from conftest import Api
 from fuzz_world import ACCEPTED, QUERIES, World, keys_of
 from fuzzing import Fuzzer, Run, operations, readable
-from rapport.core.db import Database
+from rapport.core.db import Database, connect
 from rapport.projects.actions import create_key
 
 pytestmark = pytest.mark.timeout(3_600)
@@ -56,6 +56,29 @@ EXAMPLES, REFERENCE_EXAMPLES = (120, 120) if SOAK else (2, 2)
 NEVER_GOOD = 0.1
 # Operations with these methods come in this order: first is made what others look at, last what ends it.
 ORDER = ("POST", "PUT", "GET", "DELETE")
+
+
+@pytest.fixture(scope="module")
+def url(new_database: Callable[[str], str]) -> str:
+    """The database of a server whose log tells of nothing else."""
+    return new_database("fuzz")
+
+
+@pytest.fixture(scope="module")
+def server(start_server: Callable[..., harness.Server], url: str) -> Iterator[harness.Server]:
+    """The server that is fuzzed."""
+    started = start_server(url, "--workers", "2")
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+async def db(server: harness.Server, url: str) -> AsyncIterator[Database]:
+    """The server's database."""
+    _ = server
+    database = await connect(url, max_size=5)
+    yield database
+    await database.close()
 
 
 @pytest.fixture(scope="function" if SOAK else "module")
