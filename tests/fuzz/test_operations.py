@@ -45,13 +45,15 @@ DOCUMENTS = (
 # Operation and a part of what does not fit the reference's document in its answer, and why it stays.
 DEVIATIONS: dict[tuple[str, str], str] = {
     ("GET /v1/metadata-schemas", '"data" is a required property'): "the SDK reads `schemas`, and has no `data`",
+    ("GET /v1/publications", "/properties/publications"): "the customer was deleted for good: no id is left to tell",
     **{
         (f"GET /v1/async-actions{one}", f"/properties/{part}"): "types that only Rapport has: the SDK takes any text"
         for one, part in (("", "async_actions"), ("", "type"), ("/{asyncActionId}", "type"))
     },
 }
 SOAK = bool(os.environ.get("RAPPORT_SOAK"))
-NUMBER = int(os.environ.get("RAPPORT_FUZZ_SEED", harness.SEED))
+# The long run is another one each time; the short one sends the same, so that a red run is of the change at hand.
+NUMBER = int(os.environ.get("RAPPORT_FUZZ_SEED", harness.SEED if SOAK else 11))
 # How many, and of how many steps.
 WALKS = (100, 40) if SOAK else (2, 12)
 # Of our document and of the reference's.
