@@ -5,9 +5,13 @@ from typing import Any
 
 from rapport.core.clock import iso
 from rapport.core.db import Connection
+from rapport.customers.held.queries import Held, move
 from rapport.customers.holdings import Holding
 from rapport.customers.models import Customer
 from rapport.events import queries
+from rapport.events.models import Event
+
+_HELD = Held("events", Event, at="created_at")
 
 
 async def _gather(conn: Connection, project_id: int, customer: Customer) -> AsyncIterator[dict[str, Any]]:
@@ -29,7 +33,7 @@ async def _erase(conn: Connection, project_id: int, customer: Customer) -> int:
 async def _move(
     conn: Connection, project_id: int, giver_id: str, taker_id: str, only: Sequence[str] | None = None
 ) -> list[str]:
-    return await queries.move_to_customer(conn, project_id, giver_id, taker_id, only)
+    return await move(conn, _HELD, project_id, giver_id, taker_id, only)
 
 
 holding = Holding("events", _gather, _erase, _move)

@@ -38,21 +38,6 @@ async def erase_of_customer(conn: Connection, project_id: int, customer_id: str)
     return int(done.rpartition(" ")[2])
 
 
-async def move_to_customer(
-    conn: Connection, project_id: int, giver_id: str, taker_id: str, only: Sequence[str] | None
-) -> list[str]:
-    """Give a customer's events, all or some, to another; return their ids."""
-    rows = await conn.fetch(
-        "UPDATE events SET customer_id = $3 WHERE project_id = $1 AND customer_id = $2 "
-        "AND ($4::text[] IS NULL OR id IN (SELECT unnest($4::text[]))) RETURNING id",
-        project_id,
-        giver_id,
-        taker_id,
-        only,
-    )
-    return [row["id"] for row in rows]
-
-
 async def counted_of_customer(conn: Connection, project_id: int, customer_id: str) -> list[tuple[str, int, Any, Any]]:
     """Return by name how many events a customer has, and when the first and the last was; the index is the key."""
     rows = await conn.fetch(

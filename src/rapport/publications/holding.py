@@ -4,10 +4,14 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from rapport.core.db import Connection
+from rapport.customers.held.queries import Held, move
 from rapport.customers.holdings import Holding
 from rapport.customers.models import Customer
 from rapport.publications import queries
+from rapport.publications.models import PublicationRow
 from rapport.publications.schemas import view
+
+_HELD = Held("publications", PublicationRow, at="created_at")
 
 
 async def _gather(conn: Connection, project_id: int, customer: Customer) -> AsyncIterator[dict[str, Any]]:
@@ -22,7 +26,7 @@ async def _erase(conn: Connection, project_id: int, customer: Customer) -> int:
 async def _move(
     conn: Connection, project_id: int, giver_id: str, taker_id: str, only: Sequence[str] | None = None
 ) -> list[str]:
-    return await queries.move_to_customer(conn, project_id, giver_id, taker_id, only)
+    return await move(conn, _HELD, project_id, giver_id, taker_id, only)
 
 
 holding = Holding("publications", _gather, _erase, _move)

@@ -1,6 +1,6 @@
 """All SQL of publications, and the choice of a code that nobody has."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import datetime
 
 from rapport.core.db import Connection, columns
@@ -186,18 +186,3 @@ async def erase_of_customer(conn: Connection, project_id: int, customer_id: str)
         customer_id,
     )
     return int(done.rpartition(" ")[2])
-
-
-async def move_to_customer(
-    conn: Connection, project_id: int, giver_id: str, taker_id: str, only: Sequence[str] | None
-) -> list[str]:
-    """Give a customer's publications, all or some, to another; return their ids (publications_of_customer)."""
-    rows = await conn.fetch(
-        "UPDATE publications SET customer_id = $3 WHERE project_id = $1 AND customer_id = $2 "
-        "AND ($4::text[] IS NULL OR id IN (SELECT unnest($4::text[]))) RETURNING id",
-        project_id,
-        giver_id,
-        taker_id,
-        only,
-    )
-    return [row["id"] for row in rows]

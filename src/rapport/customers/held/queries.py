@@ -53,7 +53,7 @@ async def move(
     """Give rows of one customer to another, all of them or those of the ids `only`; return their ids."""
     rows = await conn.fetch(
         f"UPDATE {held.table} SET customer_id = $3 WHERE project_id = $1 AND customer_id = $2 "
-        "AND ($4::text[] IS NULL OR id = ANY ($4)) RETURNING id",
+        "AND ($4::text[] IS NULL OR id IN (SELECT unnest($4::text[]))) RETURNING id",
         project_id,
         giver_id,
         taker_id,
