@@ -21,6 +21,8 @@ from rapport.core.embedded import EmbeddedPostgres
 from rapport.projects.actions import create_key
 from rapport.projects.models import NewKey
 
+# Directories of tests that take long.
+SLOW = frozenset({"concurrency", "docs", "faults", "fuzz", "property", "seeded", "story"})
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 hypothesis.settings.register_profile("default", deadline=None, print_blob=True)
@@ -47,6 +49,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         same = [item for item in items if "serve" in item.fixturenames or "postgres_url" not in item.fixturenames]
         config.hook.pytest_deselected(items=same)
         items[:] = [item for item in items if item not in same]
+    # Files that take long come first: then no process is left with one while the others have nothing to do any more.
+    items.sort(key=_is_quick)
+
+
+def _is_quick(item: pytest.Item) -> bool:
+    return SLOW.isdisjoint(item.path.parts)
 
 
 @pytest.fixture(scope="session")

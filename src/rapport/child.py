@@ -5,7 +5,6 @@ They take their settings from the environment that the supervisor prepared, and 
 
 import argparse
 import asyncio
-import gc
 import signal
 import socket
 import sys
@@ -13,16 +12,15 @@ from types import FrameType
 
 import structlog
 import uvicorn
+import uvloop
 
 from rapport import app, worker
 from rapport.core import logs
-from rapport.core.processes import watch_lifeline
+from rapport.core.processes import collect_less, watch_lifeline
 from rapport.settings import Settings, StartError, load
 
 KEEP_ALIVE_S = 75
 BACKLOG = 2048
-# Objects made before a look for cycles among them.
-GC_EVERY = 20_000
 LAST_GRACE_S = 5
 
 log = structlog.get_logger()
@@ -53,21 +51,14 @@ def serve_api(settings: Settings, descriptor: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     watch_lifeline(settings.drain_timeout_s + LAST_GRACE_S, end)
-    _collect_less()
+    collect_less()
     server.run(sockets=[socket.socket(fileno=descriptor)])
-
-
-def _collect_less() -> None:
-    """Keep what is there now for good: what a request or a step leaves behind goes by itself, but for a few cycles."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_EVERY, 20, 20)
 
 
 async def run_worker(settings: Settings) -> None:
     """Run the worker until SIGTERM."""
     loop = asyncio.get_running_loop()
-    _collect_less()
+    collect_less()
 
     def follow_parent(stop: asyncio.Event) -> None:
         def end() -> None:
@@ -91,7 +82,7 @@ def main() -> None:
         if arguments.kind == "api":
             serve_api(settings, arguments.fd)
         else:
-            asyncio.run(run_worker(settings))
+            uvloop.run(run_worker(settings))
     except StartError as error:
         log.error(str(error))
         sys.exit(1)

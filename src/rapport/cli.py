@@ -10,6 +10,7 @@ from typing import Annotated, Any, BinaryIO, Literal
 
 import msgspec
 import typer
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
@@ -20,6 +21,7 @@ from rapport.app import HOLDINGS
 from rapport.core import datadir, embedded, logs, migrations, preflight
 from rapport.core.db import Connection, Database
 from rapport.core.errors import NotFound, RapportError
+from rapport.core.processes import collect_less
 from rapport.exports import command as exporting
 from rapport.exports.parameters import Parameters
 from rapport.imports import terminal
@@ -85,7 +87,7 @@ def worker(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
     """Run a worker of its own."""
     settings = _settings("worker", data_dir=data_dir, database_url=database_url)
     url = settings.database_url or embedded.running_url(settings.data_dir)
-    asyncio.run(working.run(settings.model_copy(update={"database_url": url})))
+    uvloop.run(working.run(settings.model_copy(update={"database_url": url})))
 
 
 @app.command()
@@ -294,6 +296,7 @@ async def _import(
             if settings.database_url is None:
                 await migrations.migrate(url)
             await migrations.check_current(db, url)
+            collect_less()
             try:
                 one = await terminal.run(db, project, kind, file, options)
             except RapportError as error:

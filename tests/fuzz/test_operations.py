@@ -42,9 +42,10 @@ DOCUMENTS = (
     "validations",
     "vouchers",
 )
-# Operation and a part of what does not fit the reference's document in its answer, and why it stays.
+# Operation and a part of its answer, or of what in it does not fit the reference's document, and why it stays.
 DEVIATIONS: dict[tuple[str, str], str] = {
     ("GET /v1/metadata-schemas", '"data" is a required property'): "the SDK reads `schemas`, and has no `data`",
+    ("POST /v1/exports", '"exported_object":"event"'): "exports that only Rapport has",
     ("GET /v1/publications", "/properties/publications"): "the customer was deleted for good: no id is left to tell",
     **{
         (f"GET /v1/async-actions{one}", f"/properties/{part}"): "types that only Rapport has: the SDK takes any text"
@@ -140,6 +141,7 @@ def test_walks_through_the_operations_are_answered_as_our_document_says(server: 
     fuzzer = Fuzzer(server.base_url, world.keys, {}, NUMBER)
     fuzzer.walk(world.api.call("GET", "/openapi.json"), *WALKS)
     _judge(fuzzer.run, "walks")
+    assert fuzzer.run.count > WALKS[0] * WALKS[1] / 4
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

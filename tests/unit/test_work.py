@@ -37,7 +37,9 @@ def test_batches_grow_while_they_are_quick_and_shrink_when_they_are_slow_or_fail
     batches = Batches()
 
     def run(seconds: float) -> int:
+        size = batches.size(7)
         with batches.measured(7):
+            assert batches.size(7) == size
             clock[0] += seconds
         return batches.size(7)
 

@@ -5,6 +5,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from rapport.core import jsons
 from rapport.core.ids import new_ids, new_request_id
 
 Channel = Literal["API", "CLIENT_API", "INTERNAL", "USER_PORTAL"]
@@ -65,9 +66,15 @@ class Entry(msgspec.Struct, frozen=True):
 
     type: str
     customer_id: str | None
-    payload: dict[str, Any]
+    payload: dict[str, Any] | msgspec.Raw
     campaign_id: str | None = None
     source: Source | None = None
+
+    def written(self) -> "Entry":
+        """Return the same fact with its payload as JSON."""
+        return Entry(
+            self.type, self.customer_id, msgspec.Raw(jsons.encode(self.payload)), self.campaign_id, self.source
+        )
 
 
 class Logged(msgspec.Struct, frozen=True):

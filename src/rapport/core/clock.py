@@ -4,6 +4,7 @@ There is one clock, the database's: queries ask it as `date_trunc('milliseconds'
 the offset (`RAPPORT_CLOCK_OFFSET`) is a parameter. Nothing in the project reads the machine's clock for a decision.
 """
 
+import functools
 import re
 from datetime import UTC, date, datetime, timedelta
 
@@ -15,6 +16,7 @@ EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
 LATEST = datetime(9999, 12, 30, tzinfo=UTC)
 
 
+@functools.lru_cache(maxsize=1_024)
 def iso(instant: datetime) -> str:
     """Write an instant as the reference does, e.g. `2026-01-31T12:00:00.000Z`."""
     return f"{instant.astimezone(UTC).isoformat(timespec='milliseconds')[:-6]}Z"

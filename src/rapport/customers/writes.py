@@ -7,6 +7,7 @@ is never older than the data. Segments are a higher feature; they take part thro
 `worker.py` hand to the `Writer`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -313,9 +314,18 @@ class Unit:
             await self._check_names()
             pairs = [(self._stored[customer.id], customer) for customer in changed]
             if pairs:
-                await queries.update_many(self.conn, self.project_id, pairs)
+                await self._update_many(pairs)
             changed = []
         await self._write(changed)
+
+    async def _update_many(self, pairs: list[tuple[Customer, Customer]]) -> None:
+        """Write the rows of many; while the database does, what is to be logged becomes JSON."""
+        updating = asyncio.create_task(queries.update_many(self.conn, self.project_id, pairs))
+        try:
+            await asyncio.sleep(0)  # the statement goes out
+            self._entries = [entry.written() for entry in self._entries]
+        finally:
+            await updating
 
     async def _write(self, changed: list[Customer]) -> None:
         """Write the row of one customer, if there is one still to be written, and the log."""

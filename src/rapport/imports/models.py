@@ -118,10 +118,14 @@ class UnusableFile(RapportError):
 
 
 class Reader(Protocol):
-    """Reads the rows of one file; made from its header. Up to `together` rows that follow each other are one thing."""
+    """Reads the rows of one file; made from its header. Up to `together` rows that follow each other are one thing.
+
+    `schemas`: what values are read by; readers of one file with equal ones understand the same.
+    """
 
     header: list[str]
     together: int
+    schemas: Any
 
     def read(self, *rows: Sequence[str]) -> Any:
         """Return what rows about one thing say. Pure; raises RowFailed."""

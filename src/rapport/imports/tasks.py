@@ -11,21 +11,20 @@ from rapport.async_actions.models import Action
 from rapport.core.db import Connection
 from rapport.customers.writes import Unit
 from rapport.imports import ndjson, queries
-from rapport.imports.groups import Group, Taken, cut, take
+from rapport.imports.groups import Group
 from rapport.imports.models import MAX_ROW_BYTES, Done, Import, Kind, Options, RawRow, Reader, RowFailed, UnusableFile
 from rapport.imports.parts import in_parts
-from rapport.imports.reading import Dialect, Place, begin, begin_lines, split
+from rapport.imports.reading import Dialect, Place, begin, begin_lines
+from rapport.imports.windows import Source, Window, Windows
 from rapport.work.batches import Batches
 
 FIRST_ROWS = 200
-MOST_ROWS = 4_000
+MOST_ROWS = 2_000
 # How long a step takes, and with it how long a request about one of its customers may have to wait; each has some 25
 # round trips and a commit of its own.
-STEP_S = 0.5
+STEP_S = 0.3
 # How many of the failed rows the action's own result shows.
 SHOWN = 100
-_SMALLEST_WINDOW = 65_536
-_LARGEST_WINDOW = 1_048_576
 _CUT = "What these lines are about has more than {} of them, or more than a mebibyte"
 _HEAD_BYTES = 2 * MAX_ROW_BYTES
 
@@ -38,6 +37,7 @@ class ImportStep:
         self._kinds = kinds
         self._offset = offset
         self._batches = Batches(first=FIRST_ROWS, most=MOST_ROWS, target_s=STEP_S)
+        self._windows = Windows(self._batches.size)
 
     async def __call__(self, unit: Unit, action: Action) -> Action:
         """Apply the next rows; return how far it came."""
@@ -73,11 +73,14 @@ class ImportStep:
         kind = self._kinds[one.kind]
         lines = action.cursor["dialect"].get("lines", False)
         reader = await kind.reader(unit, one.columns, options, lines=lines)
-        groups, place, cut_off = await self._groups(conn, project_id, one, action, reader)
+        source = Source(one, msgspec.convert(action.cursor["dialect"], Dialect), reader)
+        window = await self._windows.next(conn, project_id, source, msgspec.convert(action.cursor["place"], Place))
+        groups, place, cut_off = window.taken
         rows = [row for group in groups for row in group]
         begun = action.cursor.get("cut")
         whole = [group for group in groups if cut_off is None and (begun is None or _of(reader, group) != begun)]
-        became_of = await self._outcomes(unit, kind, reader, whole, options)
+        async with self._windows.reading_on(conn, project_id, source, window):
+            became_of = await self._outcomes(unit, kind, window, whole, options)
         outcomes = [(row, became_of.get(row.number) or RowFailed(_CUT.format(reader.together))) for row in rows]
         one = msgspec.structs.replace(
             one,
@@ -101,35 +104,17 @@ class ImportStep:
         await queries.save(conn, project_id, one, self._offset)
         return action
 
-    async def _groups(self, conn: Connection, project_id: int, one: Import, action: Action, reader: Reader) -> Taken:
-        """Return the next rows: as many as the batch takes, or as a window of the file holds; things are not cut."""
-        dialect = msgspec.convert(action.cursor["dialect"], Dialect)
-        place = msgspec.convert(action.cursor["place"], Place)
-        rows_of = ndjson.split if dialect.lines else split
-        size = self._batches.size(project_id)
-        each = place.offset // place.number + 1
-        window = max(_SMALLEST_WINDOW, min(_LARGEST_WINDOW, each * size * 5 // 4))
-        rows: list[RawRow] = []
-        after = place
-        for length, limit in ((window, size), (_LARGEST_WINDOW, max(size, reader.together + 1))):
-            wanted = min(length, one.size_bytes - place.offset)
-            content = await queries.read_bytes(conn, project_id, one.id, place.offset, wanted) if wanted else b""
-            if len(content) < wanted:
-                raise UnusableFile("What was still to be read of the file has been removed")
-            at_end = place.offset + wanted >= one.size_bytes
-            rows, after = rows_of(content, dialect, place, limit=limit, at_end=at_end, width=len(one.columns))
-            taken = take(rows, after, place, reader, at_end=after.offset >= one.size_bytes)
-            if taken.place.offset > place.offset:
-                return taken
-        return cut(rows, after, reader) if rows else Taken([], after)
-
     async def _outcomes(
-        self, unit: Unit, kind: Kind, reader: Reader, groups: Sequence[Group], options: Options
+        self, unit: Unit, kind: Kind, window: Window, groups: Sequence[Group], options: Options
     ) -> dict[int, Done | RowFailed]:
         """Return what became of each row, by its number."""
         outcomes: dict[int, Done | RowFailed] = {}
         readable: list[tuple[Group, Any]] = []
+        reader = window.reader
         for group in groups:
+            if (known := window.said.get(group[0].number)) is not None:
+                readable.append((group, known))
+                continue
             try:
                 for index, row in enumerate(group):
                     if row.problem is not None:

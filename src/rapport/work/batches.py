@@ -25,7 +25,10 @@ class Batches:
     def measured(self, project_id: int) -> Iterator[None]:
         """Measure the batch that runs inside, and choose the size of the next."""
         size, started = self.size(project_id), time.monotonic()
-        self._sizes[project_id] = max(1, size // 4)
-        yield
+        try:
+            yield
+        except BaseException:
+            self._sizes[project_id] = max(1, size // 4)
+            raise
         took_s = max(time.monotonic() - started, 0.001)
         self._sizes[project_id] = max(1, min(self._most, 2 * size, int(size * self._target_s / took_s)))

@@ -77,7 +77,7 @@ class CustomerColumns:
         """Make sense of a header; `now` is the latest moment of creation. Raises UnusableFile."""
         self._now = now
         self._merge = options.mode == "merge"
-        self._schema = schema
+        self.schemas = schema
         self.header = list(header)
         targets = [target_of(name) if name else None for name in header]
         _check(header, targets)
@@ -146,7 +146,7 @@ class CustomerColumns:
             text = cells[place]
             if text:
                 try:
-                    said[key] = from_text(self._schema, key, text)
+                    said[key] = from_text(self.schemas, key, text)
                 except InvalidValue as error:
                     raise RowFailed(str(error), header) from error
             elif not self._merge:

@@ -65,7 +65,7 @@ class Table:
     def __init__(self, plan: Plan, header: Sequence[str], options: Options, schemas: Schemas) -> None:
         """Make sense of a header. Raises UnusableFile."""
         self.header = list(header)
-        self._plan, self._schemas, self._replace = plan, schemas, options.mode == "replace"
+        self._plan, self.schemas, self._replace = plan, schemas, options.mode == "replace"
         targets = [_target(plan, name) if name else None for name in header]
         check_header(header, targets)
         for names in plan.required:
@@ -112,7 +112,7 @@ class Table:
         if metadata:
             said["metadata"] = metadata
         try:
-            return Said(msgspec.convert(said, self._plan.model), self._headers, self._schemas)
+            return Said(msgspec.convert(said, self._plan.model), self._headers, self.schemas)
         except msgspec.ValidationError as error:
             raise failed(payload_error(error), self._headers) from error
 
@@ -142,7 +142,7 @@ class Table:
             raise RowFailed("The lines before, which are about the same, say something else", column.header, index)
 
     def _read_metadata(self, said: Mapping[str, Any], rows: Sequence[Sequence[str]]) -> dict[str, Any]:
-        schema = self._plan.schema(self._schemas, said)
+        schema = self._plan.schema(self.schemas, said)
         metadata: dict[str, Any] = {}
         for column in self._metadata:
             texts = {cells[column.place]: index for index, cells in reversed(list(enumerate(rows)))}
@@ -169,13 +169,13 @@ class JsonLines:
     def __init__(self, plan: Plan, header: Sequence[str], schemas: Schemas) -> None:
         """Read what the plan's model says."""
         self.header = list(header)
-        self._plan, self._schemas = plan, schemas
+        self._plan, self.schemas = plan, schemas
 
     def read(self, *rows: Sequence[str]) -> Said:
         """Return what a line says. Raises RowFailed."""
         (cells,) = rows
         try:
-            return Said(parse(cells[0].encode(), self._plan.model), {}, self._schemas)
+            return Said(parse(cells[0].encode(), self._plan.model), {}, self.schemas)
         except RapportError as error:
             raise failed(error, {}) from error
 
