@@ -13,12 +13,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from rapport.customers.models import Customer
-from rapport.discounts.applicable import EVERYTHING, Applicable
 from rapport.discounts import applying
+from rapport.discounts.applicable import EVERYTHING, Applicable
+from rapport.discounts.applied import Applied
 from rapport.discounts.cart import Cart, CatalogueItem
 from rapport.discounts.expressions import FormulaError
 from rapport.orders.models import Order
-from rapport.redemptions import reach
+from rapport.redemptions import effects, reach
 from rapport.redemptions.redeemables.models import Redeemable
 from rapport.redemptions.stacking import StackingRules, Tried, Verdict, settle
 from rapport.rules import budgets, conditions
@@ -56,23 +57,32 @@ class Situation:
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
-    """What a redeemable does: the cart after it (`applied_*` are its own), what is off, the credits it takes."""
+    """What a redeemable does: the cart before and after it (`applied_*` are its own), what is off, its credits.
 
-    cart: Cart | None
-    off: int
-    saved: int
-    credits: int | None
-    discount: dict[str, Any]
-    reached: Applicable | None
-    has_effect: bool
+    `items` are the differences that it makes to single items (see `redemptions.effects`), None where it makes none.
+    """
+
+    before: Cart | None = None
+    cart: Cart | None = None
+    off: int = 0
+    saved: int = 0
+    credits: int | None = None
+    discount: dict[str, Any] = {}
+    reached: Applicable | None = None
+    has_effect: bool = True
+    items: list[dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of each redeemable, in the order of the request; what applies, in the order of its application."""
+    """What becomes of each redeemable, in the order of the request; what applies, in the order of its application.
+
+    `uses`: for each that applies, what rules count of it.
+    """
 
     verdicts: list[Verdict[Effect, Refusal]]
     applied: list[tuple[int, Effect]]
+    uses: list[Use]
     start: Cart | None
 
     @property
@@ -120,8 +130,9 @@ def decide(
         run.next,
         run.accept,
     )
-    applied = [one for one in run.applied if verdicts[one[0]].status == "APPLICABLE"]
-    return Decision(verdicts, applied, run.start)
+    if any(verdicts[place].status != "APPLICABLE" for place, _ in run.applied):
+        return Decision(verdicts, [], [], run.start)
+    return Decision(verdicts, run.applied, run.uses, run.start)
 
 
 class _Run:
@@ -133,7 +144,7 @@ class _Run:
         self._redeemables, self._rules, self._at, self._stacking = redeemables, rules, at, stacking
         self.start = None if at.order is None else cart_of(at.order)
         self._cart = self.start
-        self._before: list[Use] = []
+        self.uses: list[Use] = []
         self._touched: set[int] = set()
         self.first: list[Tried[Effect, Refusal]] = []
         self.applied: list[tuple[int, Effect]] = []
@@ -145,18 +156,17 @@ class _Run:
     def accept(self, place: int, effect: Effect | None) -> None:
         """Let one be applied: the next ones see what it left."""
         assert effect is not None
-        redeemable = self._redeemables[place]
+        use = self._use(self._redeemables[place], self._rules[place], effect)
         self.applied.append((place, effect))
         if effect.cart is not None:
             self._touched |= {index for index, line in enumerate(effect.cart.lines) if line.applied_discount_amount}
             self._cart = effect.cart.fresh()
-        # The rules of those that were accepted are done with; what they add to the numbers counts.
-        self._before.append(dataclasses.replace(self._use(redeemable, self._rules[place], effect), rules=()))
+        self.uses.append(use)
 
     def attempt(self, place: int) -> Tried[Effect, Refusal]:
         """Work out what one does to the cart as it is now, or why it may not be redeemed."""
         redeemable, rules = self._redeemables[place], self._rules[place]
-        refusal = redeemable.unavailable(self._at.now)
+        refusal = redeemable.unavailable(self._at.now, self._at.zone.key)
         if refusal is not None:
             return Tried(refusal=refusal)
         worked = self._effect(redeemable, rules)
@@ -192,7 +202,7 @@ class _Run:
         if cart is None:
             told = {name: value for name, value in discount.items() if not name.endswith("_formula")}
             told.setdefault("is_dynamic", False)
-            return Effect(cart=None, off=0, saved=0, credits=None, discount=told, reached=None, has_effect=True)
+            return Effect(discount=told)
         reached = self._reached(rules, cart)
         if self._stacking.takes_initial_amount([one.id for one in redeemable.categories]):
             discount = self._of_initial(discount, cart)
@@ -209,6 +219,7 @@ class _Run:
         told = done.discount
         has_effect = done.off > 0 or bool(done.added) or bool(done.lines)
         return Effect(
+            before=cart,
             cart=done.cart,
             off=done.off,
             saved=done.saved,
@@ -216,6 +227,7 @@ class _Run:
             discount=told,
             reached=reached,
             has_effect=has_effect,
+            items=_differences(cart, done),
         )
 
     def _of_initial(self, discount: dict[str, Any], cart: Cart) -> dict[str, Any]:
@@ -236,19 +248,20 @@ class _Run:
                     "missing_amount", "Missing amount", "An order amount or .gift.credits is required for a gift card"
                 )
             used = asked or 0
-            return Effect(cart=None, off=used, saved=0, credits=used, discount={}, reached=None, has_effect=True)
+            return Effect(off=used, credits=used)
         reached = self._reached(rules, cart)
         done = applying.credits(
             balance if asked is None else asked, redeemable.gift.get("effect") or DEFAULT_EFFECT, cart, reached
         )
         return Effect(
+            before=cart,
             cart=done.cart,
             off=done.off,
             saved=done.saved,
             credits=done.off,
-            discount={},
             reached=reached,
             has_effect=done.off > 0,
+            items=_differences(cart, done),
         )
 
     def _variables(self, redeemable: Redeemable) -> dict[str, Any]:
@@ -294,15 +307,21 @@ class _Run:
     def _violation(self, redeemable: Redeemable, rules: Rules, effect: Effect | None) -> Refusal | None:
         if not rules:
             return None
-        uses = [*self._before, self._use(redeemable, rules, effect)]
+        # The rules of those that were accepted are done with; what they add to the numbers counts.
+        before = [dataclasses.replace(use, rules=()) for use in self.uses]
+        uses = [*before, self._use(redeemable, rules, effect)]
         found = budgets.judge(uses, self._at.standing, self._at.zone)[-1]
         if found is None:
             return None
         return refusal_of(redeemable, *found)
 
 
+def _differences(before: Cart, done: Applied) -> list[dict[str, Any]] | None:
+    return effects.between(before.items(), done.cart.items()) if done.lines or done.added else None
+
+
 def redeemed_of(redeemable: Redeemable, at: Situation, effect: Effect | None) -> Redeemed:
-    """Return a redeemable as counters see it: its order's amount and what it takes off, as the ledger will have them."""
+    """Return a redeemable as counters see it: its order's amount and what is off, as the ledger has them."""
     amounts = amounts_of(effect)
     return Redeemed(
         object_id=redeemable.object_id,

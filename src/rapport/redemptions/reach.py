@@ -1,4 +1,4 @@
-"""What a redeemable applies to: which lines of the cart its rules let a discount touch, and how answers say it. Pure."""
+"""What a redeemable applies to: which lines its rules let a discount touch, and how answers say it. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -70,8 +70,8 @@ def views(
     included = [dict(entry) for one in saying for entry in one.get("included", ())]
     excluded = [dict(entry) for one in saying for entry in one.get("excluded", ())]
     if reached is not None and cart is not None:
-        for entry, target in zip(included, reached.included, strict=True):
-            entry |= shown(reached, cart, target)
+        targets = zip(included, reached.included, strict=True)
+        included = [entry | shown(reached, cart, target) for entry, target in targets]
     return _list([_told(one) for one in included]), _list([_told(one) for one in excluded])
 
 

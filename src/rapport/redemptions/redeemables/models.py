@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from rapport.campaigns.windows import is_open
+from rapport.core.errors import NotFound
 from rapport.promotions.models import STACK, TIER, Tier
 from rapport.redemptions.stacking import Category
 from rapport.rules.models import Assigned
@@ -17,7 +18,7 @@ __all__ = ["STACK", "TIER", "VOUCHER", "Held", "NamedCategory", "Redeemable"]
 
 
 class NamedCategory(Category, frozen=True):
-    """A category as answers show it."""
+    """A category as answers show it; its times as JSON has them."""
 
     name: str = ""
     created_at: str = ""
@@ -37,11 +38,11 @@ NOTHING_HELD = Held()
 
 
 class Redeemable(msgspec.Struct, frozen=True, kw_only=True):
-    """A voucher, a gift card or a tier, with the rules that hold for it.
+    """A voucher, a gift card or a tier, with the rules that hold for it; or what was asked for and is not there.
 
     `id` is what requests call it by: the code of a voucher, the id of a tier. `stack_id` is the stack through which a
-    tier was named. `asked_credits` is how much of a gift card the request wants to use, None: as much as there is use
-    for.
+    tier was named. `is_counted`: some rule may want its redemptions counted. `asked_credits` is how much of a gift card
+    the request wants to use, None: as much as there is use for.
     """
 
     object: str
@@ -53,32 +54,32 @@ class Redeemable(msgspec.Struct, frozen=True, kw_only=True):
     stack_id: str | None = None
     asked_credits: int | None = None
     held: Held = NOTHING_HELD
+    is_counted: bool = True
+
+    @property
+    def source(self) -> Voucher | Tier | None:
+        """The voucher or the tier; None: there is no such thing."""
+        return self.voucher or self.tier
 
     @property
     def object_id(self) -> str:
         """The id of the voucher or of the tier: what a line of the ledger names."""
-        if self.voucher is not None:
-            return self.voucher.id
-        assert self.tier is not None
-        return self.tier.id
+        return self.id if self.source is None else self.source.id
 
     @property
     def campaign_id(self) -> str | None:
         """The campaign it belongs to."""
-        if self.voucher is not None:
-            return self.voucher.campaign_id
-        assert self.tier is not None
-        return self.tier.campaign_id
+        return None if self.source is None else self.source.campaign_id
 
     @property
     def campaign(self) -> str | None:
         """The name of its campaign."""
-        return self.tier.campaign if self.tier is not None else self.voucher and self.voucher.campaign
+        return None if self.source is None else self.source.campaign
 
     @property
     def discount(self) -> dict[str, Any] | None:
         """What it takes off, unless it is a gift card."""
-        return self.tier.discount if self.tier is not None else self.voucher and self.voucher.discount
+        return None if self.source is None else self.source.discount
 
     @property
     def gift(self) -> dict[str, Any] | None:
@@ -93,16 +94,14 @@ class Redeemable(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def metadata(self) -> dict[str, Any]:
         """Its own metadata."""
-        if self.voucher is not None:
-            return self.voucher.metadata
-        assert self.tier is not None
-        return self.tier.metadata
+        return {} if self.source is None else self.source.metadata
 
-    def unavailable(self, now: datetime) -> Refusal | None:
-        """Return why it cannot be used now, whoever asks, or None."""
+    def unavailable(self, now: datetime, zone_name: str) -> Refusal | None:
+        """Return why it cannot be used now in the project's time zone, whoever asks, or None."""
         if self.tier is not None:
-            return _tier_unavailable(self.tier, now)
-        assert self.voucher is not None
+            return _tier_unavailable(self.tier, now, zone_name)
+        if self.voucher is None:
+            return Refusal(NotFound.key, NotFound.message, f"Cannot find {self.object} with id {self.id}")
         quantity = self.voucher.quantity
         if quantity is not None and self.held.quantity and self.voucher.redeemed_quantity < quantity:
             used = self.voucher.redeemed_quantity + self.held.quantity
@@ -110,7 +109,7 @@ class Redeemable(msgspec.Struct, frozen=True, kw_only=True):
         return unavailable(self.voucher, now)
 
 
-def _tier_unavailable(tier: Tier, now: datetime) -> Refusal | None:
+def _tier_unavailable(tier: Tier, now: datetime, zone: str) -> Refusal | None:
     starts = [date for date in (tier.start_date, tier.campaign_start_date) if date is not None]
     ends = [date for date in (tier.expiration_date, tier.campaign_expiration_date) if date is not None]
     if not (tier.active and tier.campaign_active):
@@ -125,7 +124,6 @@ def _tier_unavailable(tier: Tier, now: datetime) -> Refusal | None:
         tier.campaign_validity_day_of_week,
         tier.campaign_validity_hours,
     )
-    zone = tier.time_zone or "UTC"
     if is_open(*own, start=tier.start_date, now=now, zone_name=zone) and is_open(
         *campaign, start=tier.campaign_start_date, now=now, zone_name=zone
     ):

@@ -1,11 +1,13 @@
 """All SQL that reads what is to be redeemed: one round trip for the vouchers of a request, one for its tiers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from rapport.categories import queries as categories
+from rapport.categories.models import Category as StoredCategory
 from rapport.core.clock import iso
 from rapport.core.db import Connection, columns
 from rapport.promotions.models import RedeemableTier
@@ -33,7 +35,8 @@ _CATEGORY = "id, name, hierarchy, stacking_rules_type, created_at, updated_at"
 # rules) is not looked for or found by one look at an index.
 _VOUCHERS = f"""
 SELECT {_COLUMNS}, (
-    SELECT coalesce(jsonb_agg(jsonb_build_array(rule.id, assignment.related_object_type, rule.rules, rule.error)
+    SELECT coalesce(jsonb_agg(jsonb_build_array(rule.id, assignment.related_object_type, rule.rules, rule.error,
+        rule.applicable_to)
         ORDER BY assignment.created_at, assignment.id), '[]')
     FROM validation_rule_assignments AS assignment
     JOIN validation_rules AS rule ON rule.project_id = $1 AND rule.id = assignment.rule_id
@@ -45,8 +48,11 @@ SELECT {_COLUMNS}, (
     FROM (SELECT quantity, credits, expires_at > $3 AS live, session_key IS NOT DISTINCT FROM $4 AS own
         FROM voucher_locks WHERE project_id = $1 AND voucher_id = found.id) AS locks
 ) END AS held, CASE WHEN category_id IS NOT NULL THEN (
-    SELECT to_jsonb(one) FROM (SELECT {_CATEGORY} FROM categories WHERE project_id = $1 AND id = found.category_id) AS one
-) END AS category_row, (SELECT rules FROM stacking_rules WHERE project_id = $1) AS stacking
+    SELECT to_jsonb(one) FROM (
+        SELECT {_CATEGORY} FROM categories WHERE project_id = $1 AND id = found.category_id
+    ) AS one
+) END AS category_row, (SELECT rules FROM stacking_rules WHERE project_id = $1) AS stacking,
+EXISTS (SELECT FROM rule_counted WHERE project_id = $1 AND object_id IN (found.id, found.campaign_id)) AS is_counted
 FROM (SELECT {FIELDS}, vouchers.locked_quantity, vouchers.locked_credits FROM {TABLES}
     WHERE vouchers.project_id = $1 AND {{condition}} AND {EXISTS}) AS found
 """
@@ -63,23 +69,18 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What is there of what was asked for, in the order of the request (None: there is no such thing).
+    """What was asked for, in the order of the request, a stack as its tiers; and how the project stacks.
 
-    A stack stands in `by_asked` as its tiers.
+    What there is not stands among them without a source.
     """
 
-    by_asked: list[tuple[Asked, list[Redeemable] | None]]
+    redeemables: list[Redeemable]
     rules: StackingRules
 
     @property
-    def redeemables(self) -> list[Redeemable]:
-        """All that there are, in the order of the request."""
-        return [one for _, found in self.by_asked for one in found or ()]
-
-    @property
-    def missing(self) -> list[Asked]:
+    def missing(self) -> list[Redeemable]:
         """What there is not."""
-        return [asked for asked, found in self.by_asked if found is None]
+        return [one for one in self.redeemables if one.source is None]
 
 
 async def find_redeemables(
@@ -103,14 +104,17 @@ async def find_redeemables(
     if stack_ids:
         for stack_id, stack in (await find_stacks(conn, project_id, stack_ids)).items():
             found[STACK, stack_id] = [tier_redeemable(tier, stack_id) for tier in stack.tiers]
+    if tier_ids or stack_ids:
+        await _add_categories(conn, project_id, found)
     if rules is None:
         rules = await load(conn, project_id)
-    by_asked = [(one, _asked_for(found.get((one.object, one.id)), one)) for one in asked]
-    return Found(by_asked, rules)
+    return Found([one for wanted in asked for one in _asked_for(found.get((wanted.object, wanted.id)), wanted)], rules)
 
 
-def _asked_for(found: list[Redeemable] | None, asked: Asked) -> list[Redeemable] | None:
-    if found is None or asked.credits is None:
+def _asked_for(found: list[Redeemable] | None, asked: Asked) -> list[Redeemable]:
+    if found is None:
+        return [Redeemable(object=asked.object, id=asked.id, assigned=[], is_counted=False)]
+    if asked.credits is None:
         return found
     return [msgspec.structs.replace(one, asked_credits=asked.credits) for one in found]
 
@@ -124,27 +128,59 @@ def _voucher(row: Any) -> Redeemable:
         voucher=voucher,
         assigned=[Assigned(*one) for one in row["assigned"]],
         held=NOTHING_HELD if held is None else Held(*held),
-        categories=() if category is None else (NamedCategory(**category),),
+        categories=() if category is None else (category_of(category),),
+        is_counted=row["is_counted"],
     )
 
 
-def tier_redeemable(
-    found: RedeemableTier, stack_id: str | None = None, categories: Iterable[NamedCategory] = ()
-) -> Redeemable:
-    """Return a tier as something to be redeemed."""
+def category_of(row: Mapping[str, Any]) -> NamedCategory:
+    """Return a category as JSON has it."""
+    times = {name: row[name] and iso(datetime.fromisoformat(row[name])) for name in ("created_at", "updated_at")}
+    return NamedCategory(**{**row, **times})
+
+
+async def _add_categories(conn: Connection, project_id: int, found: dict[tuple[str, str], list[Redeemable]]) -> None:
+    for key, several in found.items():
+        if key[0] != VOUCHER:
+            found[key] = await with_categories(conn, project_id, several)
+
+
+async def with_categories(conn: Connection, project_id: int, tiers: list[Redeemable]) -> list[Redeemable]:
+    """Return tiers with the categories that they are in; without one, without asking."""
+    ids = {one for redeemable in tiers if redeemable.tier is not None for one in redeemable.tier.category_ids}
+    known = await categories.find_many(conn, project_id, sorted(ids))
+    return [
+        one
+        if one.tier is None
+        else msgspec.structs.replace(
+            one, categories=tuple(_named(known[name]) for name in one.tier.category_ids if name in known)
+        )
+        for one in tiers
+    ]
+
+
+def _named(category: StoredCategory) -> NamedCategory:
+    return NamedCategory(
+        id=category.id,
+        hierarchy=category.hierarchy,
+        stacking_rules_type=category.stacking_rules_type,
+        name=category.name,
+        created_at=iso(category.created_at),
+        updated_at=None if category.updated_at is None else iso(category.updated_at),
+    )
+
+
+def tier_redeemable(found: RedeemableTier, stack_id: str | None = None) -> Redeemable:
+    """Return a tier as something to be redeemed, without its categories."""
     return Redeemable(
         object=TIER,
         id=found.tier.id,
         tier=found.tier,
         assigned=found.assigned,
         stack_id=stack_id,
-        categories=tuple(categories),
     )
 
 
 def vouchers_of(rows: Sequence[Any]) -> list[Redeemable]:
     """Return vouchers as something to be redeemed."""
     return [_voucher(row) for row in rows]
-
-
-__all__ = ["Asked", "Found", "find_redeemables", "iso", "tier_redeemable", "vouchers_of"]
