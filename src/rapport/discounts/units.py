@@ -143,8 +143,14 @@ def _described(known: CatalogueItem | None) -> dict[str, Any]:
     """Return `product` and `sku` of a discount in an answer: `SimpleProductDiscountUnit`, `SimpleSkuDiscountUnit`."""
     if known is None:
         return {}
-    shown = {"product": {name: known.product.get(name) for name in ("id", "source_id", "name")}}
+    shown = {"product": _simple(known.product, known.product.get("name"))}
     if known.sku is not None:
         name = known.sku.get("sku")
-        shown["sku"] = {"id": known.sku.get("id"), "source_id": known.sku.get("source_id"), "sku": name, "name": name}
+        shown["sku"] = _simple(known.sku, name) | ({} if name is None else {"sku": name})
     return shown
+
+
+def _simple(known: Mapping[str, Any], name: str | None) -> dict[str, Any]:
+    """Return the ids and the name, which the schema requires: its id where it has none."""
+    shown = {"id": known.get("id"), "source_id": known.get("source_id"), "name": name or known.get("id")}
+    return {key: value for key, value in shown.items() if value is not None}
