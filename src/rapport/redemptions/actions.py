@@ -24,6 +24,8 @@ from rapport.redemptions import deciding, queries
 from rapport.redemptions.deciding import Situation
 from rapport.redemptions.models import FAILURE, REDEMPTION, SUCCESS, Redemption
 from rapport.redemptions.schemas import RedeemInput, Refused, channel_of, check, check_order, customer_of, event_view
+from rapport.rules import budgets
+from rapport.rules.counters import Counter, Spent, Use
 from rapport.vouchers.availability import Refusal
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.queries import Redeemable, find_redeemables
@@ -51,6 +53,8 @@ class _Attempt:
     placed: Placed | None = None
     customer_id: str | None = None
     redeemables: list[Redeemable] = field(default_factory=list)
+    uses: list[Use] = field(default_factory=list)
+    standing: dict[Counter, Spent] = field(default_factory=dict)
 
     @property
     def customer(self) -> Customer | None:
@@ -75,6 +79,7 @@ async def redeem(writer: Writer, signature: Signature, data: RedeemInput) -> Red
 
     async def work(unit: Unit) -> Redeemed | Refused:
         attempt = _Attempt(unit, data)
+        await budgets.begin(unit.conn, unit.project_id)
         await _open(attempt)
         await _find(attempt)
         refused = await _decide(attempt)
@@ -132,20 +137,22 @@ async def _decide(attempt: _Attempt) -> list[Refusal | None]:
     unit, customer = attempt.unit, attempt.customer
     rules = deciding.rule_sets(attempt.redeemables)
     segments: frozenset[str] = frozenset()
-    redeemed: Any = {}
     if customer is not None and any(rules):
         segments = await unit.segments_among(customer, deciding.named_segments(rules))
-        wanted = deciding.counted_objects(attempt.redeemables, rules)
-        redeemed = await queries.count_of_customer(unit.conn, unit.project_id, customer.id, wanted)
     at = Situation(
         now=unit.now,
+        zone=unit.moment.zone,
         customer_id=attempt.customer_id,
-        segments=segments,
-        redeemed=redeemed,
         order=attempt.order,
         is_amount_missing=is_amount_missing(attempt.data.order, attempt.order),
+        source=unit.signature.source,
+        segments=segments,
+        customer_metadata={} if customer is None else customer.metadata,
+        metadata=attempt.data.metadata or {},
     )
-    return deciding.refusals(attempt.redeemables, rules, at)
+    attempt.uses = deciding.uses(attempt.redeemables, rules, at)
+    attempt.standing = await budgets.read(unit.conn, unit.project_id, attempt.uses, at.zone)
+    return deciding.refusals(attempt.redeemables, attempt.uses, at, attempt.standing)
 
 
 def _row(attempt: _Attempt, prefix: str, voucher: Voucher | None, **values: Any) -> Redemption:
@@ -198,7 +205,8 @@ async def _take(
 ) -> list[Voucher]:
     """Use each voucher once, in the order of their codes so that stacks do not deadlock, as late as can be.
 
-    Raises Restart when one was used up or changed hands since it was read: the whole is undone and decided anew.
+    Raises Restart when one was used up or changed hands since it was read, or a limit of a rule was reached meanwhile:
+    the whole is undone and decided anew.
     """
     unit = attempt.unit
     if parent is not None:
@@ -210,6 +218,9 @@ async def _take(
         if taken is None or taken[1] != holders[str(row.voucher_code)]:
             raise Restart
         used[row.voucher_code] = taken[0]
+    violated = await budgets.take(unit.conn, unit.project_id, attempt.uses, attempt.standing, unit.moment.zone)
+    if any(violated):
+        raise Restart
     return [msgspec.structs.replace(one, redeemed_quantity=used[one.code], updated_at=unit.now) for one in vouchers]
 
 

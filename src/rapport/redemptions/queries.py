@@ -1,6 +1,6 @@
 """All SQL of the redemption ledger, and the taking of a voucher."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Any
 
 from rapport.core.db import Connection, columns
@@ -110,27 +110,6 @@ async def take(conn: Connection, project_id: int, row: Redemption) -> tuple[int,
 async def insert(conn: Connection, project_id: int, rows: list[Redemption]) -> None:
     """Keep lines in the ledger."""
     await conn.executemany(_INSERT, [[project_id, *[getattr(row, name) for name in _NAMES]] for row in rows])
-
-
-async def count_of_customer(
-    conn: Connection, project_id: int, customer_id: str, object_ids: list[str]
-) -> Mapping[str, int]:
-    """Return how often a (locked) customer redeemed each voucher or campaign; what was rolled back does not count.
-
-    The index is redemptions_of_customer.
-    """
-    if not object_ids:
-        return {}
-    rows = await conn.fetch(
-        "SELECT wanted.id, (SELECT count(*) FROM redemptions WHERE project_id = $1 AND customer_id = $2 "
-        "AND object = 'redemption' AND result = 'SUCCESS' AND rollback_id IS NULL "
-        "AND (voucher_id = wanted.id OR (campaign_id = wanted.id AND voucher_id IS NOT NULL))) AS number "
-        "FROM unnest($3::text[]) AS wanted (id)",
-        project_id,
-        customer_id,
-        object_ids,
-    )
-    return {row["id"]: row["number"] for row in rows}
 
 
 async def find(conn: Connection, project_id: int, redemption_id: str) -> Redemption | None:

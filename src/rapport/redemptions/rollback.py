@@ -30,6 +30,7 @@ from rapport.redemptions.schemas import (
     channel_of,
     customer_of,
 )
+from rapport.rules import budgets
 from rapport.vouchers.availability import Refusal
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.queries import find_many, give_back
@@ -82,6 +83,7 @@ async def roll_back(
     check_limits(data.metadata, ".metadata")
 
     async def work(unit: Unit) -> RolledBack | Refused:
+        await budgets.begin(unit.conn, unit.project_id)
         row = await _get(unit, redemption_id, stacked=stacked)
         order = await _lock(unit, row, data)
         checked = msgspec.structs.replace(data, metadata=_metadata(unit, data))
@@ -213,6 +215,8 @@ async def _undo(
     await queries.insert(unit.conn, unit.project_id, written)
     voucher_ids = [child.voucher_id for child in children if child.voucher_id is not None]
     await give_back(unit.conn, unit.project_id, voucher_ids)
+    undone = [deciding.redeemed_before(child) for child in children]
+    await budgets.give_back(unit.conn, unit.project_id, undone, unit.moment.zone)
     vouchers = await find_many(unit.conn, unit.project_id, voucher_ids)
     customer = unit.find(row.customer_id)
     for rollback in rollbacks:

@@ -25,10 +25,11 @@ from rapport.orders.schemas import OrderInput
 from rapport.orders.schemas import apply as apply_order
 from rapport.orders.schemas import checked as checked_order
 from rapport.orders.schemas import view as order_view
-from rapport.redemptions import deciding, queries
+from rapport.redemptions import deciding
 from rapport.redemptions.actions import is_amount_missing
 from rapport.redemptions.deciding import Situation
 from rapport.redemptions.schemas import MAX_REDEEMABLES, RedeemInput, check, check_order, customer_of, tracking_id
+from rapport.rules import budgets
 from rapport.segments.membership import SegmentDecider
 from rapport.vouchers.availability import Refusal
 from rapport.vouchers.queries import Redeemable, find_redeemables
@@ -194,21 +195,22 @@ async def _decide(
     known = [found[code] for code in codes if code in found]
     rules = deciding.rule_sets(known)
     segments: frozenset[str] = frozenset()
-    redeemed: Any = {}
     if customer is not None and any(rules):
-        named = deciding.named_segments(rules)
-        segments = await decider.among(conn, caller.project_id, moment, customer, named)
-        wanted = deciding.counted_objects(known, rules)
-        redeemed = await queries.count_of_customer(conn, caller.project_id, customer.id, wanted)
+        segments = await decider.among(conn, caller.project_id, moment, customer, deciding.named_segments(rules))
     at = Situation(
         now=moment.now,
+        zone=moment.zone,
         customer_id=None if customer is None else customer.id,
-        segments=segments,
-        redeemed=redeemed,
         order=order,
         is_amount_missing=is_amount_missing(data.order, order),
+        source=caller.source,
+        segments=segments,
+        customer_metadata={} if customer is None else customer.metadata,
+        metadata=data.metadata or {},
     )
-    refused = dict(zip([one.voucher.code for one in known], deciding.refusals(known, rules, at), strict=True))
+    uses = deciding.uses(known, rules, at)
+    standing = await budgets.read(conn, caller.project_id, uses, at.zone)
+    refused = dict(zip([one.voucher.code for one in known], deciding.refusals(known, uses, at, standing), strict=True))
     fine = [one for one in known if refused[one.voucher.code] is None]
     amounts = [] if order is None else deciding.amounts_of(fine, order)
     shown = dict(zip([one.voucher.code for one in fine], amounts, strict=False))
