@@ -8,6 +8,7 @@ from rapport.customers.writes import Unit, Writer
 from rapport.redemptions import keeping, stacking
 from rapport.redemptions.attempts import Redeemed, decide, find, open_attempt
 from rapport.redemptions.schemas import RedeemInput, Refused, check
+from rapport.rules import budgets
 
 
 async def redeem(writer: Writer, signature: Signature, data: RedeemInput) -> Redeemed:
@@ -24,6 +25,8 @@ async def redeem(writer: Writer, signature: Signature, data: RedeemInput) -> Red
     check_limits(data.metadata, ".metadata")
 
     async def work(unit: Unit) -> Redeemed | Refused:
+        # From here on nobody assigns a rule that counts: what is read next has all of them.
+        await budgets.begin(unit.conn, unit.project_id)
         attempt = await open_attempt(unit, data)
         await find(attempt)
         decision, at = await decide(attempt)

@@ -22,7 +22,6 @@ from rapport.redemptions.redeemables.models import Redeemable
 from rapport.redemptions.redeemables.queries import Found, find_redeemables
 from rapport.redemptions.schemas import RedeemInput, check_count, check_order, customer_of
 from rapport.redemptions.stacking import StackingRules
-from rapport.rules import budgets
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +94,6 @@ async def open_attempt(unit: Unit, data: RedeemInput) -> Attempt:
 async def find(attempt: Attempt) -> None:
     """Read what is to be redeemed. Raises NotFound where all must apply and something is not there."""
     unit = attempt.unit
-    # From here on nobody assigns a rule that counts; what is read next has all of them.
-    await budgets.begin(unit.conn, unit.project_id)
     asked = [one.asked for one in attempt.data.redeemables]
     found: Found = await find_redeemables(unit.conn, unit.project_id, asked, unit.now, attempt.session_key)
     check_count(attempt.data, found.rules)

@@ -329,7 +329,7 @@ def redeemed_of(redeemable: Redeemable, at: Situation, effect: Effect | None) ->
         campaign_id=redeemable.campaign_id,
         at=at.now,
         customer_id=None if at.customer is None else at.customer.id,
-        api_key=at.api_key[0] if at.api_key else None,
+        api_key=at.api_key[0] if at.api_key else "rapport",
         user=None,
         orders_amount=amounts.get("amount", 0),
         discount_amount=amounts.get("total_applied_discount_amount", 0),
@@ -343,8 +343,9 @@ def amounts_of(effect: Effect | None) -> dict[str, int]:
 
 def refusal_of(redeemable: Redeemable, assigned: Assigned, violation: conditions.Violation) -> Refusal:
     """Return what a violation of a rule is called in an answer."""
-    details = f"{redeemable.id} cannot be redeemed because of violated validation rules: {assigned.rule_id}"
-    if violation.key.startswith("missing"):
-        details = violation.details
+    details = violation.details
+    if not violation.key.startswith("missing_"):
+        rule = assigned.rule_id
+        details = f"{redeemable.id} cannot be redeemed because of violated validation rules: {rule}. {details}"
     message = violation.message or (assigned.error or {}).get("message")
     return Refusal(violation.key, conditions.MESSAGES[violation.key], details, message)

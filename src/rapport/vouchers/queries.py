@@ -55,7 +55,8 @@ VOUCHERS = ListSpec(
 # What is to be redeemed, with its campaign and every rule that holds for it: one round trip for the whole decision.
 _REDEEMABLES = f"""
 SELECT {_COLUMNS}, (
-    SELECT coalesce(jsonb_agg(jsonb_build_array(rule.id, assignment.related_object_type, rule.rules, rule.error)
+    SELECT coalesce(jsonb_agg(jsonb_build_array(rule.id, assignment.related_object_type, rule.rules, rule.error,
+        rule.applicable_to)
         ORDER BY assignment.created_at, assignment.id), '[]')
     FROM validation_rule_assignments AS assignment
     JOIN validation_rules AS rule ON rule.project_id = $1 AND rule.id = assignment.rule_id
