@@ -37,7 +37,7 @@ class AssignmentAnswer(msgspec.Struct, kw_only=True):
     id: str
     rule_id: str
     related_object_id: str
-    related_object_type: Literal["campaign", "voucher"]
+    related_object_type: Literal["campaign", "voucher", "promotion_tier"]
     created_at: Instant
     object: Literal["validation_rules_assignment"]
 

@@ -29,6 +29,9 @@ _RELATED = {
     "campaign": "SELECT id FROM campaigns WHERE project_id = $1 AND id = $2 AND state = 'live'",
     "voucher": "SELECT id FROM vouchers WHERE project_id = $1 AND (id = $2 OR code = $2) AND NOT binned "
     "ORDER BY id = $2 DESC LIMIT 1",
+    "promotion_tier": "SELECT tiers.id FROM promotion_tiers AS tiers JOIN campaigns ON campaigns.project_id = $1 "
+    "AND campaigns.id = tiers.campaign_id AND campaigns.state = 'live' "
+    "WHERE tiers.project_id = $1 AND tiers.id = $2",
 }
 
 
@@ -114,7 +117,7 @@ async def using_segment(conn: Connection, project_id: int, segment_id: str) -> l
 
 
 async def find_related(conn: Connection, project_id: int, kind: str, reference: str) -> str | None:
-    """Return the id of the campaign, or of the voucher (also by code), or None."""
+    """Return the id of the campaign, of the tier, or of the voucher (also by code), or None."""
     found: str | None = await conn.fetchval(_RELATED[kind], project_id, reference)
     return found
 

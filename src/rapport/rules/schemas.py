@@ -106,7 +106,7 @@ class ValidationRuleUpdate(msgspec.Struct, kw_only=True):
 class AssignmentInput(msgspec.Struct, kw_only=True):
     """`ValidationRulesAssignmentsCreateRequestBody` of the reference."""
 
-    related_object_type: Literal["campaign", "voucher"]
+    related_object_type: Literal["campaign", "voucher", "promotion_tier"]
     related_object_id: Annotated[str, Meta(min_length=1, max_length=255)]
 
 
