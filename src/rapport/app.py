@@ -19,6 +19,7 @@ from rapport.bulk.schemas import MAX_BODY_BYTES
 from rapport.campaigns import removal as campaign_removal
 from rapport.campaigns import routes as campaigns
 from rapport.campaigns.summary import routes as campaign_summary
+from rapport.categories import routes as categories
 from rapport.consents import holding as said
 from rapport.consents import pages
 from rapport.consents import routes as consents
@@ -53,6 +54,7 @@ from rapport.http.openapi import operation
 from rapport.http.paths import keep_slashes, restored
 from rapport.imports import holding as imported
 from rapport.imports import routes as imports
+from rapport.locations import routes as locations
 from rapport.merges import holding as merged
 from rapport.merges import routes as merges
 from rapport.metadata import routes as metadata
@@ -62,6 +64,9 @@ from rapport.privacy import routes as privacy
 from rapport.privacy.actions import names_erased
 from rapport.profiles import routes as profiles
 from rapport.projects import queries as projects
+from rapport.promotions import routes as promotions
+from rapport.promotions.of_campaigns import CampaignTiers
+from rapport.promotions.queries import using_category
 from rapport.publications import holding as published
 from rapport.publications import routes as publications
 from rapport.redemptions import holding as ledger
@@ -73,6 +78,7 @@ from rapport.segments.audit.counts import counts as audit_counts
 from rapport.segments.history import holding as stays
 from rapport.segments.membership import SegmentDecider
 from rapport.settings import Settings
+from rapport.templates import routes as templates
 from rapport.trash_bin import routes as trash_bin
 from rapport.vouchers import holding as held
 from rapport.vouchers import removal as voucher_removal
@@ -93,6 +99,10 @@ ROUTERS = (
     vouchers.router,
     gift_ledger.router,
     code_images.router,
+    categories.router,
+    promotions.router,
+    locations.router,
+    templates.router,
     redemptions.router,
     publications.router,
     distributions.router,
@@ -203,6 +213,8 @@ def create_app(settings: Settings) -> ASGIApp:
         app.state.segment_users = (using_segment, of_segment)
         app.state.segment_listeners = (of_segment,)
         app.state.bin_kinds = {"campaign": campaign_removal.bin_kind, "voucher": voucher_removal.bin_kind}
+        app.state.promotion_tiers = CampaignTiers()
+        app.state.category_users = (using_category,)
         app.state.consent_users = (of_consent,)
         app.state.in_flight = in_flight
         app.state.metrics = (audit_counts,)

@@ -34,6 +34,9 @@ RELATED = {
     "campaign": "SELECT id FROM campaigns WHERE project_id = $1 AND id = $2 AND state = 'live'",
     "voucher": "SELECT id FROM vouchers WHERE project_id = $1 AND (id = $2 OR code = $2) AND NOT binned "
     "ORDER BY id = $2 DESC LIMIT 1",
+    "promotion_tier": "SELECT tiers.id FROM promotion_tiers AS tiers JOIN campaigns ON campaigns.project_id = $1 "
+    "AND campaigns.id = tiers.campaign_id AND campaigns.state = 'live' "
+    "WHERE tiers.project_id = $1 AND tiers.id = $2",
 }
 
 
