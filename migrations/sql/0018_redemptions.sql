@@ -38,3 +38,6 @@ ALTER TABLE redemptions
     ADD COLUMN effects jsonb;
 CREATE INDEX IF NOT EXISTS redemptions_of_tier ON redemptions (project_id, promotion_tier_id, created_at)
     WHERE promotion_tier_id IS NOT NULL;
+-- The codes that are anybody's, for qualifications: without it those of all campaigns would be walked through.
+CREATE INDEX vouchers_of_nobody ON vouchers (project_id, created_at, id)
+    WHERE campaign_id IS NULL AND holder_id IS NULL AND active;

@@ -62,6 +62,9 @@ from rapport.orders import holding as placed
 from rapport.orders import routes as orders
 from rapport.privacy import routes as privacy
 from rapport.privacy.actions import names_erased
+from rapport.product_collections import routes as product_collections
+from rapport.products import removal as product_removal
+from rapport.products import routes as products
 from rapport.profiles import routes as profiles
 from rapport.projects import queries as projects
 from rapport.promotions import routes as promotions
@@ -72,7 +75,7 @@ from rapport.publications import routes as publications
 from rapport.redemptions import holding as ledger
 from rapport.redemptions import routes as redemptions
 from rapport.rules import routes as rules
-from rapport.rules.queries import using_segment
+from rapport.rules.queries import using_collection, using_segment
 from rapport.segments import routes as segments
 from rapport.segments.audit.counts import counts as audit_counts
 from rapport.segments.history import holding as stays
@@ -117,6 +120,8 @@ ROUTERS = (
     metadata.router,
     bulk.router,
     imports.router,
+    products.router,
+    product_collections.router,
 )
 
 
@@ -212,9 +217,15 @@ def create_app(settings: Settings) -> ASGIApp:
         app.state.writer = Writer(db, SegmentDecider())
         app.state.segment_users = (using_segment, of_segment)
         app.state.segment_listeners = (of_segment,)
-        app.state.bin_kinds = {"campaign": campaign_removal.bin_kind, "voucher": voucher_removal.bin_kind}
         app.state.promotion_tiers = CampaignTiers()
         app.state.category_users = (using_category,)
+        app.state.bin_kinds = {
+            "campaign": campaign_removal.bin_kind,
+            "voucher": voucher_removal.bin_kind,
+            **product_removal.bin_kinds,
+        }
+        # What says of a collection of products that it is used: (conn, project_id, collection_id) -> names.
+        app.state.collection_users = (using_collection,)
         app.state.consent_users = (of_consent,)
         app.state.in_flight = in_flight
         app.state.metrics = (audit_counts,)

@@ -135,6 +135,14 @@ def decide(
     return Decision(verdicts, run.applied, run.uses, run.start)
 
 
+def decide_each(
+    redeemables: Sequence[Redeemable], rules: Sequence[Rules], at: Situation, stacking: StackingRules
+) -> list[Tried[Effect, Refusal]]:
+    """Decide about each redeemable as if it were the only one."""
+    run = _Run(redeemables, rules, at, stacking)
+    return [run.attempt(place) for place in range(len(redeemables))]
+
+
 class _Run:
     """The decision about one request while it is made."""
 

@@ -120,7 +120,9 @@ async def _catalogue(
             known[str(name)] = CatalogueItem(_product_view(product), None, product.price)
     for sku in skus:
         parent = by_id.get(sku.product_id)
-        price = sku.price if sku.price is not None else parent and parent.price
+        price = sku.price
+        if price is None and parent is not None:
+            price = parent.price
         shown = {"id": sku.product_id} if parent is None else _product_view(parent)
         for name in {sku.id, sku.source_id} & set(names):
             known[str(name)] = CatalogueItem(shown, _sku_view(sku), price)

@@ -121,6 +121,28 @@ class RedeemOneInput(msgspec.Struct, kw_only=True):
         )
 
 
+class PromotionsInput(msgspec.Struct, kw_only=True):
+    """The body of `validate-promotions`: whose cart it is, and what is in it."""
+
+    order: OrderInput | None = None
+    customer: CustomerInput | None = None
+    tracking_id: Identifier | None = None
+    metadata: Metadata | None = None
+    options: OptionsInput | None = None
+
+    @property
+    def circumstances(self) -> RedeemInput:
+        """The request as one about redeemables that are still to be found."""
+        return RedeemInput(
+            redeemables=[],
+            order=self.order,
+            customer=self.customer,
+            tracking_id=self.tracking_id,
+            metadata=self.metadata,
+            options=self.options,
+        )
+
+
 class NamedOrder(msgspec.Struct, kw_only=True):
     """The order that a rollback expects."""
 

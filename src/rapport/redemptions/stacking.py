@@ -48,13 +48,8 @@ class StackingRules(msgspec.Struct, frozen=True, kw_only=True):
         return any(one.id in self.joint_categories for one in categories)
 
     def is_exclusive(self, categories: Collection["Category"]) -> bool:
-        """Whether something with these categories keeps out what is neither exclusive nor joint.
-
-        A category is exclusive if these rules name it, or if it says so itself and they do not call it joint.
-        """
-        return not self.is_joint(categories) and any(
-            one.id in self.exclusive_categories or one.stacking_rules_type == "EXCLUSIVE" for one in categories
-        )
+        """Whether something with these categories keeps out what is neither exclusive nor joint."""
+        return not self.is_joint(categories) and any(one.id in self.exclusive_categories for one in categories)
 
     def takes_initial_amount(self, categories: Collection[str]) -> bool:
         """Whether its discount is worked out on what the order cost before any other."""
@@ -87,7 +82,6 @@ class Category(msgspec.Struct, frozen=True):
 
     id: str
     hierarchy: int = 0
-    stacking_rules_type: str = "JOINT"
 
 
 class Skip(msgspec.Struct, frozen=True):

@@ -1,5 +1,6 @@
 """Asking whether something could be redeemed, without redeeming it; a session holds it back until it is."""
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from rapport.activity import queries as activity
@@ -10,17 +11,21 @@ from rapport.core.ids import new_id
 from rapport.customers.models import Customer
 from rapport.customers.schemas import simple_view
 from rapport.http.caller import Caller
+from rapport.promotions.queries import active_tiers
+from rapport.promotions.schemas import MAX_TIERS
 from rapport.redemptions import deciding
-from rapport.redemptions.attempts import is_amount_missing
+from rapport.redemptions.attempts import is_amount_missing, key_of
 from rapport.redemptions.circumstances import Circumstances, read_circumstances
-from rapport.redemptions.deciding import Decision, Rules
+from rapport.redemptions.deciding import Decision, Rules, Situation
 from rapport.redemptions.reading import Asked, read_situation
-from rapport.redemptions.redeemables.models import VOUCHER
-from rapport.redemptions.redeemables.queries import Found, find_redeemables
-from rapport.redemptions.schemas import RedeemInput, check, check_count
+from rapport.redemptions.redeemables.models import VOUCHER, Redeemable
+from rapport.redemptions.redeemables.queries import find_redeemables, tier_redeemable, with_categories
+from rapport.redemptions.schemas import PromotionsInput, RedeemInput, check, check_count
 from rapport.redemptions.sessions import queries as sessions
 from rapport.redemptions.sessions.queries import Wanted
 from rapport.redemptions.sessions.schemas import Session, opened
+from rapport.redemptions.singles import promotion_answer
+from rapport.redemptions.stacking_rules.queries import load
 from rapport.redemptions.validation_views import Validation, redeemables_view, shown_order
 from rapport.segments.membership import SegmentDecider
 
@@ -49,14 +54,17 @@ async def _validate(
 ) -> Validation:
     at = await read_circumstances(conn, caller, decider, data)
     asked = [one.asked for one in data.redeemables]
-    key = session.key if session is not None else data.session and data.session.key
+    key = None if data.session is None else data.session.key
+    if session is not None:
+        key = session.key
     if session is not None:
         codes = sorted(one.id for one in asked if one.object == VOUCHER)
         await sessions.lock_vouchers(conn, caller.project_id, codes)
         await sessions.clear(conn, caller.project_id, codes, at.moment.now, session.key)
     found = await find_redeemables(conn, caller.project_id, asked, at.moment.now, key)
     check_count(data, found.rules)
-    rules, decision = await decide(conn, caller, decider, data, at, found)
+    rules, situation = await situation_of(conn, caller, decider, data, at, found.redeemables)
+    decision = deciding.decide(found.redeemables, rules, situation, found.rules)
     validation = Validation(
         id=new_id("valid"),
         redeemables=found.redeemables,
@@ -76,27 +84,67 @@ async def _validate(
     return validation
 
 
-async def decide(
-    conn: Connection, caller: Caller, decider: SegmentDecider, data: RedeemInput, at: Circumstances, found: Found
-) -> tuple[list[Rules], Decision]:
-    """Decide about redeemables in these circumstances."""
-    rules = deciding.rule_sets(found.redeemables)
-    key = caller.source.api_key or {}
+async def situation_of(
+    conn: Connection,
+    caller: Caller,
+    decider: SegmentDecider,
+    data: RedeemInput,
+    at: Circumstances,
+    redeemables: Sequence[Redeemable],
+    *,
+    audience_only: bool = False,
+) -> tuple[list[Rules], Situation]:
+    """Return the rules of redeemables, and what they are decided on in these circumstances."""
+    rules = deciding.rule_sets(redeemables, audience_only=audience_only)
     asked = Asked(
         customer=at.customer,
         order=at.order,
         is_amount_missing=is_amount_missing(data.order, at.order),
         metadata=data.metadata or {},
-        api_key=tuple(key[name] for name in ("app_id", "name") if key.get(name)),
+        api_key=key_of(caller),
+        audience_only=audience_only,
     )
 
-    async def among(customer: Customer, wanted: Any) -> frozenset[str]:
+    async def among(customer: Customer, wanted: Collection[str]) -> frozenset[str]:
         return await decider.among(conn, caller.project_id, at.moment, customer, wanted)
 
     situation = await read_situation(
-        conn, caller.project_id, at.moment, asked, found.redeemables, rules, segments_among=among
+        conn, caller.project_id, at.moment, asked, redeemables, rules, segments_among=among
     )
-    return rules, deciding.decide(found.redeemables, rules, situation, found.rules)
+    return rules, situation
+
+
+async def validate_promotions(caller: Caller, decider: SegmentDecider, data: PromotionsInput) -> dict[str, Any]:
+    """Return the tiers that could be redeemed now, each alone, by their ranks (`validate-promotions`).
+
+    Raises NotFound for an unknown customer or order id, InvalidPayload, InvalidOrder.
+    """
+    asked = data.circumstances
+    async with caller.db.read() as conn:
+        at = await read_circumstances(conn, caller, decider, asked)
+        tiers = await active_tiers(conn, caller.project_id, at.moment.now, MAX_TIERS)
+        redeemables = await with_categories(conn, caller.project_id, [tier_redeemable(one) for one in tiers])
+        rules, situation = await situation_of(conn, caller, decider, asked, at, redeemables)
+        stacks = await load(conn, caller.project_id)
+        found = Validation(
+            id=new_id("valid"),
+            redeemables=redeemables,
+            rules=rules,
+            decision=Decision([], [], [], None),
+            stacking=stacks,
+            customer=at.customer,
+            order=shown_order(at, None),
+            session=None,
+            request_id=caller.request_id,
+        )
+    expand = data.options is not None and "category" in (data.options.expand or ())
+    tried = deciding.decide_each(redeemables, rules, situation, stacks)
+    promotions = [
+        promotion_answer(found, place, one.applied, expand=expand)
+        for place, one in enumerate(tried)
+        if one.applied is not None
+    ]
+    return {"valid": bool(promotions), "tracking_id": found.tracking_id, "promotions": promotions}
 
 
 async def _hold(conn: Connection, caller: Caller, at: Circumstances, validation: Validation, session: Session) -> None:

@@ -10,7 +10,6 @@ from rapport.core.db import Connection, columns
 from rapport.core.ids import new_id
 from rapport.http.lists import After, Before, Equals, Found, ListFilter, ListSpec, Page
 from rapport.http.queries import fetch_page
-from rapport.rules.models import Assigned
 from rapport.vouchers.models import DISCOUNT_VOUCHER, Voucher
 
 _GIFT_AMOUNT = "coalesce(vouchers.gift_amount, (campaigns.gift ->> 'amount')::bigint)"
@@ -19,7 +18,7 @@ _OWN_WINDOWS = (
     "campaigns.validity_timeframe, campaigns.validity_day_of_week, campaigns.validity_hours) > 0"
 )
 # What was not touched of a voucher is its campaign's. The id of its images tells neither code nor secret.
-_FIELDS = f"""
+FIELDS = f"""
 vouchers.project_id, vouchers.id, vouchers.code, vouchers.campaign_id, campaigns.name AS campaign,
 coalesce(vouchers.discount, campaigns.discount) AS discount, vouchers.quantity, vouchers.redeemed_quantity,
 vouchers.active, coalesce(vouchers.start_date, campaigns.start_date) AS start_date,
@@ -55,16 +54,16 @@ validity_timeframe = coalesce(vouchers.validity_timeframe, campaigns.validity_ti
 validity_day_of_week = coalesce(vouchers.validity_day_of_week, campaigns.validity_day_of_week),
 validity_hours = coalesce(vouchers.validity_hours, campaigns.validity_hours)
 """
-_TABLES = """
+TABLES = """
 vouchers LEFT JOIN campaigns ON campaigns.project_id = vouchers.project_id AND campaigns.id = vouchers.campaign_id
 """
 _COLUMNS = columns(Voucher)
 # A voucher in the bin, or whose campaign is in the bin or deleted, is not there for anybody.
-_EXISTS = "(NOT vouchers.binned AND (vouchers.campaign_id IS NULL OR campaigns.state = 'live'))"
+EXISTS = "(NOT vouchers.binned AND (vouchers.campaign_id IS NULL OR campaigns.state = 'live'))"
 
 VOUCHERS = ListSpec(
     data_ref="vouchers",
-    table=f"(SELECT {_FIELDS} FROM {_TABLES} WHERE {_EXISTS}) AS vouchers",
+    table=f"(SELECT {FIELDS} FROM {TABLES} WHERE {EXISTS}) AS vouchers",
     row=Voucher,
     orders={"created_at": "created_at", "updated_at": "coalesce(updated_at, created_at)", "code": "code"},
     default_order="-created_at",
@@ -87,19 +86,6 @@ VOUCHERS = ListSpec(
     max_page=1000,
 )
 
-# What is to be redeemed, with its campaign and every rule that holds for it: one round trip for the whole decision.
-_REDEEMABLES = f"""
-SELECT {_COLUMNS}, (
-    SELECT coalesce(jsonb_agg(jsonb_build_array(rule.id, assignment.related_object_type, rule.rules, rule.error,
-        rule.applicable_to)
-        ORDER BY assignment.created_at, assignment.id), '[]')
-    FROM validation_rule_assignments AS assignment
-    JOIN validation_rules AS rule ON rule.project_id = $1 AND rule.id = assignment.rule_id
-    WHERE assignment.project_id = $1 AND assignment.related_object_id IN (found.id, found.campaign_id)
-) AS assigned
-FROM (SELECT {_FIELDS} FROM {_TABLES}
-    WHERE vouchers.project_id = $1 AND vouchers.code = ANY ($2) AND {_EXISTS}) AS found
-"""
 _INSERT = """
 INSERT INTO vouchers (project_id, id, code, campaign_id, discount, quantity, active, start_date, expiration_date,
     additional_info, metadata, type, gift_amount, balance, gift_effect, validity_timeframe, validity_day_of_week,
@@ -138,13 +124,6 @@ SELECT id FROM made
 """
 
 
-class Redeemable(msgspec.Struct, frozen=True):
-    """A voucher with the rules that hold for it."""
-
-    voucher: Voucher
-    assigned: list[Assigned]
-
-
 class NewVoucher(msgspec.Struct, frozen=True, kw_only=True):
     """A voucher to be inserted; what is None of its campaign's properties is the campaign's."""
 
@@ -177,8 +156,8 @@ async def find(conn: Connection, project_id: int, reference: str) -> Voucher | N
     """Return the voucher with this code or id (the code wins), or None."""
     for column in ("code", "id"):
         row = await conn.fetchrow(
-            f"SELECT {_COLUMNS} FROM (SELECT {_FIELDS} FROM {_TABLES} "
-            f"WHERE vouchers.project_id = $1 AND vouchers.{column} = $2 AND {_EXISTS}) AS found",
+            f"SELECT {_COLUMNS} FROM (SELECT {FIELDS} FROM {TABLES} "
+            f"WHERE vouchers.project_id = $1 AND vouchers.{column} = $2 AND {EXISTS}) AS found",
             project_id,
             reference,
         )
@@ -190,23 +169,12 @@ async def find(conn: Connection, project_id: int, reference: str) -> Voucher | N
 async def find_many(conn: Connection, project_id: int, ids: list[str]) -> dict[str, Voucher]:
     """Return the vouchers that exist among `ids`, by id."""
     rows = await conn.fetch(
-        f"SELECT {_COLUMNS} FROM (SELECT {_FIELDS} FROM {_TABLES} "
-        f"WHERE vouchers.project_id = $1 AND vouchers.id = ANY ($2) AND {_EXISTS}) AS found",
+        f"SELECT {_COLUMNS} FROM (SELECT {FIELDS} FROM {TABLES} "
+        f"WHERE vouchers.project_id = $1 AND vouchers.id = ANY ($2) AND {EXISTS}) AS found",
         project_id,
         ids,
     )
     return {row["id"]: Voucher(*row) for row in rows}
-
-
-async def find_redeemables(conn: Connection, project_id: int, codes: list[str]) -> dict[str, Redeemable]:
-    """Return the vouchers with these codes, by code, each with the rules that hold for it and for its campaign."""
-    rows = await conn.fetch(_REDEEMABLES, project_id, codes)
-    found = {}
-    for row in rows:
-        *values, assigned = row
-        voucher = Voucher(*values)
-        found[voucher.code] = Redeemable(voucher, [Assigned(*one) for one in assigned])
-    return found
 
 
 async def insert(conn: Connection, project_id: int, new: NewVoucher, offset: timedelta) -> bool:
@@ -232,8 +200,8 @@ async def insert_many(conn: Connection, project_id: int, some: Sequence[NewVouch
 async def lock_many(conn: Connection, project_id: int, codes: Sequence[str]) -> dict[str, tuple[str, dict[str, Any]]]:
     """Lock vouchers in the order of their codes; return the id and the metadata of each by its code."""
     rows = await conn.fetch(
-        f"SELECT vouchers.code, vouchers.id, vouchers.metadata FROM {_TABLES} "
-        f"WHERE vouchers.project_id = $1 AND vouchers.code = ANY ($2) AND {_EXISTS} "
+        f"SELECT vouchers.code, vouchers.id, vouchers.metadata FROM {TABLES} "
+        f"WHERE vouchers.project_id = $1 AND vouchers.code = ANY ($2) AND {EXISTS} "
         "ORDER BY vouchers.code FOR NO KEY UPDATE OF vouchers",
         project_id,
         codes,
@@ -328,21 +296,6 @@ async def remove_hidden(conn: Connection, project_id: int, voucher_id: str) -> N
     await conn.execute("DELETE FROM vouchers WHERE project_id = $1 AND id = $2 AND binned", project_id, voucher_id)
 
 
-async def give_back(conn: Connection, project_id: int, voucher_ids: list[str]) -> None:
-    """Take back one use of each voucher that still exists, in the order of their codes.
-
-    Those in the bin among them, by their ids: a code changes on the way into the bin and back.
-    """
-    await conn.execute(
-        "WITH locked AS MATERIALIZED (SELECT id FROM vouchers WHERE project_id = $1 AND id = ANY ($2) "
-        "ORDER BY code FOR NO KEY UPDATE) "
-        "UPDATE vouchers SET redeemed_quantity = redeemed_quantity - 1 FROM locked "
-        "WHERE vouchers.project_id = $1 AND vouchers.id = locked.id AND redeemed_quantity > 0",
-        project_id,
-        voucher_ids,
-    )
-
-
 async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Voucher]:
     """Return one page of vouchers."""
     return await fetch_page(conn, VOUCHERS, project_id, page)
@@ -351,7 +304,7 @@ async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Vouc
 async def stream_of_holder(conn: Connection, project_id: int, customer_id: str) -> AsyncIterator[Voucher]:
     """Yield the vouchers that a customer holds, oldest first, inside a transaction; the index is vouchers_of_holder."""
     query = (
-        f"SELECT {_COLUMNS} FROM (SELECT {_FIELDS} FROM {_TABLES} WHERE vouchers.project_id = $1 "
+        f"SELECT {_COLUMNS} FROM (SELECT {FIELDS} FROM {TABLES} WHERE vouchers.project_id = $1 "
         "AND vouchers.holder_id = $2) AS held ORDER BY created_at, id"
     )
     async for row in conn.cursor(query, project_id, customer_id, prefetch=200):

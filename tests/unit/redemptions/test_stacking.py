@@ -88,12 +88,6 @@ def test_an_exclusive_one_that_is_refused_keeps_out_nobody() -> None:
     assert run(rules, [[], [ONE]], refused={1: "expired"})[0] == ["APPLICABLE", "INAPPLICABLE"]
 
 
-def test_a_category_that_calls_itself_exclusive_is_unless_the_rules_call_it_joint() -> None:
-    own = Category("own", 1, "EXCLUSIVE")
-    assert run(StackingRules(), [[], [own]])[0] == ["exclusion_rules_not_met", "APPLICABLE"]
-    assert run(StackingRules(joint_categories=("own",)), [[], [own]])[0] == ["APPLICABLE"] * 2
-
-
 def test_exclusive_ones_have_limits_of_their_own() -> None:
     rules = StackingRules(exclusive_categories=("one", "two"), applicable_redeemables_per_category_limit=None)
     assert run(rules, [[ONE], [TWO]])[0][1] == "applicable_exclusive_redeemables_limit_exceeded"

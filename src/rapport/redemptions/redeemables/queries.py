@@ -29,11 +29,11 @@ from rapport.vouchers.models import Voucher
 from rapport.vouchers.queries import EXISTS, FIELDS, TABLES
 
 _COLUMNS = columns(Voucher)
-_CATEGORY = "id, name, hierarchy, stacking_rules_type, created_at, updated_at"
+_CATEGORY = "id, name, hierarchy, created_at, updated_at"
 # What is to be redeemed, with its campaign, every rule that holds for it, its category, what sessions hold back of it
 # and how the project stacks: one round trip for the whole decision. What is not there (locks, a category, stacking
 # rules) is not looked for or found by one look at an index.
-_VOUCHERS = f"""
+VOUCHERS = f"""
 SELECT {_COLUMNS}, (
     SELECT coalesce(jsonb_agg(jsonb_build_array(rule.id, assignment.related_object_type, rule.rules, rule.error,
         rule.applicable_to)
@@ -56,7 +56,7 @@ EXISTS (SELECT FROM rule_counted WHERE project_id = $1 AND object_id IN (found.i
 FROM (SELECT {FIELDS}, vouchers.locked_quantity, vouchers.locked_credits FROM {TABLES}
     WHERE vouchers.project_id = $1 AND {{condition}} AND {EXISTS}) AS found
 """
-_BY_CODE = _VOUCHERS.format(condition="vouchers.code = ANY ($2)")
+_BY_CODE = VOUCHERS.format(condition="vouchers.code = ANY ($2)")
 _WIDTH = len(Voucher.__struct_fields__)
 
 
@@ -163,7 +163,6 @@ def _named(category: StoredCategory) -> NamedCategory:
     return NamedCategory(
         id=category.id,
         hierarchy=category.hierarchy,
-        stacking_rules_type=category.stacking_rules_type,
         name=category.name,
         created_at=iso(category.created_at),
         updated_at=None if category.updated_at is None else iso(category.updated_at),
