@@ -3,7 +3,7 @@
 from rapport.core.migrations import run_sql
 
 revision = "0017"
-down_revision = "0014"
+down_revision = "0016"
 
 
 def upgrade() -> None:

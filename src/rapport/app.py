@@ -18,6 +18,7 @@ from rapport.bulk import routes as bulk
 from rapport.bulk.schemas import MAX_BODY_BYTES
 from rapport.campaigns import removal as campaign_removal
 from rapport.campaigns import routes as campaigns
+from rapport.campaigns.summary import routes as campaign_summary
 from rapport.categories import routes as categories
 from rapport.consents import holding as said
 from rapport.consents import pages
@@ -82,6 +83,8 @@ from rapport.trash_bin import routes as trash_bin
 from rapport.vouchers import holding as held
 from rapport.vouchers import removal as voucher_removal
 from rapport.vouchers import routes as vouchers
+from rapport.vouchers.assets import routes as code_images
+from rapport.vouchers.ledger import routes as gift_ledger
 
 log = structlog.get_logger(__name__)
 
@@ -92,11 +95,14 @@ ROUTERS = (
     events.router,
     rules.router,
     campaigns.router,
+    campaign_summary.router,
     vouchers.router,
     categories.router,
     promotions.router,
     locations.router,
     templates.router,
+    gift_ledger.router,
+    code_images.router,
     redemptions.router,
     publications.router,
     distributions.router,

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from rapport.campaigns.answers import DiscountAnswer
+from rapport.campaigns.answers import DiscountAnswer, GiftAnswer
 from rapport.customers.answers import CustomerAnswer, SimpleCustomer
 from rapport.http.answers import Instant
 from rapport.vouchers.answers import VoucherAnswer
@@ -20,6 +20,7 @@ class PublishedVoucher(msgspec.Struct, kw_only=True):
     campaign: str | None
     is_referral_code: bool
     discount: DiscountAnswer | UnsetType = UNSET
+    gift: GiftAnswer | UnsetType = UNSET
 
 
 class PublicationAnswer(msgspec.Struct, kw_only=True):

@@ -8,6 +8,7 @@ from rapport.customers.queries import OF_CUSTOMER
 from rapport.http.lists import Equals, Found, ListFilter, ListSpec, Page
 from rapport.http.queries import fetch_page
 from rapport.publications.models import PublicationRow
+from rapport.vouchers.queries import FROZEN
 
 _COLUMNS = columns(PublicationRow)
 _NAMES = PublicationRow.__struct_fields__
@@ -49,22 +50,18 @@ WITH free AS MATERIALIZED (
     ORDER BY right(id, 8) LIMIT $7 FOR NO KEY UPDATE {waiting}
 )
 UPDATE vouchers SET holder_id = $3, publication_id = $4, updated_at = $5,
-    discount = coalesce(vouchers.discount, campaigns.discount),
-    start_date = coalesce(vouchers.start_date, campaigns.start_date),
-    expiration_date = least(coalesce(vouchers.expiration_date, campaigns.expiration_date), $6)
+    {frozen}
 FROM free, campaigns
 WHERE vouchers.project_id = $1 AND vouchers.id = free.id AND campaigns.project_id = $1 AND campaigns.id = $2
 RETURNING vouchers.id, vouchers.code
 """
-_TAKE_CODE = """
+_TAKE_CODE = f"""
 WITH chosen AS MATERIALIZED (
     SELECT id, campaign_id FROM vouchers
     WHERE project_id = $1 AND code = $2 AND publication_id IS NULL FOR NO KEY UPDATE
 )
 UPDATE vouchers SET holder_id = $3, publication_id = $4, updated_at = $5,
-    discount = coalesce(vouchers.discount, campaigns.discount),
-    start_date = coalesce(vouchers.start_date, campaigns.start_date),
-    expiration_date = least(coalesce(vouchers.expiration_date, campaigns.expiration_date), $6)
+    {FROZEN}
 FROM chosen LEFT JOIN campaigns ON campaigns.project_id = $1 AND campaigns.id = chosen.campaign_id
 WHERE vouchers.project_id = $1 AND vouchers.id = chosen.id
 RETURNING vouchers.id, vouchers.code
@@ -139,7 +136,7 @@ async def take_unpublished(  # noqa: PLR0913 (what is written into the voucher)
     Codes that somebody else is just taking are passed over, or waited for if `wait`. Index: vouchers_to_publish.
     """
     rows = await conn.fetch(
-        _TAKE.format(waiting="" if wait else "SKIP LOCKED"),
+        _TAKE.format(frozen=FROZEN, waiting="" if wait else "SKIP LOCKED"),
         project_id,
         campaign_id,
         customer_id,

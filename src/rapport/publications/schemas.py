@@ -11,7 +11,7 @@ from rapport.customers.schemas import CustomerInput, Identifier, Metadata
 from rapport.customers.schemas import view as customer_view
 from rapport.publications.models import DEFAULT_CHANNEL, Publication, PublicationRow
 from rapport.vouchers.models import Voucher
-from rapport.vouchers.schemas import Code
+from rapport.vouchers.schemas import Code, gift_view
 from rapport.vouchers.schemas import view as voucher_view
 
 MAX_COUNT = 50
@@ -46,7 +46,10 @@ def _short_voucher(row: PublicationRow, number: int, voucher: Voucher | None) ->
         "campaign": row.campaign,
         "is_referral_code": False,
     }
-    return shown if voucher is None else shown | {"discount": voucher.discount}
+    if voucher is None:
+        return shown
+    shown["is_referral_code"] = bool(voucher.is_referral_code)
+    return shown | ({"discount": voucher.discount} if voucher.gift is None else {"gift": gift_view(voucher)})
 
 
 def view(row: PublicationRow, customer: dict[str, Any] | None, vouchers: dict[str, Voucher]) -> dict[str, Any]:

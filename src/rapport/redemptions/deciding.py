@@ -16,6 +16,7 @@ from rapport.vouchers.discounts import stack
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.queries import Redeemable
 
+_WHOLE = "APPLY_TO_ORDER"
 _MESSAGES = {
     "missing_customer": "Missing customer",
     "customer_rules_violated": "customer does not match validation rules",
@@ -74,10 +75,22 @@ def refusals(
     found = []
     for redeemable, parsed in zip(redeemables, rules, strict=True):
         voucher = redeemable.voucher
-        found.append(unavailable(voucher, at.now) or _violation(voucher, parsed, at, seen) or _amount_refusal(at))
+        found.append(
+            unavailable(voucher, at.now)
+            or _unserved(voucher)
+            or _violation(voucher, parsed, at, seen)
+            or _amount_refusal(at)
+        )
         for object_id in {voucher.id, voucher.campaign_id or voucher.id}:
             seen[object_id] = seen.get(object_id, 0) + 1
     return found
+
+
+def _unserved(voucher: Voucher) -> Refusal | None:
+    discount = voucher.discount or {}
+    if discount.get("type") in {"PERCENT", "AMOUNT"} and discount.get("effect", _WHOLE) == _WHOLE:
+        return None
+    return Refusal("invalid_voucher", "Invalid Voucher", f"{voucher.code} is of a kind that is not redeemed yet")
 
 
 def _amount_refusal(at: Situation) -> Refusal | None:
@@ -114,7 +127,7 @@ def amounts_of(redeemables: Sequence[Redeemable], order: Order) -> list[dict[str
     remaining = order.amount - order.discount_amount - order.items_discount_amount
     shown = []
     discount = order.discount_amount
-    for off in stack([redeemable.voucher.discount for redeemable in redeemables], max(0, remaining)):
+    for off in stack([redeemable.voucher.discount or {} for redeemable in redeemables], max(0, remaining)):
         discount += off
         shown.append(amounts(order, discount, off))
     return shown
