@@ -329,7 +329,10 @@ async def test_a_schema_holds_for_the_metadata_of_tiers_and_a_purge_takes_a_key_
         made = add_tier(api, "Deals", metadata={"level": 1, "note": "x"})
         for wrong in ({}, {"level": "one"}, {"level": 1, "other": 1}):
             body = tier(metadata=wrong)
-            api.fails("POST", "/v1/promotions/Deals/tiers", body, status=400, key="invalid_payload")
+            api.fails("POST", "/v1/promotions/Deals/tiers", body, status=400, key="metadata_validation_failed")
+        body = {"name": "Other", "campaign_type": "PROMOTION", "promotion": {"tiers": [tier()]}}
+        error = api.fails("POST", "/v1/campaigns", body, status=400, key="metadata_validation_failed")
+        assert ".promotion.tiers[0].metadata.level" in error["details"]
         management.change(schema, {"level": level, "note": {"type": "string", "deleted": True}})
         assert management.purge(schema, "note", server=api)["status"] == "DONE"
     assert api.call("GET", f"/v1/promotions/tiers/{made['id']}")["metadata"] == {"level": 1}

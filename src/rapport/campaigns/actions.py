@@ -30,6 +30,8 @@ from rapport.campaigns.schemas import (
     refuse,
 )
 from rapport.campaigns.validity import check_start, windows_of
+from rapport.categories.actions import get_to_use
+from rapport.categories.models import Category
 from rapport.core.clock import LATEST
 from rapport.core.db import Connection, UniqueViolation
 from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound
@@ -121,35 +123,54 @@ def _campaign(data: CampaignInput) -> Campaign:
     )
 
 
+def _kept_category(category: Category | None) -> dict[str, str | None]:
+    """Return what a campaign keeps of its category."""
+    if category is None:
+        return {"category": None, "category_id": None}
+    return {"category": category.name, "category_id": category.id}
+
+
+def taken(name: str) -> DuplicateFound:
+    """Return the error for a name that another campaign has."""
+    return DuplicateFound("campaign", name, f"Duplicated campaign exists with name {name}")
+
+
+async def add(conn: Connection, caller: Caller, data: CampaignInput, tiers: Tiers | None = None) -> Campaign:
+    """As `create`, in the caller's transaction; a name that is taken fails as UniqueViolation, see `taken`."""
+    asked = _campaign(data)
+    if data.promotion and tiers is None:
+        raise InvalidPayload("Property .promotion is not supported yet")
+    now = await read_now(conn, caller.db.clock_offset)
+    schema = (await load(conn, caller.project_id)).of(asked.metadata_schema)
+    category = await get_to_use(conn, caller.project_id, asked.category_id, asked.category)
+    campaign = msgspec.structs.replace(
+        asked, created_at=now, metadata=check(schema, asked.metadata), **_kept_category(category)
+    )
+    await queries.insert(conn, caller.project_id, campaign)
+    await rules.assign(conn, caller.project_id, now, data.validation_rules or [], "campaign", campaign.id)
+    if campaign.codes_made:
+        await generation.make_all(conn, caller.project_id, campaign, now, campaign.codes_made)
+    if data.promotion and tiers is not None:
+        await tiers.create(conn, caller, campaign, data.promotion)
+    if campaign.codes_wanted > 1:
+        await generation.note(conn, caller, campaign.id, campaign.codes_wanted, made=campaign.codes_made > 0)
+    return campaign
+
+
 async def create(caller: Caller, data: CampaignInput, tiers: Tiers | None = None) -> Campaign:
     """Create a campaign (`create-campaign`); `tiers` creates what `promotion` says, in the same transaction.
 
     Up to 1,000 codes are there when this returns; more are made by the worker, and `creation_status` tells.
     Raises InvalidPayload, DuplicateFound for the name, NotFound for a validation rule.
     """
-    asked = _campaign(data)
-    if data.promotion and tiers is None:
-        raise InvalidPayload("Property .promotion is not supported yet")
 
     async def work(conn: Connection) -> Campaign:
-        now = await read_now(conn, caller.db.clock_offset)
-        schema = (await load(conn, caller.project_id)).of(asked.metadata_schema)
-        campaign = msgspec.structs.replace(asked, created_at=now, metadata=check(schema, asked.metadata))
-        await queries.insert(conn, caller.project_id, campaign)
-        await rules.assign(conn, caller.project_id, now, data.validation_rules or [], "campaign", campaign.id)
-        if campaign.codes_made:
-            await generation.make_all(conn, caller.project_id, campaign, now, campaign.codes_made)
-        if data.promotion and tiers is not None:
-            await tiers.create(conn, caller, campaign, data.promotion)
-        if campaign.codes_wanted > 1:
-            await generation.note(conn, caller, campaign.id, campaign.codes_wanted, made=campaign.codes_made > 0)
-        return campaign
+        return await add(conn, caller, data, tiers)
 
     try:
         return await caller.db.transaction(work)
     except UniqueViolation as error:
-        details = f"Duplicated campaign exists with name {data.name}"
-        raise DuplicateFound("campaign", data.name, details) from error
+        raise taken(data.name) from error
 
 
 async def get_locked(conn: Connection, project_id: int, reference: str, lock: str = "NO KEY UPDATE") -> Campaign:
@@ -163,9 +184,8 @@ async def get_locked(conn: Connection, project_id: int, reference: str, lock: st
 def _changes(data: CampaignUpdate, campaign: Campaign) -> dict[str, Any]:
     plain = ("type", "join_once", "auto_join", "active")
     changes: dict[str, Any] = {name: getattr(data, name) for name in plain if getattr(data, name) is not None}
-    for name in ("description", "category", "category_id"):
-        if getattr(data, name) is not None:
-            changes[name] = getattr(data, name) or None
+    if data.description is not None:
+        changes["description"] = data.description or None
     for name in ("start_date", "expiration_date"):
         changes[name] = changed_instant(getattr(data, name), getattr(campaign, name), f".{name}")
     if data.activity_duration_after_publishing is not None:
@@ -204,6 +224,9 @@ async def update(caller: Caller, reference: str, data: CampaignUpdate) -> Campai
         lock = "NO KEY UPDATE" if data.type is None else "UPDATE"  # while the type changes, nobody makes codes
         campaign = await get_locked(conn, caller.project_id, reference, lock)
         changed = msgspec.structs.replace(campaign, **_changes(data, campaign))
+        if data.category_id is not None or data.category is not None:
+            category = await get_to_use(conn, caller.project_id, data.category_id, data.category)
+            changed = msgspec.structs.replace(changed, **_kept_category(category))
         if data.metadata is not None or data.unset_metadata_fields:
             schema = (await load(conn, caller.project_id)).of(changed.metadata_schema)
             metadata = check(schema, changed.metadata, before=campaign.metadata)

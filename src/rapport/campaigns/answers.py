@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from rapport.campaigns.validity import Weekday
+from rapport.categories.schemas import CategoryAnswer
 from rapport.http.answers import Count, Instant
 from rapport.rules.answers import AssignmentsAnswer
 
@@ -117,7 +118,7 @@ class CampaignAnswer(msgspec.Struct, kw_only=True):
     vouchers_generation_status: CreationStatus
     protected: bool
     category_id: str | None
-    categories: list[Any]
+    categories: list[CategoryAnswer]
     object: Literal["campaign"]
     category: str | UnsetType = UNSET
     validity_timeframe: TimeframeAnswer | UnsetType = UNSET

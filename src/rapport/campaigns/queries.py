@@ -215,8 +215,14 @@ async def remove_codes(conn: Connection, project_id: int, campaign_id: str, limi
 
 
 async def remove(conn: Connection, project_id: int, campaign_id: str) -> None:
-    """Remove the row of a deleted campaign."""
-    await conn.execute("DELETE FROM campaigns WHERE project_id = $1 AND id = $2", project_id, campaign_id)
+    """Remove the row of a deleted campaign, with its tiers and stacks and their rule assignments."""
+    await conn.execute(
+        "WITH unassigned AS (DELETE FROM validation_rule_assignments WHERE project_id = $1 AND related_object_id IN "
+        "(SELECT id FROM promotion_tiers WHERE project_id = $1 AND campaign_id = $2)) "
+        "DELETE FROM campaigns WHERE project_id = $1 AND id = $2",
+        project_id,
+        campaign_id,
+    )
 
 
 async def remove_key(conn: Connection, project_id: int, key: str, after: str, count: int) -> tuple[str | None, int]:

@@ -7,15 +7,14 @@ from litestar import Request, Response, Router, delete, get, post, put
 from rapport.async_actions.schemas import Accepted
 from rapport.campaigns import actions, queries
 from rapport.campaigns.answers import CampaignAnswer, Done
-from rapport.campaigns.models import PROMOTION, Campaign, Tiers
-from rapport.campaigns.schemas import CampaignInput, CampaignUpdate, view
+from rapport.campaigns.models import Campaign, Tiers
+from rapport.campaigns.schemas import CampaignInput, CampaignUpdate
+from rapport.campaigns.showing import shown
 from rapport.core.errors import NotFound
 from rapport.http.bodies import answer, read_body
 from rapport.http.caller import Caller
 from rapport.http.lists import BOOLEAN, envelope, read_flag, read_page
 from rapport.http.openapi import operation
-from rapport.rules import queries as rules
-from rapport.rules.schemas import assignments_list
 
 
 def _tiers(request: Request[Any, Any, Any]) -> Tiers | None:
@@ -25,14 +24,8 @@ def _tiers(request: Request[Any, Any, Any]) -> Tiers | None:
 
 
 async def _shown(request: Request[Any, Any, Any], caller: Caller, *campaigns: Campaign) -> list[dict[str, Any]]:
-    ids = [campaign.id for campaign in campaigns]
-    with_tiers, tiers = [one.id for one in campaigns if one.campaign_type == PROMOTION], _tiers(request)
     async with caller.db.read() as conn:
-        counts = await queries.count_codes(conn, caller.project_id, campaigns)
-        assigned = await rules.assignments_of(conn, caller.project_id, ids)
-        promotions = await tiers.shown(conn, caller.project_id, with_tiers) if tiers and with_tiers else {}
-    shown = [view(one, counts.get(one.id, 0), assignments_list(assigned.get(one.id, []))) for one in campaigns]
-    return [one | {"promotion": promotions[one["id"]]} if one["id"] in promotions else one for one in shown]
+        return await shown(conn, caller.project_id, campaigns, _tiers(request))
 
 
 @post("/v1/campaigns", status_code=200, opt=operation("create-campaign", answer=CampaignAnswer, body=CampaignInput))

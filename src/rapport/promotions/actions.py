@@ -99,11 +99,6 @@ def _new(data: TierInput, campaign: Campaign, rank: int, category_id: str | None
     )
 
 
-def within(error: InvalidPayload, path: str) -> InvalidPayload:
-    """Return an error about a part of a body as one about the whole: its property is below `path`."""
-    return InvalidPayload(error.details.replace("roperty .", f"roperty {path}.", 1))
-
-
 async def add(
     conn: Connection, caller: Caller, campaign: Campaign, given: Sequence[TierInput], now: datetime, path: str = ""
 ) -> list[Tier]:
@@ -123,7 +118,9 @@ async def add(
             tier = _new(data, campaign, rank, None if category is None else category.id, now)
             tier = msgspec.structs.replace(tier, metadata=check(schema, tier.metadata))
         except InvalidPayload as error:
-            raise (within(error, f"{path}[{number}]") if path else error) from error
+            if path:
+                error.details = error.details.replace("roperty .", f"roperty {path}[{number}].", 1)
+            raise
         passed = hierarchy.added(ranks, rank)
         if passed:
             await queries.set_ranks(conn, caller.project_id, passed, now)

@@ -4,8 +4,7 @@ from typing import Any
 
 from litestar import Request, Response, Router, delete, get, post, put
 
-from rapport.campaigns import queries as campaigns
-from rapport.campaigns.schemas import view as campaign_view
+from rapport.campaigns.showing import shown as shown_campaigns
 from rapport.core.errors import InvalidQueryParams
 from rapport.http import conditions
 from rapport.http.bodies import answer, no_content, read_body
@@ -13,8 +12,6 @@ from rapport.http.caller import Caller
 from rapport.http.lists import BOOLEAN, Found, Part, read_flag, read_page
 from rapport.http.openapi import operation
 from rapport.promotions.answers import shown as shown_tiers
-from rapport.rules import queries as rules
-from rapport.rules.schemas import assignments_list
 from rapport.templates import actions, queries
 from rapport.templates.models import Template
 from rapport.templates.schemas import (
@@ -101,10 +98,7 @@ async def set_campaign_up(request: Request[Any, Any, Any], template_id: str, cal
     """Create a campaign as the template says, but for what the body says."""
     campaign, made = await actions.set_campaign_up(caller, template_id, await read_body(request, CampaignSetup))
     async with caller.db.read() as conn:
-        counts = await campaigns.count_codes(conn, caller.project_id, [campaign])
-        assigned = await rules.assignments_of(conn, caller.project_id, [campaign.id])
-    rules_list = assignments_list(assigned.get(campaign.id, []))
-    shown = campaign_view(campaign, counts.get(campaign.id, 0), rules_list)
+        shown = (await shown_campaigns(conn, caller.project_id, [campaign]))[0]
     return answer({"created_resources": created_view(made), "campaign": shown, "object": "campaign_setup"})
 
 

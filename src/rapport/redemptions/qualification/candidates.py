@@ -137,7 +137,7 @@ def _of_tier(redeemable: Redeemable) -> Candidate:
 
 
 def about_products(redeemable: Redeemable, rules: list[Any], *, discount_only: bool) -> bool:
-    """Whether a redeemable is about products: its discount is on items, or (not `discount_only`) its rules need some."""
+    """Whether it is about products: its discount is on items, or (not `discount_only`) its rules need them."""
     discount = redeemable.discount or redeemable.gift or {}
     effect = str(discount.get("effect") or "")
     on_items = discount.get("type") == "UNIT" or effect.startswith(("APPLY_TO_ITEMS", "ADD_"))
