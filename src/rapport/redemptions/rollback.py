@@ -214,7 +214,7 @@ async def _undo(
             await uses.mark_rolled_back(unit.conn, unit.project_id, child, rollback.id)
     if order is not None:
         order = await _place(unit, order, row, root, children)
-        shown = cart_of(order).amounts()
+        shown = _amounts(order)
         rollbacks = [msgspec.structs.replace(one, amounts=shown) for one in rollbacks]
         parent = None if parent is None else msgspec.structs.replace(parent, amounts=shown)
     counted(unit, row.customer_id, total_rolled_back=len(children), total_rollback_succeeded=len(children))
@@ -237,6 +237,12 @@ async def _undo(
             order,
         )
     return RolledBack(rollbacks, related, parent, None if customer is None else simple_view(customer), order)
+
+
+def _amounts(order: Order) -> dict[str, int]:
+    """Return the amounts of an order after a rollback; what is applied is what the last redemption that stands did."""
+    shown, applied = cart_of(order).amounts(), order.applied_discount_amount
+    return shown | {"applied_discount_amount": applied, "total_applied_discount_amount": applied}
 
 
 def _counted(row: Redemption) -> Counted:

@@ -210,7 +210,7 @@ def settle(
     ids = [[one.id for one in named] for named in categories]
     fine = [place for place, refusal in enumerate(refusals) if refusal is None]
     room = _Room(rules, is_any_exclusive=any(rules.is_exclusive(categories[place]) for place in fine))
-    verdicts = [Verdict[Applied, Reason](refusal=refusal) for refusal in refusals]
+    verdicts: list[Verdict[Applied, Reason]] = [Verdict(refusal=refusal) for refusal in refusals]
     for place in order_of(rules, categories):
         if refusals[place] is not None:
             continue
