@@ -1,5 +1,6 @@
 """Whatever the cart, the discount and the rule: nothing below zero, parts that sum to the whole, limits that hold."""
 
+import contextlib
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -8,12 +9,14 @@ import msgspec
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from rapport.core.errors import InvalidPayload
 from rapport.discounts import applying
 from rapport.discounts.applicable import Applicable, Target, cover
 from rapport.discounts.applied import Applied
 from rapport.discounts.applying import apply
 from rapport.discounts.cart import Cart, CatalogueItem, Line
-from rapport.discounts.schemas import checked
+from rapport.discounts.schemas import EFFECTS as EFFECTS_OF
+from rapport.discounts.schemas import Discount, checked
 from rapport.discounts.shares import half_up, split
 
 MAX_LINES = 6
@@ -158,6 +161,24 @@ def check_amounts(cart: Cart) -> None:
         assert line.priced == ("subtotal_amount" in item)
         if line.priced:
             assert item["subtotal_amount"] == item["amount"] - item.get("discount_amount", 0) >= 0
+
+
+scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.decimals(allow_nan=False), small
+)
+KEYS = sorted(Discount.__struct_fields__)
+WORDS = st.sampled_from([*EFFECTS_OF, *(effect for effects in EFFECTS_OF.values() for effect in effects), "1 + 1"])
+loose = st.dictionaries(
+    st.sampled_from(KEYS), scalars | WORDS | st.lists(scalars | st.dictionaries(st.sampled_from(KEYS), scalars | WORDS))
+)
+
+
+@given(loose | st.builds(dict.__or__, discounts, loose) | st.builds(dict.__or__, loose, discounts))
+def test_a_discount_is_refused_or_stays_what_it_is(raw: dict[str, Any]) -> None:
+    with contextlib.suppress(InvalidPayload):
+        stored = checked(raw)
+        assert checked(stored) == stored
+        run(stored, Cart.of(700, 0, [{"product_id": "prod_a", "price": 700, "quantity": 1, "amount": 700}]))
 
 
 @given(carts(), discounts, applicables)

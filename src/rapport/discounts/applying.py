@@ -5,6 +5,7 @@ what is left to pay: of the units that are covered, of the line, of the whole or
 are applied one after another, each to the cart that the one before it left: that loop is the caller's.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
@@ -78,13 +79,18 @@ class _Pricing:
     def __init__(self, discount: Mapping[str, Any], cart: Cart, variables: Mapping[str, Any]) -> None:
         self.discount = discount
         self.cart = cart
-        self.scope = scope_of(cart, variables)
+        self.variables = variables
         self.name = _VALUE[discount["type"]]
         self.stated = discount.get(self.name)
         self.formula = discount.get(f"{self.name}_formula")
         self.by_line = by_item(self.formula)
-        self.whole = self._worth(self.stated, self.formula, self.scope)
+        self.whole = self._worth(self.stated, self.formula, self.scope if self.formula else {})
         self.dynamic = self.whole.dynamic
+
+    @functools.cached_property
+    def scope(self) -> Mapping[str, Any]:
+        """What a formula may name; worked out if there is one."""
+        return scope_of(self.cart, self.variables)
 
     def off_order(self, cart: Cart) -> int:
         """Return what is off the whole order."""
@@ -119,7 +125,8 @@ class _Pricing:
         return shown | {self.name: plain(self.whole.value), "is_dynamic": self.dynamic}
 
     def _of_line(self, stated: Any, formula: str | None, one: Covered) -> Fraction:
-        worth = self._worth(stated, formula, scope_of_line(self.scope, self.cart.lines[one.line]))
+        scope = scope_of_line(self.scope, self.cart.lines[one.line]) if formula else {}
+        worth = self._worth(stated, formula, scope)
         self.dynamic |= worth.dynamic
         return worth.value
 
