@@ -94,8 +94,9 @@ def _entries(raw: Any, path: str) -> list[dict[str, Any]]:
 def _entry(raw: Any, path: str) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise InvalidValidationRules(f"Property {path} should be an object")
-    for name in raw:
-        if name not in _KNOWN:
+    for name, value in raw.items():
+        # The official SDK sends null for whatever it was not given.
+        if name not in _KNOWN and value is not None:
             raise InvalidValidationRules(f"Property {path}.{name[:80]} is not supported")
     goods = read_goods(raw, f"Property {path}")
     if goods.object is None:
