@@ -59,6 +59,9 @@ from rapport.orders import holding as placed
 from rapport.orders import routes as orders
 from rapport.privacy import routes as privacy
 from rapport.privacy.actions import names_erased
+from rapport.product_collections import routes as product_collections
+from rapport.products import removal as product_removal
+from rapport.products import routes as products
 from rapport.profiles import routes as profiles
 from rapport.projects import queries as projects
 from rapport.publications import holding as published
@@ -101,6 +104,8 @@ ROUTERS = (
     metadata.router,
     bulk.router,
     imports.router,
+    products.router,
+    product_collections.router,
 )
 
 
@@ -196,7 +201,13 @@ def create_app(settings: Settings) -> ASGIApp:
         app.state.writer = Writer(db, SegmentDecider())
         app.state.segment_users = (using_segment, of_segment)
         app.state.segment_listeners = (of_segment,)
-        app.state.bin_kinds = {"campaign": campaign_removal.bin_kind, "voucher": voucher_removal.bin_kind}
+        app.state.bin_kinds = {
+            "campaign": campaign_removal.bin_kind,
+            "voucher": voucher_removal.bin_kind,
+            **product_removal.bin_kinds,
+        }
+        # What says of a collection of products that it is used: (conn, project_id, collection_id) -> names.
+        app.state.collection_users = ()
         app.state.consent_users = (of_consent,)
         app.state.in_flight = in_flight
         app.state.metrics = (audit_counts,)

@@ -20,6 +20,7 @@ from rapport.http.idempotency import tasks as idempotency
 from rapport.imports import worker as imports
 from rapport.metadata import purge as metadata
 from rapport.orders import purge as orders
+from rapport.products import purge as products
 from rapport.segments.audit import tasks as audit
 from rapport.segments.building.tasks import Building
 from rapport.segments.membership import SegmentDecider
@@ -38,6 +39,7 @@ _HOLDERS: dict[str, metadata.Remove] = {
     "order_item": orders.remove_item_key,
     "campaign": campaign_purge.remove_key,
     "voucher": vouchers.remove_key,
+    "product": products.remove_key,
 }
 
 log = structlog.get_logger()

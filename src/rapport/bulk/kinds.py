@@ -17,11 +17,16 @@ from rapport.events.past import record_new
 from rapport.events.schemas import EventView
 from rapport.orders.many import place_many
 from rapport.orders.schemas import OrderInput
+from rapport.products.actions import save_products
+from rapport.products.queries import PRODUCT_ROWS, find_all
+from rapport.products.schemas import ProductInput
 
 BULK_UPDATE: Final = "CUSTOMERS.BULK_UPDATE"
 METADATA_UPDATE: Final = "CUSTOMERS.METADATA_UPDATE"
 ORDERS_IMPORT: Final = "ORDERS.IMPORT"
 EVENTS_IMPORT: Final = "EVENTS.IMPORT"
+PRODUCTS_UPDATE: Final = "PRODUCTS.BULK_UPDATE"
+PRODUCTS_METADATA: Final = "PRODUCTS.METADATA_UPDATE"
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -40,7 +45,8 @@ class Kind:
 
     `size`: how many things a step takes on. `read`: makes of a row (and the action's parameters) what it says.
     `apply`: does it, all or nothing. `people`: the ids and source ids of the customers that it names. `past`: what it
-    tells about happened before, and nobody is written to because of it.
+    tells about happened before, and nobody is written to because of it. `thing`: what has the source id. `known`: which
+    of these are there, where they are not customers'.
     """
 
     size: int
@@ -48,6 +54,13 @@ class Kind:
     apply: Callable[[Unit, Work], Awaitable[list[Outcome]]]
     people: Callable[[Any], set[str]]
     past: bool
+    thing: str = "customer"
+    known: Callable[[Unit, Sequence[Any]], Awaitable[Collection[str]]] | None = None
+
+    @property
+    def of_people(self) -> bool:
+        """Whether each thing is a customer, named by its source id."""
+        return not self.past and self.thing == "customer"
 
 
 def event_time(data: PastEvent) -> datetime | None:
@@ -110,6 +123,29 @@ def _told(event: EventView | None, data: PastEvent) -> Outcome:
     return Outcome(found=False, updated=True, object_id=event.id, customer_id=event.customer["id"])
 
 
+def _tagged_product(row: Waiting, parameters: Mapping[str, Any]) -> ProductInput:
+    return ProductInput(source_id=row.source_id, metadata=parameters["metadata"])
+
+
+async def _known_products(unit: Unit, inputs: Sequence[ProductInput]) -> frozenset[str]:
+    names = [one.source_id for one in inputs if one.source_id is not None]
+    found = await find_all(unit.conn, PRODUCT_ROWS, unit.project_id, [], names)
+    return frozenset(one.source_id for one in found if one.source_id is not None)
+
+
+async def _save_products(unit: Unit, work: Work) -> list[Outcome]:
+    outcomes = []
+    for one in await save_products(unit, work.inputs):
+        if isinstance(one, RapportError):
+            raise one
+        outcomes.append(Outcome(found=one.after.source_id in work.known, updated=True, object_id=one.after.id))
+    return outcomes
+
+
+def _nobody(_data: ProductInput) -> set[str]:
+    return set()
+
+
 def _names(*people: object) -> set[str]:
     named = [(one.id, one.source_id) if isinstance(one, CustomerInput) else (one,) for one in people]
     return {name for names in named for name in names if isinstance(name, str)}
@@ -124,6 +160,13 @@ KINDS: Final[Mapping[str, Kind]] = {
         _place,
         lambda one: _names(one.customer, one.referrer, one.customer_id, one.referrer_id),
         past=True,
+        thing="order",
     ),
     EVENTS_IMPORT: Kind(100, _again(PastEvent), _record, lambda one: _names(one.customer), past=True),
+    PRODUCTS_UPDATE: Kind(
+        100, _again(ProductInput), _save_products, _nobody, past=False, thing="product", known=_known_products
+    ),
+    PRODUCTS_METADATA: Kind(
+        100, _tagged_product, _save_products, _nobody, past=False, thing="product", known=_known_products
+    ),
 }

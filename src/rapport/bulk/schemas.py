@@ -13,6 +13,7 @@ MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_CUSTOMERS = 100
 MAX_ORDERS = 2_000
 MAX_EVENTS = 10_000
+MAX_PRODUCTS = 2_000
 
 
 class PastEvent(EventInput, kw_only=True):
@@ -33,6 +34,13 @@ class MetadataUpdateRead(msgspec.Struct, kw_only=True):
     """As MetadataUpdate, with each source id to be looked at by itself."""
 
     source_ids: list[Any]
+    metadata: Metadata
+
+
+class ProductsMetadataUpdate(msgspec.Struct, kw_only=True):
+    """`ProductsMetadataUpdateInBulkRequestBody` of the reference."""
+
+    source_ids: Annotated[list[Identifier], Meta(min_length=1, max_length=MAX_PRODUCTS)]
     metadata: Metadata
 
 

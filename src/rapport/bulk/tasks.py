@@ -4,7 +4,14 @@ from typing import Final
 
 from rapport.async_actions.tasks import REMOVE_EVERY_S, ActionSteps, OldActions
 from rapport.bulk import queries
-from rapport.bulk.kinds import BULK_UPDATE, EVENTS_IMPORT, METADATA_UPDATE, ORDERS_IMPORT
+from rapport.bulk.kinds import (
+    BULK_UPDATE,
+    EVENTS_IMPORT,
+    METADATA_UPDATE,
+    ORDERS_IMPORT,
+    PRODUCTS_METADATA,
+    PRODUCTS_UPDATE,
+)
 from rapport.bulk.models import REPORT_KEPT, Failure
 from rapport.bulk.steps import BulkStep
 from rapport.core.db import Database
@@ -45,7 +52,8 @@ def periodics(writer: Writer) -> list[Periodic]:
     Updates of a project are done in the order of their requests, and so are imports; an import holds up no update.
     """
     step = BulkStep(writer.db.clock_offset)
-    updates = ActionSteps("bulk: update", writer, {BULK_UPDATE: step, METADATA_UPDATE: step}, in_order=True)
+    kinds = (BULK_UPDATE, METADATA_UPDATE, PRODUCTS_UPDATE, PRODUCTS_METADATA)
+    updates = ActionSteps("bulk: update", writer, dict.fromkeys(kinds, step), in_order=True)
     imports = ActionSteps("bulk: import", writer, {ORDERS_IMPORT: step, EVENTS_IMPORT: step}, in_order=True)
     return [
         Periodic("bulk: update", STEP_EVERY_S, updates.run),

@@ -67,6 +67,8 @@ _ANSWERS: Final = {
     "rollback-stacked-redemptions": "The rollbacks, one for each redemption",
     "update-customers-in-bulk": "The request is accepted",
     "update-customers-metadata-in-bulk": "The request is accepted",
+    "update-products-in-bulk": "The request is accepted",
+    "update-products-metadata-in-bulk": "The request is accepted",
     "import-orders": "The request is accepted",
     "import-events": "The request is accepted",
     "validate-stacked-discounts": "Whether the redeemables can be redeemed, and the order as they would leave it",

@@ -19,6 +19,8 @@ MAX_ROW_BYTES = 262_144
 CUSTOMERS = "customers"
 ORDERS = "orders"
 EVENTS = "events"
+PRODUCTS = "products"
+SKUS = "skus"
 # What is history: nobody is written to because of it, unless asked for.
 PAST = frozenset({ORDERS, EVENTS})
 

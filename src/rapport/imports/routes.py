@@ -17,7 +17,7 @@ from rapport.http.caller import Caller, server_caller
 from rapport.http.lists import envelope, read_page
 from rapport.http.openapi import operation
 from rapport.imports import actions, queries, reports
-from rapport.imports.models import CUSTOMERS, EVENTS, ORDERS, Import
+from rapport.imports.models import CUSTOMERS, EVENTS, ORDERS, PRODUCTS, SKUS, Import
 from rapport.imports.options import read_options
 from rapport.imports.schemas import ImportView, view
 from rapport.imports.upload import Upload, receive
@@ -40,12 +40,16 @@ PAST_OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "segment_events": {**_TRUTH, "default": "false"},
     "format": {"type": "string", "enum": ["auto", "csv", "ndjson"], "default": "auto"},
 }
+# Products are in no segment.
+CATALOGUE_OPTIONS: Final = {name: schema for name, schema in OPTIONS.items() if name != "segment_events"}
 
 
-async def _receive(request: Request[Any, Any, Any], caller: Caller, kind: str) -> Response[bytes]:
+async def _receive(
+    request: Request[Any, Any, Any], caller: Caller, kind: str, status_code: int = 202
+) -> Response[bytes]:
     upload = Upload(caller.db, caller, kind, request.app.state.import_max_bytes)
     action_id = await receive(request, upload, lambda given: read_options(given, kind))
-    return answer(Accepted(async_action_id=action_id), 202)
+    return answer(Accepted(async_action_id=action_id), status_code)
 
 
 @post(
@@ -88,6 +92,28 @@ async def import_events(request: Request[Any, Any, Any], caller: Caller) -> Resp
     Nobody is sent a message because of them, but for those who enter segments if `segment_events` is true.
     """
     return await _receive(request, caller, EVENTS)
+
+
+@post(
+    "/v1/products/importCSV",
+    status_code=200,
+    request_max_body_size=None,
+    opt=operation("import-products-using-csv", upload="text/csv", answer=Accepted, query=CATALOGUE_OPTIONS),
+)
+async def import_products(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
+    """Create and update products from a CSV file, the part `file` of a form."""
+    return await _receive(request, caller, PRODUCTS, 200)
+
+
+@post(
+    "/v1/skus/importCSV",
+    status_code=200,
+    request_max_body_size=None,
+    opt=operation("import-SKUs-using-csv", upload="text/csv", answer=Accepted, query=CATALOGUE_OPTIONS),
+)
+async def import_skus(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
+    """Create and update SKUs of products from a CSV file, the part `file` of a form."""
+    return await _receive(request, caller, SKUS, 200)
 
 
 @get("/v1/imports", opt=operation("list-imports", spec=queries.IMPORTS, item=ImportView))
@@ -174,6 +200,8 @@ router = Router(
         import_customers,
         import_orders,
         import_events,
+        import_products,
+        import_skus,
         list_imports,
         get_import,
         get_failures,

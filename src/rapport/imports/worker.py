@@ -9,17 +9,24 @@ from rapport.async_actions.tasks import ActionSteps
 from rapport.core.db import Connection, Database
 from rapport.customers.writes import Writer
 from rapport.imports import queries
+from rapport.imports.catalogue.rows import Products, Skus
 from rapport.imports.customers.rows import Customers
 from rapport.imports.histories.events import Events
 from rapport.imports.histories.orders import Orders
-from rapport.imports.models import CUSTOMERS, EVENTS, ORDERS, Kind
+from rapport.imports.models import CUSTOMERS, EVENTS, ORDERS, PRODUCTS, SKUS, Kind
 from rapport.imports.tasks import ImportStep
 from rapport.imports.undo import UndoStep
 from rapport.settings import Settings
 from rapport.work.periodic import Periodic
 from rapport.work.turns import Turns
 
-KINDS: Final[dict[str, Kind]] = {CUSTOMERS: Customers(), ORDERS: Orders(), EVENTS: Events()}
+KINDS: Final[dict[str, Kind]] = {
+    CUSTOMERS: Customers(),
+    ORDERS: Orders(),
+    EVENTS: Events(),
+    PRODUCTS: Products(),
+    SKUS: Skus(),
+}
 # An upload from which nothing has come for so long was cut off together with the process that took it in.
 _UPLOAD_RESTS: Final = timedelta(hours=1)
 _AT_ONCE: Final = 10_000

@@ -27,6 +27,7 @@ class ProductInput(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     id: Text | None = None
     source_id: Text | None = None
+    override: bool | None = None
     name: Text | None = None
     price: float | int | None = None
     metadata: Metadata | None = None
@@ -37,6 +38,7 @@ class SkuInput(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     id: Text | None = None
     source_id: Text | None = None
+    override: bool | None = None
     sku: Text | None = None
     price: float | int | None = None
     metadata: Metadata | None = None
@@ -100,6 +102,9 @@ def item_view(item: ItemInput) -> dict[str, Any]:
     """Return an item as it is stored and shown, with its amounts worked out. Raises InvalidPayload."""
     shown: dict[str, Any] = {"object": "order_item", **msgspec.to_builtins(item)}
     shown = {name: value for name, value in shown.items() if value is not None}
+    for name in ("product", "sku"):
+        if name in shown:
+            shown[name].pop("override", None)
     for name in ("quantity", "discount_quantity", "initial_quantity"):
         if name in shown:
             shown[name] = int(shown[name])

@@ -231,7 +231,7 @@ async def _place(attempt: _Attempt, rows: list[Redemption], parent: Redemption |
         total_amount=last.amounts["total_amount"],
         redemptions={**order.redemptions, last.id: _order_entry(last, rows)},
     )
-    return await place(attempt.unit, Placed(attempt.placed.before, changed))
+    return await place(attempt.unit, Placed(attempt.placed.before, changed, attempt.placed.catalogue))
 
 
 def _order_entry(last: Redemption, rows: list[Redemption]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from rapport.customers.schemas import apply as apply_customer
 from rapport.http.caller import Caller
 from rapport.metadata.values import check as check_metadata
 from rapport.orders import queries as orders
+from rapport.orders.catalogue import told
 from rapport.orders.models import Order
 from rapport.orders.schemas import OrderInput
 from rapport.orders.schemas import apply as apply_order
@@ -98,7 +99,10 @@ async def validate(caller: Caller, decider: SegmentDecider, data: RedeemInput) -
         known = await _known_customer(conn, caller.project_id, named, reference, stored)
         moment = await decider.open(conn, caller.db, caller.project_id, [])
         customer = _as_asked(named, known, moment)
-        order = _order_as_asked(data.order, stored, moment)
+        asked = data.order
+        if asked is not None:
+            asked = await told(conn, caller.project_id, asked, moment.schemas, moment.now)
+        order = _order_as_asked(asked, stored, moment)
         if data.metadata is not None:
             check_metadata(moment.schemas.of("redemption"), data.metadata)
         if order is not None and named is not None:
