@@ -1,7 +1,7 @@
 """Writes of collections of products."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -30,12 +30,11 @@ class CollectionInUse(ResourceInUse):
 async def create(caller: Caller, data: CollectionInput) -> tuple[Collection, list[Member]]:
     """Create a collection (`create-product-collection`). Raises InvalidPayload, NotFound, DuplicateFound."""
     check_kind(data.type, data)
-    if data.type == AUTO_UPDATE:
-        filters.parse(data.filter)
+    filter_ = _read(data.filter) if data.type == AUTO_UPDATE else None
 
     async def work(conn: Connection) -> tuple[Collection, list[Member]]:
         now = await read_now(conn, caller.db.clock_offset)
-        collection = Collection(new_id("pc"), data.name, data.type, data.filter, now, None)
+        collection = Collection(new_id("pc"), data.name, data.type, filter_, now, None)
         members = await _members(conn, caller.project_id, data.products or [])
         await queries.insert(conn, caller.project_id, collection)
         await queries.add_members(conn, caller.project_id, collection.id, members)
@@ -45,6 +44,12 @@ async def create(caller: Caller, data: CollectionInput) -> tuple[Collection, lis
         return await caller.db.transaction(work)
     except UniqueViolation as error:
         raise DuplicateFound(RESOURCE, data.name) from error
+
+
+def _read(raw: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a filter as it is kept. Raises InvalidPayload."""
+    filters.parse(raw)
+    return filters.stored(raw or {})
 
 
 async def _members(conn: Connection, project_id: int, asked: Sequence[MemberInput]) -> list[Member]:
@@ -74,13 +79,11 @@ async def update(caller: Caller, collection_id: str, data: CollectionUpdate) -> 
         check_kind(current.type, data)
         if data.products is not None:
             raise InvalidPayload("Property .products cannot be changed: make another collection")
-        if data.filter is not None:
-            filters.parse(data.filter)
         now = await read_now(conn, caller.db.clock_offset)
         after = msgspec.structs.replace(
             current,
             name=current.name if data.name is None else data.name,
-            filter=current.filter if data.filter is None else data.filter,
+            filter=current.filter if data.filter is None else _read(data.filter),
             updated_at=now,
         )
         await queries.update(conn, caller.project_id, after)

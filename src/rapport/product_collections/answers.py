@@ -36,12 +36,12 @@ class ItemAnswer(msgspec.Struct, kw_only=True):
     id: str
     source_id: str | None
     price: Count | None
-    attributes: list[str] | dict[str, Any]
     metadata: dict[str, Any]
     image_url: str | None
     created_at: Instant
     updated_at: Instant | None
     object: Literal["product", "sku"]
+    attributes: list[str] | UnsetType = UNSET
     name: str | None | UnsetType = UNSET
     sku: str | None | UnsetType = UNSET
     currency: str | None | UnsetType = UNSET

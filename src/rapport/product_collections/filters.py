@@ -30,6 +30,16 @@ def parse(raw: object) -> Group:
     return parse_rows(raw, "filter", fields.find)
 
 
+def stored(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a filter that has been parsed as it is kept and shown: its junctions in small letters."""
+    found = dict(raw)
+    if "junction" in raw:
+        found["junction"] = raw["junction"].lower()
+    if "groups" in raw:
+        found["groups"] = [stored(one) for one in raw["groups"]]
+    return found
+
+
 @lru_cache(maxsize=_KEPT)
 def parsed(text: str) -> Group:
     """Return a stored filter, which was read when it was stored; `text` is its JSON."""

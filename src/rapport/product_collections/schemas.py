@@ -75,15 +75,17 @@ def _member(member: Member) -> dict[str, Any]:
 
 
 def view_item(item: Item, products: Mapping[str, Item]) -> dict[str, Any]:
-    """Return a product, or a SKU with its product (`SkuWithProduct`)."""
+    """Return a product, or a SKU with its product (`SkuWithProduct`).
+
+    Without the attributes of a SKU: to the SDKs both kinds are one class, whose attributes are a list of names.
+    """
     if item.object == "product":
         return _product(item)
-    attributes = item.attributes if isinstance(item.attributes, dict) else {}
     sku = Sku(
-        item.id, item.product_id or "", item.source_id, item.name, item.price, item.currency, attributes,
-        item.metadata, item.image_url, item.created_at, item.updated_at,
+        item.id, item.product_id or "", item.source_id, item.name, item.price, item.currency, {}, item.metadata,
+        item.image_url, item.created_at, item.updated_at,
     )  # fmt: skip
-    shown = view_sku(sku)
+    shown = {name: value for name, value in view_sku(sku).items() if name != "attributes"}
     parent = products.get(sku.product_id)
     return shown if parent is None else {**shown, "product": _product(parent)}
 

@@ -48,34 +48,42 @@ SELECT {products}, NULL FROM p UNION ALL SELECT {skus}, currency FROM s
 """
 
 
+# The statements about either kind of thing: `{names}` are its fields, `{rows}` some rows as arrays of these.
+_FIND = "SELECT {names} FROM {table} WHERE project_id = $1 AND binned_as IS NULL AND "
+_INSERT = "INSERT INTO {table} (project_id, {names}) SELECT $1, one.* FROM {rows} ON CONFLICT DO NOTHING"
+_UPDATE = (
+    "UPDATE {table} SET {sets} FROM {rows} WHERE {table}.project_id = $1 AND {table}.id = one.id "
+    "AND {table}.binned_as IS NULL"
+)
+_BIN = "UPDATE {table} SET binned_as = $3 WHERE project_id = $1 AND id = $2 AND binned_as IS NULL"
+_SHOW = "UPDATE {table} SET binned_as = NULL WHERE project_id = $1 AND id = $2 AND binned_as = $3"
+_REMOVE = "DELETE FROM {table} WHERE project_id = $1 AND id = ANY ($2)"
+_PURGE = (
+    "WITH part AS (SELECT id, metadata FROM {table} WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $4), "
+    "changed AS (UPDATE {table} AS one SET metadata = one.metadata - $3 FROM part "
+    "WHERE one.project_id = $1 AND one.id = part.id AND part.metadata ? $3 RETURNING one.id) "
+    "SELECT (SELECT max(id) FROM part), (SELECT count(*) FROM changed)"
+)
+
+
 class Rows(Generic[Thing]):
-    """The statements about one kind of thing; two of them, made once."""
+    """The statements about one kind of thing; two of them, made once from names in this source."""
 
     def __init__(self, kind: type[Thing], table: str) -> None:
         """Write the statements for the struct's fields."""
         self.kind: type[Thing] = kind
-        names = kind.__struct_fields__
-        types = {name: _TYPES.get(name, "text") for name in names}
-        values = ", ".join(f"${place}::{types[name]}[]" for place, name in enumerate(names, start=2))
-        sets = ", ".join(f"{name} = one.{name}" for name in names if name not in ("id", "created_at"))
-        named = ", ".join(names)
-        rows = f"unnest({values}) AS one ({named})"
         self.columns = columns(kind)
-        self.find = f"SELECT {named} FROM {table} WHERE project_id = $1 AND binned_as IS NULL AND "
-        self.insert = f"INSERT INTO {table} (project_id, {named}) SELECT $1, one.* FROM {rows} ON CONFLICT DO NOTHING"
-        self.update = (
-            f"UPDATE {table} SET {sets} FROM {rows} WHERE {table}.project_id = $1 AND {table}.id = one.id "
-            f"AND {table}.binned_as IS NULL"
-        )
-        self.bin = f"UPDATE {table} SET binned_as = $3 WHERE project_id = $1 AND id = $2 AND binned_as IS NULL"
-        self.show = f"UPDATE {table} SET binned_as = NULL WHERE project_id = $1 AND id = $2 AND binned_as = $3"
-        self.remove = f"DELETE FROM {table} WHERE project_id = $1 AND id = ANY ($2)"
-        self.purge = (
-            f"WITH part AS (SELECT id, metadata FROM {table} WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $4), "
-            f"changed AS (UPDATE {table} AS one SET metadata = one.metadata - $3 FROM part "
-            "WHERE one.project_id = $1 AND one.id = part.id AND part.metadata ? $3 RETURNING one.id) "
-            "SELECT (SELECT max(id) FROM part), (SELECT count(*) FROM changed)"
-        )
+        names = kind.__struct_fields__
+        arrays = [f"${place}::{_TYPES.get(name, 'text')}[]" for place, name in enumerate(names, start=2)]
+        parts = {
+            "table": table,
+            "names": self.columns,
+            "rows": f"unnest({', '.join(arrays)}) AS one ({self.columns})",
+            "sets": ", ".join(f"{name} = one.{name}" for name in names if name not in ("id", "created_at")),
+        }
+        self.find, self.insert, self.update = (one.format(**parts) for one in (_FIND, _INSERT, _UPDATE))
+        self.bin, self.show = (one.format(**parts) for one in (_BIN, _SHOW))
+        self.remove, self.purge = (one.format(**parts) for one in (_REMOVE, _PURGE))
 
 
 PRODUCT_ROWS = Rows(Product, "products")
