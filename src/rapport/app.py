@@ -42,6 +42,8 @@ from rapport.events import routes as events
 from rapport.exports import holding as exported
 from rapport.exports import routes as exports
 from rapport.http import docs_page, openapi
+from rapport.http.attempts.budgets import Budgets
+from rapport.http.attempts.layer import Attempts
 from rapport.http.bodies import answer
 from rapport.http.caller import Caller, Health, KeyRing, management_caller, server_caller
 from rapport.http.cors import open_to_pages
@@ -76,6 +78,7 @@ from rapport.trash_bin import routes as trash_bin
 from rapport.vouchers import holding as held
 from rapport.vouchers import removal as voucher_removal
 from rapport.vouchers import routes as vouchers
+from rapport.vouchers.guessing import Guesses
 
 log = structlog.get_logger(__name__)
 
@@ -175,6 +178,16 @@ def _with_request_id(app: ASGIApp) -> ASGIApp:
     return middleware
 
 
+def budgets(settings: Settings) -> Budgets:
+    """Return how many codes may be tried in vain."""
+    return Budgets(
+        per_address=settings.failed_codes_per_address_per_hour,
+        per_customer=settings.failed_codes_per_customer_per_hour,
+        per_client_key=settings.failed_codes_per_client_key_per_hour,
+        per_server_key=settings.failed_codes_per_server_key_per_hour,
+    )
+
+
 def create_app(settings: Settings) -> ASGIApp:
     """Return the application; it connects to `settings.database_url` when it starts."""
 
@@ -222,4 +235,8 @@ def create_app(settings: Settings) -> ASGIApp:
         logging_config=None,
     )
     most = max(settings.max_body_bytes, MAX_BODY_BYTES)
-    return open_to_pages(Idempotency(keep_slashes(app), app, max_body_bytes=most, names_erased=names_erased))
+    once = Idempotency(keep_slashes(app), app, max_body_bytes=most, names_erased=names_erased)
+    proxies = settings.proxy_networks
+    return open_to_pages(
+        Attempts(once, app, Guesses(), budgets(settings), trusted_proxies=proxies, max_body_bytes=most)
+    )

@@ -46,6 +46,8 @@ _ANSWERS: Final = {
     "add-vouchers-to-campaign": "The campaign",
     "add-voucher-with-specific-code-to-campaign": "The voucher",
     "create-publication": "The publication, with its voucher",
+    "create-publication-client-side": "The publication, with its voucher",
+    "list-customer-redeemables": "What the customer holds",
     "create-publication-1": "The publication, with its voucher",
     "get-export": "The export; to a request with its token, the file",
     "create-order-export": "The export",
