@@ -29,9 +29,8 @@ class Counted(Database):
         self.gone = False
 
     def note(self, record: Any) -> None:
-        """Take down a statement; the driver asks about types once on each connection."""
-        if "typeinfo_tree" not in record.query:
-            self.asked.append(record.query)
+        """Take down a statement."""
+        self.asked.append(record.query)
 
     @asynccontextmanager
     async def read(self) -> Any:
@@ -139,13 +138,15 @@ async def test_a_success_asks_nothing_for_a_server_key_and_once_for_a_client_key
 
 async def test_a_failure_is_one_statement_more(counted: Counted, key: NewKey) -> None:
     around = Around(counted)
-    await around.call(key, ASKED)
-    counted.asked.clear()
     around.answer = (404, MISSING)
+    await around.call(key, ASKED)
+    # The driver asks about types once on each connection.
+    ours = [asked for asked in counted.asked if "typeinfo" not in asked and "'jit'" not in asked]
+    counted.asked.clear()
     assert (await around.call(key, ASKED))[0] == 404
-    begin, asked, commit = counted.asked
+    (asked,) = counted.asked
     assert "INSERT INTO failed_attempts" in asked
-    assert (begin.split()[0], commit) == ("BEGIN", "COMMIT;")
+    assert ours[-1] == asked
 
 
 async def test_who_is_known_to_have_to_wait_costs_nothing(counted: Counted, key: NewKey) -> None:
