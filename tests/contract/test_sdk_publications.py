@@ -1,5 +1,6 @@
 """The official SDK publishes with a client key and reads wallets; the answers fit the reference's schemas."""
 
+import json
 import re
 import urllib.parse
 from typing import Any
@@ -10,6 +11,7 @@ from voucherify import models
 
 from conftest import Api
 from contract.test_promotion_schemas import check
+from contract.test_reference_schemas import DOCUMENTS
 from harness import Server
 from promotions import make_campaign, make_voucher, publish
 from rapport.core.db import Database
@@ -67,3 +69,37 @@ def test_the_examples_of_filters_in_the_reference_are_read(api: Any) -> None:
         query = re.sub("=A", f"={ann}", re.sub("=B", f"={eve}", line))
         listed = api.call("GET", f"/v1/publications?{urllib.parse.quote(query, safe='=&')}")
         assert listed["total"] == (2 if "B" in line else 1)
+
+
+def examples(document: str, path: str) -> list[Any]:
+    """Return the documented examples of the bodies of a POST operation."""
+    content = json.loads((DOCUMENTS / f"{document}.json").read_text())["paths"][path]["post"]["requestBody"]["content"]
+    return [one["value"] for one in content["application/json"]["examples"].values()]
+
+
+@pytest.mark.parametrize(
+    ("document", "path"), [("publications", "/v1/publications"), ("client-side", "/client/v1/publish")]
+)
+def test_every_documented_example_is_accepted(
+    api: Any, server: Server, client_key: NewKey, document: str, path: str
+) -> None:
+    headers = {"X-Client-Application-Id": client_key.app_id, "X-Client-Token": client_key.app_token}
+    bodies = examples(document, path)
+    assert bodies
+    with Api(base_url=server.base_url, headers=headers, timeout=30, verify=False) as client:
+        for body in bodies:
+            # What an example names is there, and its codes are not given away yet.
+            for given in (body.get("campaign"), body.get("voucher")):
+                name = given.get("name") if isinstance(given, dict) else given
+                if name is not None and given is body.get("campaign"):
+                    api.request("DELETE", f"/v1/campaigns/{name}", params={"force": "true"})
+                    make_campaign(api, name, vouchers_count=60)
+                elif name is not None:
+                    api.request("DELETE", f"/v1/vouchers/{name}", params={"force": "true"})
+                    make_voucher(api, name)
+            customer = body["customer"].get("id")
+            if customer is not None and path.startswith("/v1/"):
+                # Ids are given by the server: those of the examples are another's.
+                body["customer"]["id"] = api.call("POST", "/v1/customers", {"name": customer})["id"]
+            made = (client if path.startswith("/client/") else api).call("POST", path, body)
+            assert check(made, document, "post", path)["result"] == "SUCCESS"

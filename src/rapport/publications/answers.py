@@ -12,7 +12,7 @@ from rapport.vouchers.answers import VoucherAnswer
 
 
 class PublishedVoucher(msgspec.Struct, kw_only=True):
-    """A voucher as a publication in a list carries it; a deleted one without its discount."""
+    """A voucher as a publication in a list carries it; a deleted one without what it is worth."""
 
     id: str
     code: str
@@ -20,6 +20,7 @@ class PublishedVoucher(msgspec.Struct, kw_only=True):
     campaign: str | None
     is_referral_code: bool
     discount: DiscountAnswer | UnsetType = UNSET
+    gift: dict[str, Any] | UnsetType = UNSET
 
 
 class PublicationAnswer(msgspec.Struct, kw_only=True):

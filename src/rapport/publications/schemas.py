@@ -67,7 +67,10 @@ def _short_voucher(row: PublicationRow, number: int, voucher: Voucher | None) ->
         "campaign": row.campaign,
         "is_referral_code": False,
     }
-    return shown if voucher is None else shown | {"discount": voucher.discount}
+    if voucher is None:
+        return shown
+    whole = voucher_view(voucher)
+    return shown | {name: whole[name] for name in ("discount", "gift", "loyalty_card") if whole[name] is not None}
 
 
 def view(row: PublicationRow, customer: dict[str, Any] | None, vouchers: dict[str, Voucher]) -> dict[str, Any]:

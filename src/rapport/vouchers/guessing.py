@@ -85,7 +85,7 @@ class Guesses:
 
     def failed(self, asked: Asked, status: int, body: bytes) -> Told | None:
         """Return what to answer where codes were tried in vain, or None."""
-        if status == 200 and not (_NOT_VALID.search(body) and b'"error"' in body):
+        if status == 200 and not (b'"error"' in body and _NOT_VALID.search(body)):
             return None
         said = _read(body)
         if status != 200:
