@@ -45,6 +45,8 @@ from rapport.events import routes as events
 from rapport.exports import holding as exported
 from rapport.exports import routes as exports
 from rapport.http import docs_page, openapi
+from rapport.http.attempts.budgets import Budgets
+from rapport.http.attempts.layer import Attempts
 from rapport.http.bodies import answer
 from rapport.http.caller import Caller, Health, KeyRing, management_caller, server_caller
 from rapport.http.cors import open_to_pages
@@ -88,6 +90,7 @@ from rapport.vouchers import holding as held
 from rapport.vouchers import removal as voucher_removal
 from rapport.vouchers import routes as vouchers
 from rapport.vouchers.assets import routes as code_images
+from rapport.vouchers.guessing import Guesses
 from rapport.vouchers.ledger import routes as gift_ledger
 
 log = structlog.get_logger(__name__)
@@ -198,6 +201,16 @@ def _with_request_id(app: ASGIApp) -> ASGIApp:
     return middleware
 
 
+def budgets(settings: Settings) -> Budgets:
+    """Return how many codes may be tried in vain."""
+    return Budgets(
+        per_address=settings.failed_codes_per_address_per_hour,
+        per_customer=settings.failed_codes_per_customer_per_hour,
+        per_client_key=settings.failed_codes_per_client_key_per_hour,
+        per_server_key=settings.failed_codes_per_server_key_per_hour,
+    )
+
+
 def create_app(settings: Settings) -> ASGIApp:
     """Return the application; it connects to `settings.database_url` when it starts."""
 
@@ -253,4 +266,8 @@ def create_app(settings: Settings) -> ASGIApp:
         logging_config=None,
     )
     most = max(settings.max_body_bytes, MAX_BODY_BYTES)
-    return open_to_pages(Idempotency(keep_slashes(app), app, max_body_bytes=most, names_erased=names_erased))
+    once = Idempotency(keep_slashes(app), app, max_body_bytes=most, names_erased=names_erased)
+    proxies = settings.proxy_networks
+    return open_to_pages(
+        Attempts(once, app, Guesses(), budgets(settings), trusted_proxies=proxies, max_body_bytes=most)
+    )

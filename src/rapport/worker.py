@@ -16,6 +16,7 @@ from rapport.customers import purge as customers
 from rapport.customers.writes import Writer
 from rapport.distributions import tasks as distributions
 from rapport.exports import tasks as exports
+from rapport.http.attempts import tasks as attempts
 from rapport.http.idempotency import tasks as idempotency
 from rapport.imports import worker as imports
 from rapport.metadata import purge as metadata
@@ -59,6 +60,7 @@ def periodics(db: Database, settings: Settings) -> list[Periodic]:
         Periodic("segments: audit", audit.EVERY_S, audit.SegmentAudit(writer).audit),
         Periodic("campaigns: codes", 0.5, ActionSteps("campaigns: codes", writer, campaigns.STEPS).run),
         Periodic("idempotency: remove expired keys", idempotency.EVERY_S, idempotency.ExpiredKeys().remove),
+        Periodic("attempts: remove full budgets", attempts.EVERY_S, attempts.FullBudgets().remove),
         Periodic("metadata: purge", 0.5, purges.run),
         *distributions.periodics(writer, settings),
         *exports.periodics(settings),

@@ -58,6 +58,8 @@ _ANSWERS: Final = {
     "update-vouchers-in-bulk": "The request is accepted",
     "update-vouchers-metadata-in-bulk": "The request is accepted",
     "create-publication": "The publication, with its voucher",
+    "create-publication-client-side": "The publication, with its voucher",
+    "list-customer-redeemables": "What the customer holds",
     "create-publication-1": "The publication, with its voucher",
     "get-export": "The export; to a request with its token, the file",
     "create-order-export": "The export",
