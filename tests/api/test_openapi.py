@@ -197,6 +197,8 @@ def test_bodies_that_may_be_absent_are_not_required(document: dict[str, Any]) ->
     }
     assert {
         "redeem-voucher", "validate-voucher", "rollback-redemption", "rollback-stacked-redemptions",
+        "redeem-promotion", "validate-promotion-tier", "validate-promotions", "redeem-voucher-client-side",
+        "examine-vouchers-qualification", "examine-campaign-qualification",
         "add-vouchers-to-campaign", "add-voucher-with-specific-code-to-campaign",
         "export-voucher-transactions", "export-campaign-transactions",
     } == {one["operationId"] for _, _, one in operations(document) if "requestBody" in one} & absent  # fmt: skip

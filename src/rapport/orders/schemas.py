@@ -194,6 +194,7 @@ def checked(change: OrderInput, after: Order, before: Order | None, schemas: Sch
 def view(order: Order) -> dict[str, Any]:
     """Return the order object of the API (`OrderCalculated`)."""
     items_discount = order.items_discount_amount
+    items_applied = sum(item.get("applied_discount_amount", 0) for item in order.items)
     shown: dict[str, Any] = {
         "id": order.id,
         "source_id": order.source_id,
@@ -206,8 +207,8 @@ def view(order: Order) -> dict[str, Any]:
         "items_discount_amount": items_discount,
         "total_discount_amount": order.discount_amount + items_discount,
         "applied_discount_amount": order.applied_discount_amount,
-        "items_applied_discount_amount": 0,
-        "total_applied_discount_amount": order.applied_discount_amount,
+        "items_applied_discount_amount": items_applied,
+        "total_applied_discount_amount": order.applied_discount_amount + items_applied,
         "total_amount": order.total_amount,
         "items": order.items,
         "metadata": order.metadata,

@@ -70,7 +70,10 @@ def told(answer: Any) -> Any:
 
 
 def _person(value: Any) -> Any:
-    return {name: value[name] for name in _KNOWN if name in value} if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    known = {name: value[name] for name in _KNOWN if name in value}
+    return known | {"metadata": {}} if "metadata" in value else known
 
 
 def of_query(query: Mapping[str, str]) -> RedeemInput:
