@@ -227,7 +227,11 @@ async def list_assignments(
 
 
 # How the ledger names what was redeemed, and by whom; see counters.Counter.
-_OBJECTS: Mapping[str, str] = {"voucher": "r.voucher_id", "campaign": "r.campaign_id"}
+_OBJECTS: Mapping[str, str] = {
+    "voucher": "r.voucher_id",
+    "campaign": "r.campaign_id",
+    "promotion_tier": "r.promotion_tier_id",
+}
 _BY: Mapping[str, str] = {
     "all": "true",
     "customers": "true",
