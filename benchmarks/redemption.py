@@ -13,7 +13,7 @@ from rapport.activity.log import Internal
 from rapport.core import jsons
 from rapport.customers.writes import Writer
 from rapport.redemptions import actions
-from rapport.redemptions.actions import Redeemed
+from rapport.redemptions.attempts import Redeemed
 from rapport.redemptions.schemas import RedeemOneInput
 
 CODES = 1_000

@@ -295,6 +295,7 @@ ACCEPTED: Mapping[str, Make] = {
         ("POST", "/v1/redemptions/{}/rollback"): lambda _, __: {"reason": "R"},
         ("POST", "/v1/redemptions/{}/rollbacks"): lambda _, __: {"reason": "R"},
         ("POST", "/v1/publications"): _publication,
+        ("POST", "/client/v1/publish"): _publication,
         ("POST", "/v1/validation-rules"): _rule,
         ("PUT", "/v1/validation-rules/{}"): _rule,
         ("POST", "/v1/validation-rules/{}/assignments"): lambda rng, names: {

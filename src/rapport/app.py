@@ -15,9 +15,12 @@ from rapport import __version__
 from rapport.async_actions import routes as async_actions
 from rapport.bulk import holding as asked
 from rapport.bulk import routes as bulk
+from rapport.bulk import voucher_routes as bulk_vouchers
 from rapport.bulk.schemas import MAX_BODY_BYTES
 from rapport.campaigns import removal as campaign_removal
 from rapport.campaigns import routes as campaigns
+from rapport.campaigns.summary import routes as campaign_summary
+from rapport.categories import routes as categories
 from rapport.consents import holding as said
 from rapport.consents import pages
 from rapport.consents import routes as consents
@@ -42,6 +45,8 @@ from rapport.events import routes as events
 from rapport.exports import holding as exported
 from rapport.exports import routes as exports
 from rapport.http import docs_page, openapi
+from rapport.http.attempts.budgets import Budgets
+from rapport.http.attempts.layer import Attempts
 from rapport.http.bodies import answer
 from rapport.http.caller import Caller, Health, KeyRing, management_caller, server_caller
 from rapport.http.cors import open_to_pages
@@ -52,6 +57,7 @@ from rapport.http.openapi import operation
 from rapport.http.paths import keep_slashes, restored
 from rapport.imports import holding as imported
 from rapport.imports import routes as imports
+from rapport.locations import routes as locations
 from rapport.merges import holding as merged
 from rapport.merges import routes as merges
 from rapport.metadata import routes as metadata
@@ -59,23 +65,33 @@ from rapport.orders import holding as placed
 from rapport.orders import routes as orders
 from rapport.privacy import routes as privacy
 from rapport.privacy.actions import names_erased
+from rapport.product_collections import routes as product_collections
+from rapport.products import removal as product_removal
+from rapport.products import routes as products
 from rapport.profiles import routes as profiles
 from rapport.projects import queries as projects
+from rapport.promotions import routes as promotions
+from rapport.promotions.of_campaigns import CampaignTiers
+from rapport.promotions.queries import using_category
 from rapport.publications import holding as published
 from rapport.publications import routes as publications
 from rapport.redemptions import holding as ledger
 from rapport.redemptions import routes as redemptions
 from rapport.rules import routes as rules
-from rapport.rules.queries import using_segment
+from rapport.rules.queries import using_collection, using_segment
 from rapport.segments import routes as segments
 from rapport.segments.audit.counts import counts as audit_counts
 from rapport.segments.history import holding as stays
 from rapport.segments.membership import SegmentDecider
 from rapport.settings import Settings
+from rapport.templates import routes as templates
 from rapport.trash_bin import routes as trash_bin
 from rapport.vouchers import holding as held
 from rapport.vouchers import removal as voucher_removal
 from rapport.vouchers import routes as vouchers
+from rapport.vouchers.assets import routes as code_images
+from rapport.vouchers.guessing import Guesses
+from rapport.vouchers.ledger import routes as gift_ledger
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +102,14 @@ ROUTERS = (
     events.router,
     rules.router,
     campaigns.router,
+    campaign_summary.router,
     vouchers.router,
+    gift_ledger.router,
+    code_images.router,
+    categories.router,
+    promotions.router,
+    locations.router,
+    templates.router,
     redemptions.router,
     publications.router,
     distributions.router,
@@ -100,7 +123,10 @@ ROUTERS = (
     devices.router,
     metadata.router,
     bulk.router,
+    bulk_vouchers.router,
     imports.router,
+    products.router,
+    product_collections.router,
 )
 
 
@@ -175,6 +201,16 @@ def _with_request_id(app: ASGIApp) -> ASGIApp:
     return middleware
 
 
+def budgets(settings: Settings) -> Budgets:
+    """Return how many codes may be tried in vain."""
+    return Budgets(
+        per_address=settings.failed_codes_per_address_per_hour,
+        per_customer=settings.failed_codes_per_customer_per_hour,
+        per_client_key=settings.failed_codes_per_client_key_per_hour,
+        per_server_key=settings.failed_codes_per_server_key_per_hour,
+    )
+
+
 def create_app(settings: Settings) -> ASGIApp:
     """Return the application; it connects to `settings.database_url` when it starts."""
 
@@ -196,7 +232,15 @@ def create_app(settings: Settings) -> ASGIApp:
         app.state.writer = Writer(db, SegmentDecider())
         app.state.segment_users = (using_segment, of_segment)
         app.state.segment_listeners = (of_segment,)
-        app.state.bin_kinds = {"campaign": campaign_removal.bin_kind, "voucher": voucher_removal.bin_kind}
+        app.state.promotion_tiers = CampaignTiers()
+        app.state.category_users = (using_category,)
+        app.state.bin_kinds = {
+            "campaign": campaign_removal.bin_kind,
+            "voucher": voucher_removal.bin_kind,
+            **product_removal.bin_kinds,
+        }
+        # What says of a collection of products that it is used: (conn, project_id, collection_id) -> names.
+        app.state.collection_users = (using_collection,)
         app.state.consent_users = (of_consent,)
         app.state.in_flight = in_flight
         app.state.metrics = (audit_counts,)
@@ -222,4 +266,8 @@ def create_app(settings: Settings) -> ASGIApp:
         logging_config=None,
     )
     most = max(settings.max_body_bytes, MAX_BODY_BYTES)
-    return open_to_pages(Idempotency(keep_slashes(app), app, max_body_bytes=most, names_erased=names_erased))
+    once = Idempotency(keep_slashes(app), app, max_body_bytes=most, names_erased=names_erased)
+    proxies = settings.proxy_networks
+    return open_to_pages(
+        Attempts(once, app, Guesses(), budgets(settings), trusted_proxies=proxies, max_body_bytes=most)
+    )

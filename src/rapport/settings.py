@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -136,6 +137,18 @@ def _public_url(value: object) -> object:
     return value.rstrip("/")
 
 
+def _networks(value: str) -> str:
+    try:
+        _parse_networks(value)
+    except ValueError:
+        raise ValueError("is not a list of addresses and networks such as 10.0.0.0/8,192.168.1.5") from None
+    return value
+
+
+def _parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
 def _default_workers() -> int:
     return max(1, min(4, os.cpu_count() or 1))
 
@@ -169,6 +182,14 @@ class Settings(BaseSettings):
     # How long the file of an export can be downloaded.
     export_file_days: int = Field(default=7, ge=1, le=365)
 
+    # Whose X-Forwarded-For is believed: addresses and networks, separated by commas.
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = ""
+    # How many codes may be tried in vain, by whom; 0 is no limit.
+    failed_codes_per_address_per_hour: int = Field(default=100, ge=0, le=1_000_000)
+    failed_codes_per_customer_per_hour: int = Field(default=100, ge=0, le=1_000_000)
+    failed_codes_per_client_key_per_hour: int = Field(default=10_000, ge=0, le=1_000_000)
+    failed_codes_per_server_key_per_hour: int = Field(default=100_000, ge=0, le=1_000_000)
+
     log_format: Literal["text", "json"] = "text"
 
     max_body_bytes: int = Field(default=1_048_576, ge=1_024)
@@ -198,6 +219,11 @@ class Settings(BaseSettings):
     def smtp(self) -> SmtpServer | None:
         """Where mail is handed over; None keeps it in `outbox`."""
         return parse_smtp_url(self.smtp_url) if self.smtp_url else None
+
+    @property
+    def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The proxies whose word on addresses is taken."""
+        return _parse_networks(self.trusted_proxies)
 
     @property
     def reached_at(self) -> str | None:

@@ -16,10 +16,13 @@ from rapport.customers import purge as customers
 from rapport.customers.writes import Writer
 from rapport.distributions import tasks as distributions
 from rapport.exports import tasks as exports
+from rapport.http.attempts import tasks as attempts
 from rapport.http.idempotency import tasks as idempotency
 from rapport.imports import worker as imports
 from rapport.metadata import purge as metadata
 from rapport.orders import purge as orders
+from rapport.products import purge as products
+from rapport.promotions import purge as promotions
 from rapport.segments.audit import tasks as audit
 from rapport.segments.building.tasks import Building
 from rapport.segments.membership import SegmentDecider
@@ -38,6 +41,8 @@ _HOLDERS: dict[str, metadata.Remove] = {
     "order_item": orders.remove_item_key,
     "campaign": campaign_purge.remove_key,
     "voucher": vouchers.remove_key,
+    "promotion_tier": promotions.remove_key,
+    "product": products.remove_key,
 }
 
 log = structlog.get_logger()
@@ -55,6 +60,7 @@ def periodics(db: Database, settings: Settings) -> list[Periodic]:
         Periodic("segments: audit", audit.EVERY_S, audit.SegmentAudit(writer).audit),
         Periodic("campaigns: codes", 0.5, ActionSteps("campaigns: codes", writer, campaigns.STEPS).run),
         Periodic("idempotency: remove expired keys", idempotency.EVERY_S, idempotency.ExpiredKeys().remove),
+        Periodic("attempts: remove full budgets", attempts.EVERY_S, attempts.FullBudgets().remove),
         Periodic("metadata: purge", 0.5, purges.run),
         *distributions.periodics(writer, settings),
         *exports.periodics(settings),

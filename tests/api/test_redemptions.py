@@ -267,12 +267,15 @@ def test_an_order_without_an_amount_is_refused(api: Any) -> None:
     [
         ({"redeemables": None}, ".redeemables"),
         ({"redeemables": []}, ".redeemables"),
-        ({"redeemables": [{"object": "voucher", "id": f"C{number}"} for number in range(6)]}, ".redeemables"),
+        ({"redeemables": [{"object": "voucher", "id": f"C{number}"} for number in range(31)]}, ".redeemables"),
         ({"redeemables": [{"object": "voucher"}]}, ".redeemables[0].id"),
         ({"redeemables": [{"id": "CODE"}]}, ".redeemables[0].object"),
-        ({"redeemables": [{"object": "promotion_tier", "id": "promo_1"}]}, ".redeemables[0].object"),
+        ({"redeemables": [{"object": "loyalty_card", "id": "CARD"}]}, ".redeemables[0].object"),
         ({"redeemables": [{"object": "voucher", "id": 1}]}, ".redeemables[0].id"),
-        ({"redeemables": [{"object": "voucher", "id": "CODE", "gift": {"credits": 1}}]}, ".redeemables[0].gift"),
+        (
+            {"redeemables": [{"object": "voucher", "id": "CODE", "gift": {"credits": -1}}]},
+            ".redeemables[0].gift.credits",
+        ),
         ({"redeemables": "CODE"}, ".redeemables"),
         ({"order": []}, ".order"),
         ({"order": {"amount": "10"}}, ".order.amount"),
@@ -282,7 +285,7 @@ def test_an_order_without_an_amount_is_refused(api: Any) -> None:
         ({"customer": {}}, ".customer"),
         ({"customer": {"source_id": 1}}, ".customer.source_id"),
         ({"metadata": 1}, ".metadata"),
-        ({"session": {"type": "LOCK", "key": "k"}}, ".session"),
+        ({"session": {"type": "OPEN", "key": "k"}}, ".session.type"),
     ],
 )
 async def test_a_body_that_is_not_a_redemption_is_refused(

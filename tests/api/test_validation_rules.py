@@ -56,7 +56,7 @@ def test_a_rule_is_created_changed_and_deleted(api: Any) -> None:
     [
         ({"rules": {"logic": ""}}, "invalid_payload", ".name"),
         ({"name": "R", "rules": []}, "invalid_payload", ".rules"),
-        ({"name": "R", "rules": one_rule("order.amount", "$is", 1)}, "invalid_validation_rules", "order.amount"),
+        ({"name": "R", "rules": one_rule("order.colour", "$is", 1)}, "invalid_validation_rules", "order.colour"),
         (
             {"name": "R", "rules": one_rule("customer.segment", "$is", 1)},
             "invalid_validation_rules",
@@ -68,7 +68,7 @@ def test_a_rule_is_created_changed_and_deleted(api: Any) -> None:
             "logic",
         ),
         (
-            {"name": "R", "applicable_to": {"included": [{"object": "product", "id": "p"}]}},
+            {"name": "R", "applicable_to": {"included": [{"object": "voucher", "id": "p"}]}},
             "invalid_validation_rules",
             ".applicable_to",
         ),
@@ -114,9 +114,9 @@ def test_rules_are_assigned_listed_and_taken_back(api: Any) -> None:
     api.call("DELETE", f"{path}/{assigned[0]['id']}", status=204)
     api.fails("DELETE", f"{path}/{assigned[0]['id']}", status=404, key="not_found")
     api.fails("POST", path, {"related_object_type": "campaign", "related_object_id": "x"}, status=404, key="not_found")
-    api.fails(
-        "POST", path, {"related_object_type": "reward", "related_object_id": "x"}, status=400, key="invalid_payload"
-    )
+    for kind in ("reward", "distribution", "earning_rule", "reward_assignment"):
+        body = {"related_object_type": kind, "related_object_id": "x"}
+        api.fails("POST", path, body, status=400, key="invalid_payload")
     api.fails("GET", "/v1/validation-rules/val_x/assignments", status=404, key="not_found")
     api.call("DELETE", f"/v1/validation-rules/{rule}", status=204)
     assert api.call("GET", "/v1/validation-rules-assignments")["total"] == 0

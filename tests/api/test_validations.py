@@ -27,7 +27,7 @@ async def test_a_valid_request_is_told_its_discounts_and_nothing_changes(
     assert answer["redeemables"][0]["metadata"] == {"a": 1}
     assert (answer["order"]["total_amount"], answer["order"]["applied_discount_amount"]) == (400, 600)
     assert "id" not in answer["order"]
-    assert answer["stacking_rules"]["redeemables_limit"] == 5
+    assert answer["stacking_rules"]["redeemables_limit"] == 30
     assert (answer["inapplicable_redeemables"], answer["skipped_redeemables"]) == ([], [])
     for table in ("customers", "orders", "redemptions", "activity"):
         assert await rows(db, project_id, table) == 0, table
@@ -103,9 +103,9 @@ def test_an_existing_order_is_validated_against(api: Any) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "reason"),
     [
-        (stack(*"ABCDEF"), 400, "invalid_payload"),
+        (stack(*map(str, range(31))), 400, "invalid_payload"),
         (stack("A", "A"), 400, "duplicated_redeemables"),
-        (stack("A") | {"session": {"type": "LOCK"}}, 400, "invalid_payload"),
+        (stack("A") | {"session": {"type": "LOCK", "ttl": 1}}, 400, "invalid_payload"),
         (stack("A") | {"order": {"amount": "1"}}, 400, "invalid_payload"),
         (stack("A") | {"order": {"id": "ord_x"}}, 404, "not_found"),
         (stack("A") | {"customer": {"id": "cust_x"}}, 404, "not_found"),

@@ -43,7 +43,7 @@ def without(value: Any, values: Sequence[str]) -> Any:
 
 def names(row: Kept, customer: Customer) -> bool:
     """Tell whether a thing is about a customer, by what names somebody in it. Pure."""
-    is_theirs = row.type not in KINDS or not KINDS[row.type].past
+    is_theirs = row.type not in KINDS or KINDS[row.type].of_people
     if row.customer_id == customer.id or (is_theirs and _same(row.source_id, customer.source_id)):
         return True
     asked = row.input or {}

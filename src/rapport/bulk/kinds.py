@@ -5,23 +5,34 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
-from rapport.bulk.models import Outcome, Waiting
+from rapport.bulk.models import Failure, Outcome, Waiting
 from rapport.bulk.schemas import PastEvent
 from rapport.core import jsons
 from rapport.core.clock import parse_instant
-from rapport.core.errors import InvalidPayload, RapportError
-from rapport.customers.schemas import CustomerInput
+from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound, RapportError
+from rapport.customers.schemas import CustomerInput, Metadata
 from rapport.customers.writes import Unit
 from rapport.events.actions import Happened
 from rapport.events.past import record_new
 from rapport.events.schemas import EventView
 from rapport.orders.many import place_many
 from rapport.orders.schemas import OrderInput
+from rapport.products.actions import save_products
+from rapport.products.queries import PRODUCT_ROWS, find_all
+from rapport.products.schemas import ProductInput
+from rapport.vouchers.importing import Brought, bring, tag
+from rapport.vouchers.schemas import VoucherInput
 
 BULK_UPDATE: Final = "CUSTOMERS.BULK_UPDATE"
 METADATA_UPDATE: Final = "CUSTOMERS.METADATA_UPDATE"
 ORDERS_IMPORT: Final = "ORDERS.IMPORT"
 EVENTS_IMPORT: Final = "EVENTS.IMPORT"
+PRODUCTS_UPDATE: Final = "PRODUCTS.BULK_UPDATE"
+PRODUCTS_METADATA: Final = "PRODUCTS.METADATA_UPDATE"
+VOUCHERS_IMPORT: Final = "VOUCHERS.IMPORT"
+CAMPAIGN_IMPORT: Final = "CAMPAIGN.VOUCHERS_IMPORT"
+VOUCHERS_UPDATE: Final = "VOUCHERS.BULK_UPDATE"
+VOUCHERS_METADATA: Final = "VOUCHERS.METADATA_UPDATE"
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -40,7 +51,8 @@ class Kind:
 
     `size`: how many things a step takes on. `read`: makes of a row (and the action's parameters) what it says.
     `apply`: does it, all or nothing. `people`: the ids and source ids of the customers that it names. `past`: what it
-    tells about happened before, and nobody is written to because of it.
+    tells about happened before, and nobody is written to because of it. `thing`: what has the source id. `known`: which
+    of these are there, where they are not customers'.
     """
 
     size: int
@@ -48,6 +60,13 @@ class Kind:
     apply: Callable[[Unit, Work], Awaitable[list[Outcome]]]
     people: Callable[[Any], set[str]]
     past: bool
+    thing: str = "customer"
+    known: Callable[[Unit, Sequence[Any]], Awaitable[Collection[str]]] | None = None
+
+    @property
+    def of_people(self) -> bool:
+        """Whether each thing is a customer, named by its source id."""
+        return not self.past and self.thing == "customer"
 
 
 def event_time(data: PastEvent) -> datetime | None:
@@ -104,15 +123,65 @@ async def _record(unit: Unit, work: Work) -> list[Outcome]:
     return [_told(event, data) for event, data in zip(stored, work.inputs, strict=True)]
 
 
+def _brought(row: Waiting, parameters: Mapping[str, Any]) -> tuple[Brought, str | None]:
+    data = jsons.decoder(cast("Hashable", VoucherInput)).decode(jsons.encode(row.input))
+    return Brought(data=data), parameters.get("campaign_id")
+
+
+def _coded(row: Waiting, parameters: Mapping[str, Any]) -> tuple[str, Metadata]:
+    """Return a code, and the metadata of its own or those that the request has for all."""
+    own = (row.input or {}).get("metadata")
+    return row.source_id or "", parameters["metadata"] if own is None else own
+
+
+async def _bring(unit: Unit, work: Work) -> list[Outcome]:
+    """Insert vouchers, each by itself: a code that is taken fails alone."""
+    found = await bring(unit, [brought for brought, _ in work.inputs], work.inputs[0][1])
+    return [_voucher(one, found=isinstance(one, DuplicateFound)) for one in found]
+
+
+async def _tag(unit: Unit, work: Work) -> list[Outcome]:
+    return [_voucher(one, found=not isinstance(one, NotFound)) for one in await tag(unit, work.inputs)]
+
+
+def _voucher(one: str | RapportError, *, found: bool) -> Outcome:
+    if isinstance(one, str):
+        return Outcome(found=found, updated=True, object_id=one)
+    return Outcome(found=found, updated=False, error=Failure(one.key, one.message, one.details))
+
+
 def _told(event: EventView | None, data: PastEvent) -> Outcome:
     if event is None:
         return Outcome(found=True, updated=False, object_id=data.id)
     return Outcome(found=False, updated=True, object_id=event.id, customer_id=event.customer["id"])
 
 
+def _tagged_product(row: Waiting, parameters: Mapping[str, Any]) -> ProductInput:
+    return ProductInput(source_id=row.source_id, metadata=parameters["metadata"])
+
+
+async def _known_products(unit: Unit, inputs: Sequence[ProductInput]) -> frozenset[str]:
+    names = [one.source_id for one in inputs if one.source_id is not None]
+    found = await find_all(unit.conn, PRODUCT_ROWS, unit.project_id, [], names)
+    return frozenset(one.source_id for one in found if one.source_id is not None)
+
+
+async def _save_products(unit: Unit, work: Work) -> list[Outcome]:
+    outcomes = []
+    for one in await save_products(unit, work.inputs):
+        if isinstance(one, RapportError):
+            raise one
+        outcomes.append(Outcome(found=one.after.source_id in work.known, updated=True, object_id=one.after.id))
+    return outcomes
+
+
 def _names(*people: object) -> set[str]:
     named = [(one.id, one.source_id) if isinstance(one, CustomerInput) else (one,) for one in people]
     return {name for names in named for name in names if isinstance(name, str)}
+
+
+def _nobody(_one: object) -> set[str]:
+    return set()
 
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -124,6 +193,17 @@ KINDS: Final[Mapping[str, Kind]] = {
         _place,
         lambda one: _names(one.customer, one.referrer, one.customer_id, one.referrer_id),
         past=True,
+        thing="order",
     ),
+    VOUCHERS_IMPORT: Kind(500, _brought, _bring, _nobody, past=False),
+    CAMPAIGN_IMPORT: Kind(500, _brought, _bring, _nobody, past=False),
+    VOUCHERS_UPDATE: Kind(100, _coded, _tag, _nobody, past=False),
+    VOUCHERS_METADATA: Kind(100, _coded, _tag, _nobody, past=False),
     EVENTS_IMPORT: Kind(100, _again(PastEvent), _record, lambda one: _names(one.customer), past=True),
+    PRODUCTS_UPDATE: Kind(
+        100, _again(ProductInput), _save_products, _nobody, past=False, thing="product", known=_known_products
+    ),
+    PRODUCTS_METADATA: Kind(
+        100, _tagged_product, _save_products, _nobody, past=False, thing="product", known=_known_products
+    ),
 }

@@ -9,17 +9,26 @@ from rapport.async_actions import queries as async_actions
 from rapport.async_actions.schemas import Accepted
 from rapport.bulk import queries, reports
 from rapport.bulk.actions import accept, check_metadata, look_at_customer, look_at_event
-from rapport.bulk.kinds import BULK_UPDATE, EVENTS_IMPORT, METADATA_UPDATE, ORDERS_IMPORT
+from rapport.bulk.kinds import (
+    BULK_UPDATE,
+    EVENTS_IMPORT,
+    METADATA_UPDATE,
+    ORDERS_IMPORT,
+    PRODUCTS_METADATA,
+    PRODUCTS_UPDATE,
+)
 from rapport.bulk.reading import Things, read_names, read_raw, read_things
 from rapport.bulk.schemas import (
     MAX_BODY_BYTES,
     MAX_CUSTOMERS,
     MAX_EVENTS,
     MAX_ORDERS,
+    MAX_PRODUCTS,
     ItemView,
     MetadataUpdate,
     MetadataUpdateRead,
     PastEvent,
+    ProductsMetadataUpdate,
     view,
 )
 from rapport.core.db import Database
@@ -32,11 +41,15 @@ from rapport.http.caller import Caller
 from rapport.http.lists import envelope, read_page
 from rapport.http.openapi import operation
 from rapport.orders.schemas import OrderInput
+from rapport.products.actions import look_at as look_at_product
+from rapport.products.schemas import ProductInput, merged
 from rapport.projects.queries import find_link_secret
 
 CUSTOMERS = Things("customers", MAX_CUSTOMERS, CustomerInput, look_at_customer, named=True)
 ORDERS = Things("orders", MAX_ORDERS, OrderInput, lambda data: data, named=False)
 EVENTS = Things("events", MAX_EVENTS, PastEvent, look_at_event, named=False)
+PRODUCTS = Things("products", MAX_PRODUCTS, ProductInput, look_at_product, named=True)
+ManyProducts = Annotated[list[ProductInput], Meta(min_length=1, max_length=MAX_PRODUCTS)]
 ManyCustomers = Annotated[list[CustomerInput], Meta(min_length=1, max_length=MAX_CUSTOMERS)]
 ManyOrders = Annotated[list[OrderInput], Meta(min_length=1, max_length=MAX_ORDERS)]
 ManyEvents = Annotated[list[PastEvent], Meta(min_length=1, max_length=MAX_EVENTS)]
@@ -76,6 +89,32 @@ async def update_metadata(request: Request[Any, Any, Any], caller: Caller) -> Re
     check_metadata(data.metadata)
     asked = read_names(data.source_ids, CUSTOMERS)
     return answer(await accept(caller, METADATA_UPDATE, asked, {"metadata": data.metadata}), 202)
+
+
+@post(
+    "/v1/products/bulk/async",
+    status_code=202,
+    request_max_body_size=MAX_BODY_BYTES,
+    opt=operation("update-products-in-bulk", body=ManyProducts, answer=Accepted),
+)
+async def update_products(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
+    """Create or update up to 2,000 products by source id, each by itself, soon."""
+    asked = await read_things(request, PRODUCTS)
+    return answer(await accept(caller, PRODUCTS_UPDATE, asked, {}), 202)
+
+
+@post(
+    "/v1/products/metadata/async",
+    status_code=202,
+    request_max_body_size=MAX_BODY_BYTES,
+    opt=operation("update-products-metadata-in-bulk", body=ProductsMetadataUpdate, answer=Accepted),
+)
+async def update_products_metadata(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
+    """Set the same metadata on up to 2,000 products, soon; unknown source ids become products."""
+    data = parse(await read_raw(request), MetadataUpdateRead)
+    merged({}, data.metadata)
+    asked = read_names(data.source_ids, PRODUCTS)
+    return answer(await accept(caller, PRODUCTS_METADATA, asked, {"metadata": data.metadata}), 202)
 
 
 @post(
@@ -144,5 +183,14 @@ async def get_report(request: Request[Any, Any, Any], action_id: str) -> Respons
 
 router = Router(
     "/",
-    route_handlers=[update_customers, update_metadata, import_orders, import_events, list_items, get_report],
+    route_handlers=[
+        update_customers,
+        update_metadata,
+        update_products,
+        update_products_metadata,
+        import_orders,
+        import_events,
+        list_items,
+        get_report,
+    ],
 )

@@ -93,7 +93,10 @@ async def _do(unit: Unit, kind: Kind, waiting: Sequence[Waiting], action: Action
     people = set[str]().union(*map(kind.people, inputs))
     # In one order, whatever the request's: otherwise requests about the same people wait for each other.
     locked = await lock_named(unit.conn, unit.project_id, sorted(people))
-    known = frozenset(one.source_id for one in locked if one.source_id is not None)
+    if kind.known is None:
+        known = frozenset(one.source_id for one in locked if one.source_id is not None)
+    else:
+        known = frozenset(await kind.known(unit, inputs))
     if len(inputs) > 1:
         try:
             return await _apply(unit, kind, Work(inputs, known))
@@ -115,7 +118,7 @@ async def _do_one(unit: Unit, kind: Kind, row: Waiting, work: Work, action: Acti
     except RapportError as refused:
         why = failure(refused)
     except UniqueViolation:
-        why = failure(DuplicateFound("order" if action.type == ORDERS_IMPORT else "customer", row.source_id or "?"))
+        why = failure(DuplicateFound(kind.thing, row.source_id or "?"))
     except RefusedValue as refused:
         log.warning("the database refused a value", id=action.id, number=row.number, error=type(refused).__name__)
         why = failure(InvalidPayload("A value is too long or out of range"))

@@ -6,92 +6,171 @@ import msgspec
 from msgspec import UNSET
 
 from rapport.campaigns import codes, generation, queries, removal
-from rapport.campaigns.models import AUTO_UPDATE, DISCOUNT_COUPONS, Campaign
+from rapport.campaigns.models import (
+    AUTO_UPDATE,
+    DISCOUNT_COUPONS,
+    GIFT_VOUCHER,
+    PROMOTION,
+    STATIC,
+    VOUCHER_TYPES,
+    Campaign,
+    Tiers,
+)
 from rapport.campaigns.schemas import (
-    TIMEFRAMES,
     CampaignInput,
     CampaignUpdate,
+    CampaignVoucherInput,
     CodeConfigInput,
     changed_instant,
     check_dates,
-    discount_of,
     duration_of,
+    gift_of,
     instant,
     merged_metadata,
     refuse,
 )
+from rapport.campaigns.validity import check_start, windows_of
+from rapport.categories.actions import get_to_use
+from rapport.categories.models import Category
 from rapport.core.clock import LATEST
 from rapport.core.db import Connection, UniqueViolation
 from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound
 from rapport.core.ids import new_id
 from rapport.core.queries import read_now
+from rapport.discounts.schemas import checked
 from rapport.http.caller import Caller
 from rapport.metadata.queries import load
 from rapport.metadata.values import check
 from rapport.rules import actions as rules
 
-_UNSERVED = (*TIMEFRAMES, "access_settings", "use_voucher_metadata_schema", "referral_program", "promotion")
+_UNSERVED = ("access_settings", "referral_program", "loyalty_tiers_expiration")
+_NO_CODES = {"length": 0, "charset": "", "pattern": ""}
 
 
-def _campaign(data: CampaignInput) -> Campaign:
-    refuse(data, (*_UNSERVED, "loyalty_tiers_expiration"))
-    refuse(data.voucher, ("is_referral_code",), ".voucher")
+def _offer(campaign_type: str, voucher: CampaignVoucherInput) -> dict[str, Any]:
+    """Return what the codes of a campaign are worth, as `discount` and `gift`. Raises InvalidPayload."""
+    wanted = VOUCHER_TYPES[campaign_type]
+    if voucher.type is not None and voucher.type != wanted:
+        raise InvalidPayload(f"Property .voucher.type of a campaign of type {campaign_type} should be {wanted}")
+    name, other = ("gift", "discount") if wanted == GIFT_VOUCHER else ("discount", "gift")
+    if getattr(voucher, other) is not None:
+        raise InvalidPayload(f"Property .voucher.{other} does not belong to a campaign of type {campaign_type}")
+    if getattr(voucher, name) is None:
+        raise InvalidPayload(f"Missing required property .voucher.{name}")
+    if voucher.gift is not None:
+        return {"discount": None, "gift": gift_of(voucher.gift, ".voucher.gift")}
+    assert voucher.discount is not None
+    return {"discount": checked(voucher.discount.given(), ".voucher.discount"), "gift": None}
+
+
+def _codes(data: CampaignInput, campaign_type: str) -> dict[str, Any]:
+    """Return what a campaign's codes are like, and how many are wanted. Raises InvalidPayload."""
+    if campaign_type == PROMOTION:
+        if data.voucher is not None:
+            raise InvalidPayload("Property .voucher does not belong to a campaign of type PROMOTION")
+        if data.vouchers_count:
+            raise InvalidPayload("Property .vouchers_count does not belong to a campaign of type PROMOTION")
+        nothing = {"discount": None, "gift": None, "quantity": None, "code_config": _NO_CODES}
+        return nothing | {"codes_wanted": 0, "codes_made": 0, "is_referral_code": False}
+    if data.promotion:
+        raise InvalidPayload(f"Property .promotion does not belong to a campaign of type {campaign_type}")
+    if data.voucher is None:
+        raise InvalidPayload("Missing required property .voucher")
+    refuse(data.voucher, ("loyalty_card",), ".voucher")
     config = (data.voucher.code_config or CodeConfigInput()).configure(".voucher.code_config")
     count = 1 if data.vouchers_count is None else data.vouchers_count
     codes.check_space(config, count, ".voucher.code_config")
+    redemption = data.voucher.redemption
+    given = UNSET if redemption is None else redemption.quantity
+    return _offer(campaign_type, data.voucher) | {
+        "quantity": (1 if campaign_type == DISCOUNT_COUPONS else None) if given is UNSET else given,
+        "code_config": msgspec.to_builtins(config),
+        "codes_wanted": count,
+        "codes_made": count if count <= generation.AT_ONCE else 0,
+        "is_referral_code": bool(data.voucher.is_referral_code),
+    }
+
+
+def _campaign(data: CampaignInput) -> Campaign:
+    refuse(data, _UNSERVED)
     start = instant(data.start_date, ".start_date")
     end = instant(data.expiration_date, ".expiration_date")
     check_dates(start, end)
-    redemption = data.voucher.redemption
+    windows = windows_of(data)
+    check_start(windows.get("validity_timeframe"), start)
+    campaign_type = data.campaign_type or DISCOUNT_COUPONS
     return Campaign(
         id=new_id("camp"),
         name=data.name,
         description=data.description,
-        campaign_type=DISCOUNT_COUPONS,
-        type=data.type or AUTO_UPDATE,
+        campaign_type=campaign_type,
+        type=data.type or (STATIC if campaign_type == PROMOTION else AUTO_UPDATE),
         join_once=bool(data.join_once),
         auto_join=bool(data.auto_join),
         start_date=start,
         expiration_date=end,
         activity_duration=duration_of(data.activity_duration_after_publishing, ".activity_duration_after_publishing"),
-        discount=discount_of(data.voucher.discount, ".voucher.discount"),
-        quantity=1 if redemption is None or redemption.quantity is UNSET else redemption.quantity,
-        code_config=msgspec.to_builtins(config),
         metadata=merged_metadata({}, data.metadata),
         active=data.active is not False,
-        codes_wanted=count,
-        codes_made=count if count <= generation.AT_ONCE else 0,
         codes_failed=False,
         created_at=LATEST,
         updated_at=None,
+        category=data.category or None,
+        category_id=data.category_id or None,
+        use_voucher_metadata_schema=bool(data.use_voucher_metadata_schema),
+        **_codes(data, campaign_type),
+        **windows,
     )
 
 
-async def create(caller: Caller, data: CampaignInput) -> Campaign:
-    """Create a campaign (`create-campaign`).
+def _kept_category(category: Category | None) -> dict[str, str | None]:
+    """Return what a campaign keeps of its category."""
+    if category is None:
+        return {"category": None, "category_id": None}
+    return {"category": category.name, "category_id": category.id}
+
+
+def taken(name: str) -> DuplicateFound:
+    """Return the error for a name that another campaign has."""
+    return DuplicateFound("campaign", name, f"Duplicated campaign exists with name {name}")
+
+
+async def add(conn: Connection, caller: Caller, data: CampaignInput, tiers: Tiers | None = None) -> Campaign:
+    """As `create`, in the caller's transaction; a name that is taken fails as UniqueViolation, see `taken`."""
+    asked = _campaign(data)
+    if data.promotion and tiers is None:
+        raise InvalidPayload("Property .promotion is not supported yet")
+    now = await read_now(conn, caller.db.clock_offset)
+    schema = (await load(conn, caller.project_id)).of(asked.metadata_schema)
+    category = await get_to_use(conn, caller.project_id, asked.category_id, asked.category)
+    campaign = msgspec.structs.replace(
+        asked, created_at=now, metadata=check(schema, asked.metadata), **_kept_category(category)
+    )
+    await queries.insert(conn, caller.project_id, campaign)
+    await rules.assign(conn, caller.project_id, now, data.validation_rules or [], "campaign", campaign.id)
+    if campaign.codes_made:
+        await generation.make_all(conn, caller.project_id, campaign, now, campaign.codes_made)
+    if data.promotion and tiers is not None:
+        await tiers.create(conn, caller, campaign, data.promotion)
+    if campaign.codes_wanted > 1:
+        await generation.note(conn, caller, campaign.id, campaign.codes_wanted, made=campaign.codes_made > 0)
+    return campaign
+
+
+async def create(caller: Caller, data: CampaignInput, tiers: Tiers | None = None) -> Campaign:
+    """Create a campaign (`create-campaign`); `tiers` creates what `promotion` says, in the same transaction.
 
     Up to 1,000 codes are there when this returns; more are made by the worker, and `creation_status` tells.
     Raises InvalidPayload, DuplicateFound for the name, NotFound for a validation rule.
     """
-    asked = _campaign(data)
 
     async def work(conn: Connection) -> Campaign:
-        now = await read_now(conn, caller.db.clock_offset)
-        schema = (await load(conn, caller.project_id)).of("campaign")
-        campaign = msgspec.structs.replace(asked, created_at=now, metadata=check(schema, asked.metadata))
-        await queries.insert(conn, caller.project_id, campaign)
-        await rules.assign(conn, caller.project_id, now, data.validation_rules or [], "campaign", campaign.id)
-        if campaign.codes_made:
-            await generation.make_all(conn, caller.project_id, campaign, now, campaign.codes_made)
-        if campaign.codes_wanted > 1:
-            await generation.note(conn, caller, campaign.id, campaign.codes_wanted, made=campaign.codes_made > 0)
-        return campaign
+        return await add(conn, caller, data, tiers)
 
     try:
         return await caller.db.transaction(work)
     except UniqueViolation as error:
-        details = f"Duplicated campaign exists with name {data.name}"
-        raise DuplicateFound("campaign", data.name, details) from error
+        raise taken(data.name) from error
 
 
 async def get_locked(conn: Connection, project_id: int, reference: str, lock: str = "NO KEY UPDATE") -> Campaign:
@@ -112,14 +191,26 @@ def _changes(data: CampaignUpdate, campaign: Campaign) -> dict[str, Any]:
     if data.activity_duration_after_publishing is not None:
         path = ".activity_duration_after_publishing"
         changes["activity_duration"] = duration_of(data.activity_duration_after_publishing or None, path)
-    if data.discount is not None:
-        changes["discount"] = discount_of(data.discount, ".discount", campaign.discount)
-        if changes["discount"]["type"] != campaign.discount["type"]:
-            raise InvalidPayload("Property .discount.type cannot be changed")
+    changes |= windows_of(data) | _changed_offer(data, campaign)
     metadata = merged_metadata(campaign.metadata, data.metadata)
     gone = set(data.unset_metadata_fields or ())
     changes["metadata"] = {name: value for name, value in metadata.items() if name not in gone}
     return changes
+
+
+def _changed_offer(data: CampaignUpdate, campaign: Campaign) -> dict[str, Any]:
+    """Return what an update makes of a campaign's discount or gift. Raises InvalidPayload."""
+    for name in ("discount", "gift"):
+        if getattr(data, name) is not None and getattr(campaign, name) is None:
+            raise InvalidPayload(f"Property .{name} does not belong to a campaign of type {campaign.campaign_type}")
+    if data.gift is not None:
+        return {"gift": gift_of(data.gift, ".gift")}
+    if data.discount is None or campaign.discount is None:
+        return {}
+    discount = checked(data.discount.given(), ".discount", campaign.discount)
+    if discount["type"] != campaign.discount["type"]:
+        raise InvalidPayload("Property .discount.type cannot be changed")
+    return {"discount": discount}
 
 
 async def update(caller: Caller, reference: str, data: CampaignUpdate) -> Campaign:
@@ -127,17 +218,21 @@ async def update(caller: Caller, reference: str, data: CampaignUpdate) -> Campai
 
     Raises NotFound, InvalidPayload.
     """
-    refuse(data, (*TIMEFRAMES, "access_settings"))
+    refuse(data, _UNSERVED)
 
     async def work(conn: Connection) -> Campaign:
         lock = "NO KEY UPDATE" if data.type is None else "UPDATE"  # while the type changes, nobody makes codes
         campaign = await get_locked(conn, caller.project_id, reference, lock)
         changed = msgspec.structs.replace(campaign, **_changes(data, campaign))
+        if data.category_id is not None or data.category is not None:
+            category = await get_to_use(conn, caller.project_id, data.category_id, data.category)
+            changed = msgspec.structs.replace(changed, **_kept_category(category))
         if data.metadata is not None or data.unset_metadata_fields:
-            schema = (await load(conn, caller.project_id)).of("campaign")
+            schema = (await load(conn, caller.project_id)).of(changed.metadata_schema)
             metadata = check(schema, changed.metadata, before=campaign.metadata)
             changed = msgspec.structs.replace(changed, metadata=metadata)
         check_dates(changed.start_date, changed.expiration_date)
+        check_start(changed.validity_timeframe, changed.start_date)
         if changed == campaign:
             return campaign
         now = await read_now(conn, caller.db.clock_offset)

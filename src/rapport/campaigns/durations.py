@@ -3,7 +3,10 @@
 import calendar
 import re
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Final, NamedTuple
 
+LATEST_YEAR: Final = 9998
 _DURATION = re.compile(
     r"P(?=.)(?:(\d{1,3})Y)?(?:(\d{1,4})M)?(?:(\d{1,5})W)?(?:(\d{1,6})D)?"
     r"(?:T(?=.)(?:(\d{1,7})H)?(?:(\d{1,8})M)?(?:(\d{1,9})S)?)?",
@@ -11,13 +14,28 @@ _DURATION = re.compile(
 )
 
 
-def parse(text: str) -> tuple[int, timedelta]:
-    """Return the calendar months and the exact rest of a duration. Raises ValueError."""
+class Duration(NamedTuple):
+    """Calendar months, calendar days, and exact time."""
+
+    months: int
+    days: int
+    rest: timedelta
+
+
+@lru_cache(maxsize=1_024)
+def split(text: str) -> Duration:
+    """Return the parts of a duration. Raises ValueError."""
     found = _DURATION.fullmatch(text)
     if found is None or not any(found.groups()):
         raise ValueError(text)
     years, months, weeks, days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return 12 * years + months, timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+    return Duration(12 * years + months, 7 * weeks + days, timedelta(hours=hours, minutes=minutes, seconds=seconds))
+
+
+def parse(text: str) -> tuple[int, timedelta]:
+    """Return the calendar months and the exact rest of a duration. Raises ValueError."""
+    months, days, rest = split(text)
+    return months, timedelta(days=days) + rest
 
 
 def after(start: datetime, text: str) -> datetime | None:

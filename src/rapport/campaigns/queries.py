@@ -3,19 +3,25 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from rapport.campaigns.models import AUTO_UPDATE, Campaign
+from rapport.campaigns.models import AUTO_UPDATE, DISCOUNT_COUPONS, GIFT_VOUCHERS, PROMOTION, Campaign
 from rapport.core.db import Connection, columns
 from rapport.core.ids import new_id
-from rapport.http.lists import Equals, Found, ListSpec, Page
+from rapport.http.lists import Found, ListSpec, OneOf, Page
 from rapport.http.queries import fetch_page
 
+CAMPAIGN_TYPES = (PROMOTION, GIFT_VOUCHERS, "REFERRAL_PROGRAM", DISCOUNT_COUPONS, "LOYALTY_PROGRAM")
+_STATUS = "(CASE WHEN codes_failed THEN 'FAILED' WHEN codes_made = codes_wanted THEN 'DONE' ELSE 'IN_PROGRESS' END)"
 CAMPAIGNS = ListSpec(
     data_ref="campaigns",
     table="campaigns",
     row=Campaign,
     orders={"created_at": "created_at", "updated_at": "coalesce(updated_at, created_at)", "name": "name"},
     default_order="-created_at",
-    filters={"campaign_type": Equals("campaign_type")},
+    filters={
+        "campaign_type": OneOf("campaign_type = {}", CAMPAIGN_TYPES),
+        "campaign_status": OneOf(f"{_STATUS} = {{}}", ("DONE", "IN_PROGRESS", "FAILED")),
+        "is_referral_code": OneOf("is_referral_code = {}", ("true", "false"), {"true": True, "false": False}),
+    },
     max_page=1000,
 )
 _COLUMNS = columns(Campaign)
@@ -23,15 +29,16 @@ _NAMES = Campaign.__struct_fields__
 _PLACES = ", ".join(f"${number}" for number in range(2, len(_NAMES) + 2))
 _CHANGEABLE = (
     "description", "type", "join_once", "auto_join", "start_date", "expiration_date", "activity_duration", "discount",
-    "metadata", "active", "updated_at",
+    "gift", "validity_timeframe", "validity_day_of_week", "validity_hours", "category", "category_id", "metadata",
+    "active", "updated_at",
 )  # fmt: skip
 _LOCKS = {"": "", **{lock: f" FOR {lock}" for lock in ("KEY SHARE", "NO KEY UPDATE", "UPDATE")}}
 _CHANGES = ", ".join(f"{name} = ${number}" for number, name in enumerate(_CHANGEABLE, start=3))
 
 # Candidates that somebody has are left out; one that somebody takes at this moment is skipped, too.
 _INSERT_CODES = """
-INSERT INTO vouchers (project_id, id, code, campaign_id, quantity, active, metadata, created_at)
-SELECT $1, candidate.id, candidate.code, $2, $3, true, '{}', $4
+INSERT INTO vouchers (project_id, id, code, campaign_id, quantity, active, metadata, created_at, type)
+SELECT $1, candidate.id, candidate.code, $2, $3, true, '{}', $4, $8
 FROM unnest($5::text[], $6::text[]) AS candidate (id, code)
 WHERE NOT EXISTS (SELECT FROM vouchers WHERE project_id = $1 AND vouchers.code = candidate.code)
 LIMIT $7
@@ -121,19 +128,23 @@ async def insert_codes(
         [new_id("v") for _ in candidates],
         candidates,
         limit,
+        campaign.voucher_type,
     )
     return [row["code"] for row in rows]
 
 
-async def add_wanted(conn: Connection, project_id: int, campaign_id: str, wanted: int, made: int) -> None:
-    """Count codes that are to be made, and codes that are made already."""
+async def add_wanted(
+    conn: Connection, project_id: int, campaign_id: str, wanted: int, made: int, deleted: int = 0
+) -> None:
+    """Count codes that are to be made, codes that are made already, and those that are deleted one by one."""
     await conn.execute(
-        "UPDATE campaigns SET codes_wanted = codes_wanted + $3, codes_made = codes_made + $4, codes_failed = false "
-        "WHERE project_id = $1 AND id = $2",
+        "UPDATE campaigns SET codes_wanted = codes_wanted + $3, codes_made = codes_made + $4, codes_failed = false, "
+        "codes_deleted = codes_deleted + $5 WHERE project_id = $1 AND id = $2",
         project_id,
         campaign_id,
         wanted,
         made,
+        deleted,
     )
 
 
@@ -204,8 +215,14 @@ async def remove_codes(conn: Connection, project_id: int, campaign_id: str, limi
 
 
 async def remove(conn: Connection, project_id: int, campaign_id: str) -> None:
-    """Remove the row of a deleted campaign."""
-    await conn.execute("DELETE FROM campaigns WHERE project_id = $1 AND id = $2", project_id, campaign_id)
+    """Remove the row of a deleted campaign, with its tiers and stacks and their rule assignments."""
+    await conn.execute(
+        "WITH unassigned AS (DELETE FROM validation_rule_assignments WHERE project_id = $1 AND related_object_id IN "
+        "(SELECT id FROM promotion_tiers WHERE project_id = $1 AND campaign_id = $2)) "
+        "DELETE FROM campaigns WHERE project_id = $1 AND id = $2",
+        project_id,
+        campaign_id,
+    )
 
 
 async def remove_key(conn: Connection, project_id: int, key: str, after: str, count: int) -> tuple[str | None, int]:

@@ -7,30 +7,32 @@ from litestar import Request, Response, Router, delete, get, post, put
 from rapport.async_actions.schemas import Accepted
 from rapport.campaigns import actions, queries
 from rapport.campaigns.answers import CampaignAnswer, Done
-from rapport.campaigns.models import Campaign
-from rapport.campaigns.schemas import CampaignInput, CampaignUpdate, view
+from rapport.campaigns.models import Campaign, Tiers
+from rapport.campaigns.schemas import CampaignInput, CampaignUpdate
+from rapport.campaigns.showing import shown
 from rapport.core.errors import NotFound
 from rapport.http.bodies import answer, read_body
 from rapport.http.caller import Caller
 from rapport.http.lists import BOOLEAN, envelope, read_flag, read_page
 from rapport.http.openapi import operation
-from rapport.rules import queries as rules
-from rapport.rules.schemas import assignments_list
 
 
-async def _shown(caller: Caller, *campaigns: Campaign) -> list[dict[str, Any]]:
-    ids = [campaign.id for campaign in campaigns]
+def _tiers(request: Request[Any, Any, Any]) -> Tiers | None:
+    """Return what keeps the tiers of campaigns of type PROMOTION, where there is something that does."""
+    tiers: Tiers | None = getattr(request.app.state, "promotion_tiers", None)
+    return tiers
+
+
+async def _shown(request: Request[Any, Any, Any], caller: Caller, *campaigns: Campaign) -> list[dict[str, Any]]:
     async with caller.db.read() as conn:
-        counts = await queries.count_codes(conn, caller.project_id, campaigns)
-        assigned = await rules.assignments_of(conn, caller.project_id, ids)
-    return [view(one, counts.get(one.id, 0), assignments_list(assigned.get(one.id, []))) for one in campaigns]
+        return await shown(conn, caller.project_id, campaigns, _tiers(request))
 
 
 @post("/v1/campaigns", status_code=200, opt=operation("create-campaign", answer=CampaignAnswer, body=CampaignInput))
 async def create_campaign(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
-    """Create a campaign of discount coupons; its codes are generated, many of them in the background."""
-    campaign = await actions.create(caller, await read_body(request, CampaignInput))
-    return answer((await _shown(caller, campaign))[0])
+    """Create a campaign of coupons, gift cards or in-cart promotions; many codes are made in the background."""
+    campaign = await actions.create(caller, await read_body(request, CampaignInput), _tiers(request))
+    return answer((await _shown(request, caller, campaign))[0])
 
 
 @get("/v1/campaigns", opt=operation("list-campaigns", item=CampaignAnswer, spec=queries.CAMPAIGNS))
@@ -39,24 +41,24 @@ async def list_campaigns(request: Request[Any, Any, Any], caller: Caller) -> Res
     page = read_page(queries.CAMPAIGNS, request.query_params)
     async with caller.db.read() as conn:
         found = await queries.list_page(conn, caller.project_id, page)
-    return answer(envelope(queries.CAMPAIGNS, found, await _shown(caller, *found.items)))
+    return answer(envelope(queries.CAMPAIGNS, found, await _shown(request, caller, *found.items)))
 
 
 @get("/v1/campaigns/{campaign_id:str}", opt=operation("get-campaign", answer=CampaignAnswer))
-async def get_campaign(campaign_id: str, caller: Caller) -> Response[bytes]:
+async def get_campaign(request: Request[Any, Any, Any], campaign_id: str, caller: Caller) -> Response[bytes]:
     """Get a campaign by id or name."""
     async with caller.db.read() as conn:
         campaign = await queries.find(conn, caller.project_id, campaign_id)
     if campaign is None:
         raise NotFound("campaign", campaign_id)
-    return answer((await _shown(caller, campaign))[0])
+    return answer((await _shown(request, caller, campaign))[0])
 
 
 @put("/v1/campaigns/{campaign_id:str}", opt=operation("update-campaign", answer=CampaignAnswer, body=CampaignUpdate))
 async def update_campaign(request: Request[Any, Any, Any], campaign_id: str, caller: Caller) -> Response[bytes]:
     """Change a campaign; codes that have not been published follow it."""
     campaign = await actions.update(caller, campaign_id, await read_body(request, CampaignUpdate))
-    return answer((await _shown(caller, campaign))[0])
+    return answer((await _shown(request, caller, campaign))[0])
 
 
 @delete(

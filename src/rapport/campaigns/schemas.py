@@ -1,31 +1,32 @@
 """Campaigns on the wire."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from rapport.campaigns import codes, durations
-from rapport.campaigns.models import DISCOUNT_COUPONS, Campaign
+from rapport.campaigns.models import DISCOUNT_COUPONS, GIFT_VOUCHER, PROMOTION, Campaign
+from rapport.campaigns.validity import WINDOWS, WindowsInput
 from rapport.core.clock import iso, parse_instant
 from rapport.core.errors import InvalidPayload
 from rapport.core.jsons import check_limits
 from rapport.customers.schemas import LongText, Metadata
-from rapport.orders.models import MAX_AMOUNT
+from rapport.discounts.schemas import Discount, Gift, checked_gift
 
 MAX_VOUCHERS = 10_000_000
 MAX_QUANTITY = 2**53 - 1
+MAX_CATEGORY = 255
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Type = Literal["STATIC", "AUTO_UPDATE"]
-Amount = Annotated[int, Meta(ge=0, le=MAX_AMOUNT)]
+CampaignType = Literal["DISCOUNT_COUPONS", "GIFT_VOUCHERS", "PROMOTION"]
+VoucherType = Literal["DISCOUNT_VOUCHER", "GIFT_VOUCHER"]
 Part = Annotated[str, Meta(max_length=codes.MAX_LENGTH)]
+CategoryName = Annotated[str, Meta(max_length=MAX_CATEGORY)]
 # Something of the reference that is not served yet: refused where it is more than empty.
 Unserved = Any
-TIMEFRAMES = ("validity_timeframe", "validity_day_of_week", "validity_hours")
 
 
 def refuse(data: msgspec.Struct, names: tuple[str, ...], path: str = "") -> None:
@@ -57,39 +58,16 @@ def check_dates(start: datetime | None, end: datetime | None) -> None:
         raise InvalidPayload("Property .expiration_date should be after .start_date")
 
 
-class DiscountInput(msgspec.Struct, kw_only=True):
-    """A discount in a request: `DiscountPercent` or `DiscountAmount` of the reference."""
-
-    type: Literal["PERCENT", "AMOUNT"]
-    percent_off: Annotated[float, Meta(ge=0, le=100)] | None = None
-    amount_off: Amount | None = None
-    amount_limit: Amount | None = None
-    effect: Literal["APPLY_TO_ORDER"] | None = None
-    percent_off_formula: Unserved = None
-    amount_off_formula: Unserved = None
-    aggregated_amount_limit: Unserved = None
-    is_dynamic: Unserved = None
+def gift_of(data: Gift, path: str) -> dict[str, Any]:
+    """Return what a campaign keeps of a gift: what each card is worth, and how it is spent. Raises InvalidPayload."""
+    gift = checked_gift(data.given(), path)
+    return {"amount": gift["amount"], "effect": gift["effect"]}
 
 
-def discount_of(data: DiscountInput, path: str, current: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the discount object as it is stored and shown. Raises InvalidPayload.
-
-    In an update, the limit of the `current` discount stays unless another is given.
-    """
-    refuse(data, ("percent_off_formula", "amount_off_formula", "aggregated_amount_limit", "is_dynamic"), path)
-    if data.type == "PERCENT":
-        if data.percent_off is None:
-            raise InvalidPayload(f"Missing required property {path}.percent_off")
-        off = Decimal(str(data.percent_off))
-        shown: dict[str, Any] = {"type": "PERCENT", "percent_off": int(off) if off == int(off) else off}
-        limit = (current or {}).get("amount_limit") if data.amount_limit is None else data.amount_limit
-        if limit is not None:
-            shown["amount_limit"] = limit
-    else:
-        if data.amount_off is None:
-            raise InvalidPayload(f"Missing required property {path}.amount_off")
-        shown = {"type": "AMOUNT", "amount_off": data.amount_off}
-    return shown | {"effect": "APPLY_TO_ORDER"}
+def gift_view(amount: int, subtracted: int, balance: int, effect: str | None) -> dict[str, Any]:
+    """Return the gift object of the API."""
+    shown: dict[str, Any] = {"amount": amount, "subtracted_amount": subtracted, "balance": balance}
+    return shown if effect is None else shown | {"effect": effect}
 
 
 class RedemptionInput(msgspec.Struct, kw_only=True):
@@ -115,19 +93,21 @@ class CodeConfigInput(msgspec.Struct, kw_only=True):
 class CampaignVoucherInput(msgspec.Struct, kw_only=True):
     """What the campaign's codes are like."""
 
-    discount: DiscountInput
-    type: Literal["DISCOUNT_VOUCHER"] | None = None
+    discount: Discount | None = None
+    gift: Gift | None = None
+    type: VoucherType | None = None
     code_config: CodeConfigInput | None = None
     redemption: RedemptionInput | None = None
-    is_referral_code: Unserved = None
+    is_referral_code: bool | None = None
+    loyalty_card: Unserved = None
 
 
-class CampaignInput(msgspec.Struct, kw_only=True):
-    """`CampaignsCreateRequestBody` of the reference, for discount coupons."""
+class CampaignInput(WindowsInput, kw_only=True):
+    """`CampaignsCreateRequestBody` of the reference, for discount coupons, gift cards and in-cart promotions."""
 
     name: Name
-    voucher: CampaignVoucherInput
-    campaign_type: Literal["DISCOUNT_COUPONS"] | None = None
+    voucher: CampaignVoucherInput | None = None
+    campaign_type: CampaignType | None = None
     type: Type | None = None
     description: LongText | None = None
     join_once: bool | None = None
@@ -139,17 +119,16 @@ class CampaignInput(msgspec.Struct, kw_only=True):
     activity_duration_after_publishing: str | None = None
     validation_rules: Annotated[list[str], Meta(max_length=50)] | None = None
     metadata: Metadata | None = None
-    validity_timeframe: Unserved = None
-    validity_day_of_week: Unserved = None
-    validity_hours: Unserved = None
+    category: CategoryName | None = None
+    category_id: CategoryName | None = None
+    use_voucher_metadata_schema: bool | None = None
     access_settings: Unserved = None
-    use_voucher_metadata_schema: Unserved = None
     referral_program: Unserved = None
-    promotion: Unserved = None
+    promotion: Any = None
     loyalty_tiers_expiration: Unserved = None
 
 
-class CampaignUpdate(msgspec.Struct, kw_only=True):
+class CampaignUpdate(WindowsInput, kw_only=True):
     """`CampaignsUpdateRequestBody` of the reference: what is absent or null stays.
 
     The official SDK sends null for whatever it was not given. An empty description, date or duration is removed.
@@ -163,13 +142,15 @@ class CampaignUpdate(msgspec.Struct, kw_only=True):
     start_date: str | None = None
     expiration_date: str | None = None
     activity_duration_after_publishing: str | None = None
-    discount: DiscountInput | None = None
+    discount: Discount | None = None
+    gift: Gift | None = None
+    category: CategoryName | None = None
+    category_id: CategoryName | None = None
     metadata: Metadata | None = None
-    unset_metadata_fields: list[str] | None = None
-    validity_timeframe: Unserved = None
-    validity_day_of_week: Unserved = None
-    validity_hours: Unserved = None
+    unset_metadata_fields: Annotated[list[str], Meta(max_length=1_000)] | None = None
     access_settings: Unserved = None
+    referral_program: Unserved = None
+    loyalty_tiers_expiration: Unserved = None
 
 
 def duration_of(text: str | None, path: str) -> str | None:
@@ -197,18 +178,28 @@ def code_config_view(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _voucher_view(campaign: Campaign) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "type": "DISCOUNT_VOUCHER",
-        "discount": campaign.discount,
+    shown: dict[str, Any] = {"type": campaign.voucher_type}
+    if campaign.voucher_type == GIFT_VOUCHER:
+        gift = campaign.gift or {}
+        shown["gift"] = gift_view(gift["amount"], 0, gift["amount"], gift.get("effect"))
+    else:
+        shown["discount"] = campaign.discount
+    shown |= {
         "redemption": {"quantity": campaign.quantity},
         "code_config": code_config_view(campaign.code_config),
-        "is_referral_code": False,
+        "is_referral_code": campaign.is_referral_code,
     }
+    return shown | _times(campaign)
+
+
+def _times(campaign: Campaign) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
     if campaign.start_date is not None:
         shown["start_date"] = iso(campaign.start_date)
     if campaign.expiration_date is not None:
         shown["expiration_date"] = iso(campaign.expiration_date)
-    return shown
+    windows = {name: getattr(campaign, name) for name in WINDOWS}
+    return shown | {name: window for name, window in windows.items() if window is not None}
 
 
 def view(campaign: Campaign, vouchers_count: int, assignments: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -216,13 +207,13 @@ def view(campaign: Campaign, vouchers_count: int, assignments: dict[str, Any] | 
     shown: dict[str, Any] = {"id": campaign.id, "name": campaign.name}
     if campaign.description is not None:
         shown["description"] = campaign.description
+    shown |= {"campaign_type": campaign.campaign_type, "type": campaign.type}
+    if campaign.campaign_type != PROMOTION:
+        shown["voucher"] = _voucher_view(campaign)
     shown |= {
-        "campaign_type": campaign.campaign_type,
-        "type": campaign.type,
-        "voucher": _voucher_view(campaign),
         "auto_join": campaign.auto_join,
         "join_once": campaign.join_once,
-        "use_voucher_metadata_schema": False,
+        "use_voucher_metadata_schema": campaign.use_voucher_metadata_schema,
         "vouchers_count": vouchers_count,
         "active": campaign.active,
         "metadata": campaign.metadata,
@@ -231,24 +222,24 @@ def view(campaign: Campaign, vouchers_count: int, assignments: dict[str, Any] | 
         "creation_status": campaign.creation_status,
         "vouchers_generation_status": campaign.creation_status,
         "protected": False,
-        "category_id": None,
+        "category_id": campaign.category_id,
         "categories": [],
         "object": "campaign",
     }
-    if campaign.start_date is not None:
-        shown["start_date"] = iso(campaign.start_date)
-    if campaign.expiration_date is not None:
-        shown["expiration_date"] = iso(campaign.expiration_date)
+    if campaign.category is not None:
+        shown["category"] = campaign.category
     if campaign.activity_duration is not None:
         shown["activity_duration_after_publishing"] = campaign.activity_duration
     if assignments is not None:
         shown["validation_rules_assignments"] = assignments
-    return shown
+    return shown | _times(campaign)
 
 
-def simple_view(campaign_id: str | None, name: str | None, kind: str | None = None) -> dict[str, Any] | None:
+def simple_view(
+    campaign_id: str | None, name: str | None, kind: str | None = None, campaign_type: str = DISCOUNT_COUPONS
+) -> dict[str, Any] | None:
     """Return the campaign as events carry it, or None for a voucher without one."""
     if campaign_id is None:
         return None
-    shown = {"id": campaign_id, "name": name, "campaign_type": DISCOUNT_COUPONS, "object": "campaign"}
+    shown = {"id": campaign_id, "name": name, "campaign_type": campaign_type, "object": "campaign"}
     return shown if kind is None else shown | {"type": kind}

@@ -12,6 +12,7 @@ from rapport.customers.models import Customer
 from rapport.exports.objects.columns import Column, Exported, Form, json, quoted_key
 from rapport.exports.objects.customers import CUSTOMERS, MEMBERS
 from rapport.exports.objects.histories import EVENTS, ORDERS, PUBLICATIONS, REDEMPTIONS
+from rapport.exports.objects.transactions import TRANSACTIONS
 from rapport.exports.objects.vouchers import VOUCHERS
 from rapport.metadata.models import NO_SCHEMAS, Schemas
 from rapport.segments.fields import MAX_NAME_LENGTH, UnknownField
@@ -32,15 +33,15 @@ OBJECTS: Final[Mapping[str, Exported]] = {
     "customer": CUSTOMERS,
     "publication": PUBLICATIONS,
     "order": ORDERS,
+    "voucher_transactions": TRANSACTIONS,
     "event": EVENTS,
     "segment_members": MEMBERS,
 }
 """What can be exported, by the name the API has for it."""
-REFERENCE: Final = ("voucher", "redemption", "customer", "publication", "order")
+REFERENCE: Final = ("voucher", "redemption", "customer", "publication", "order", "voucher_transactions")
 """Those that the reference has; the others are additions."""
 _NOT_YET: Final = {
     "points_expiration": "there are no loyalty points",
-    "voucher_transactions": "there are no gift cards and no loyalty cards",
     "product": "there is no product catalogue",
     "sku": "there is no product catalogue",
 }

@@ -6,17 +6,27 @@ from typing import Any
 from litestar import Request, Response, Router, delete, get, post
 from litestar.response import Stream
 
+from rapport.campaigns import queries as campaigns
 from rapport.core.errors import NotFound
 from rapport.core.queries import read_now
 from rapport.exports import actions, queries, tokens
 from rapport.exports.models import Export
-from rapport.exports.schemas import ExportInput, ExportView, OrderExportInput, is_available, view
+from rapport.exports.parameters import Parameters
+from rapport.exports.schemas import (
+    ExportInput,
+    ExportView,
+    OrderExportInput,
+    TransactionsExportInput,
+    is_available,
+    view,
+)
 from rapport.http.bodies import answer, no_content, read_body
 from rapport.http.caller import Caller, server_caller
 from rapport.http.links import base_url
 from rapport.http.lists import envelope, read_page
 from rapport.http.openapi import operation
 from rapport.projects.queries import get_link_secret
+from rapport.vouchers import actions as vouchers
 
 _ONE = "/v1/exports/{export_id:str}"
 # What the official SDK takes for a text.
@@ -48,6 +58,52 @@ async def create_order_export(request: Request[Any, Any, Any], caller: Caller) -
     data = await read_body(request, OrderExportInput)
     export = await actions.create(caller, "order", data.parameters)
     return answer(view(export, export.created_at, None))
+
+
+async def _export_transactions(
+    request: Request[Any, Any, Any], caller: Caller, narrowed: dict[str, Any], campaign_id: str | None = None
+) -> Response[bytes]:
+    """Create an export of transactions narrowed by conditions, which the shop's own may only narrow further."""
+    empty = not await request.body()
+    given = (None if empty else (await read_body(request, TransactionsExportInput)).parameters) or Parameters()
+    filters = given.filters or {}
+    # Of a campaign, what narrows is the scope: among conditions of which any may hold, another would widen.
+    if campaign_id is None:
+        filters = narrowed
+    elif str(filters.get("junction", "and")).lower() == "and":
+        filters = {**filters, **narrowed}
+    parameters = Parameters(order=given.order, fields=given.fields, filters=filters, campaign_id=campaign_id)
+    export = await actions.create(caller, "voucher_transactions", parameters)
+    return answer(view(export, export.created_at, None))
+
+
+@post(
+    "/v1/vouchers/{code:str}/transactions/export",
+    status_code=200,
+    opt=operation("export-voucher-transactions", body=TransactionsExportInput, optional_body=True, answer=ExportView),
+)
+async def export_voucher_transactions(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
+    """Create an export of what happened to the balance of a gift card."""
+    async with caller.db.read() as conn:
+        voucher = await vouchers.get(conn, caller.project_id, code)
+    return await _export_transactions(request, caller, {"voucher_id": {"conditions": {"$in": [voucher.id]}}})
+
+
+@post(
+    "/v1/campaigns/{campaign_id:str}/transactions/export",
+    status_code=200,
+    opt=operation("export-campaign-transactions", body=TransactionsExportInput, optional_body=True, answer=ExportView),
+)
+async def export_campaign_transactions(
+    request: Request[Any, Any, Any], campaign_id: str, caller: Caller
+) -> Response[bytes]:
+    """Create an export of what happened to the balances of a campaign's gift cards."""
+    async with caller.db.read() as conn:
+        campaign = await campaigns.find(conn, caller.project_id, campaign_id)
+    if campaign is None:
+        raise NotFound("campaign", campaign_id)
+    narrowed = {"campaign_id": {"conditions": {"$in": [campaign.id]}}}
+    return await _export_transactions(request, caller, narrowed, campaign.id)
 
 
 @get("/v1/exports", opt=operation("list-exports", spec=queries.EXPORTS, item=ExportView))
@@ -99,4 +155,15 @@ async def delete_export(export_id: str, caller: Caller) -> Response[None]:
     return no_content()
 
 
-router = Router("/", route_handlers=[create_export, create_order_export, list_exports, get_export, delete_export])
+router = Router(
+    "/",
+    route_handlers=[
+        create_export,
+        create_order_export,
+        export_voucher_transactions,
+        export_campaign_transactions,
+        list_exports,
+        get_export,
+        delete_export,
+    ],
+)

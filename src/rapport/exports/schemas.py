@@ -27,6 +27,20 @@ class OrderExportInput(msgspec.Struct, kw_only=True):
     parameters: Parameters | None = None
 
 
+class TransactionsParameters(msgspec.Struct, kw_only=True):
+    """What an export of the transactions of one voucher or campaign is to contain."""
+
+    order: str | None = None
+    fields: list[str] | None = None
+    filters: dict[str, Any] | None = None
+
+
+class TransactionsExportInput(msgspec.Struct, kw_only=True):
+    """`VouchersTransactionsExportCreateRequestBody` and that of campaigns in the reference."""
+
+    parameters: TransactionsParameters | None = None
+
+
 class ExportResult(msgspec.Struct, kw_only=True):
     """Where the file is downloaded; the URL holds a token and needs no key."""
 

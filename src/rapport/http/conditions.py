@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from rapport.core.clock import parse_instant
 from rapport.core.errors import InvalidQueryParams
 from rapport.http.lists import MAX_TEXT
 
@@ -21,6 +22,10 @@ _OF_TEXT: Mapping[str, str] = {
     "$ends_with": "EXISTS (SELECT FROM unnest({{}}::text[]) AS o(part) WHERE right({column}, length(o.part)) = o.part)",
     "$contains": "EXISTS (SELECT FROM unnest({{}}::text[]) AS o(part) WHERE strpos({column}, o.part) > 0)",
     "$not_contain": "NOT EXISTS (SELECT FROM unnest({{}}::text[]) AS o(part) WHERE strpos({column}, o.part) > 0)",
+}
+_OF_TIME: Mapping[str, str] = {
+    "$after": "{column} > ANY ({{}}::timestamptz[])",
+    "$before": "{column} < ANY ({{}}::timestamptz[])",
 }
 # For columns that are never without a value.
 _PRESENCE: Mapping[str, str] = {"$has_value": "TRUE", "$is_unknown": "FALSE"}
@@ -56,6 +61,43 @@ def presence(operator: str) -> tuple[str, list[Any]] | None:
 def text_field(column: str) -> Reader:
     """Return what reads conditions on a text column that is never NULL."""
     return partial(_read_text, column)
+
+
+# Of these, a missing value is never one of the operands.
+_NOT_ABSENT = frozenset({"$is_not", "$not_in", "$not_contain"})
+
+
+def _read_optional_text(column: str, operator: str, name: str, given: list[str]) -> tuple[str, list[Any]] | None:
+    if operator == "$has_value":
+        return f"{column} IS NOT NULL", []
+    if operator == "$is_unknown":
+        return f"{column} IS NULL", []
+    found = _read_text(column, operator, name, given)
+    if found is None or operator not in _NOT_ABSENT:
+        return found
+    return f"({column} IS NULL OR {found[0]})", found[1]
+
+
+def optional_text_field(column: str) -> Reader:
+    """Return what reads conditions on a text column that may be NULL: then only negations hold."""
+    return partial(_read_optional_text, column)
+
+
+def _read_times(column: str, operator: str, name: str, given: list[str]) -> tuple[str, list[Any]] | None:
+    if operator in _PRESENCE:
+        return _PRESENCE[operator], []
+    if operator not in _OF_TIME:
+        return None
+    try:
+        read = [parse_instant(value.replace(" ", "+") if "T" in value else value) for value in given]
+    except ValueError as error:
+        raise InvalidQueryParams(f"Query param {name} should be a date in ISO 8601 format") from error
+    return _OF_TIME[operator].format(column=column), [read]
+
+
+def instant_field(column: str) -> Reader:
+    """Return what reads conditions on an instant that is never NULL: before and after others."""
+    return partial(_read_times, column)
 
 
 def is_filter(name: str) -> bool:

@@ -8,6 +8,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 PREFIX: Final = "/client/"
 # No cookies are involved: a client key is public, and works from any page that knows it.
 _ANYONE: Final = (b"access-control-allow-origin", b"*")
+_READABLE: Final = (b"access-control-expose-headers", b"idempotency-replayed, retry-after")
 _PREFLIGHT: Final = [
     _ANYONE,
     (b"access-control-allow-methods", b"GET, POST, PUT, OPTIONS"),
@@ -30,7 +31,7 @@ def open_to_pages(app: ASGIApp) -> ASGIApp:
 
         async def send_openly(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], _ANYONE]
+                message["headers"] = [*message["headers"], _ANYONE, _READABLE]
             await send(message)
 
         await app(scope, receive, send_openly)

@@ -18,6 +18,7 @@ from rapport.customers.models import Customer
 from rapport.customers.schemas import CustomerInput, simple_view
 from rapport.customers.writes import Unit, Writer
 from rapport.orders import queries
+from rapport.orders.catalogue import Catalogue, open_items
 from rapport.orders.models import Order, products
 from rapport.orders.schemas import OrderInput, apply, checked, view
 
@@ -26,10 +27,14 @@ _STATUS_EVENTS = {"PAID": "paid", "FULFILLED": "fulfilled", "CANCELED": "cancele
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An order under change: as it is stored (None: new), and as the request wants it."""
+    """An order under change: as it is stored (None: new), and as the request wants it.
+
+    `catalogue`: what its items override.
+    """
 
     before: Order | None
     after: Order
+    catalogue: Catalogue | None = None
 
 
 def person(named: object, person_id: object, name: str) -> CustomerInput | None:
@@ -66,12 +71,13 @@ async def open_order(unit: Unit, data: OrderInput, reference: str | None, *more:
     current = None if seen is None else await queries.find(unit.conn, unit.project_id, seen.id, lock=True)
     if seen is not None and (current is None or current.customer_id != before_id):
         raise Restart
+    data, catalogue = await open_items(unit, data)
     after = checked(data, apply(data, current or blank(new_id("ord"), unit.now)), current, unit.moment.schemas)
     if customer is not None:
         after = msgspec.structs.replace(after, customer_id=locked[0].id)
     if referrer is not None:
         after = msgspec.structs.replace(after, referrer_id=locked[len(people) - 1].id)
-    return Placed(current, after)
+    return Placed(current, after, catalogue)
 
 
 async def _find(unit: Unit, data: OrderInput, reference: str | None) -> Order | None:
@@ -87,8 +93,10 @@ async def _find(unit: Unit, data: OrderInput, reference: str | None) -> Order | 
 
 
 async def place(unit: Unit, placed: Placed) -> Order:
-    """Write an opened order, keep the summaries of its customers, and log what happened."""
+    """Write an opened order and what it overrides, keep the summaries of its customers, and log what happened."""
     before, after = placed.before, placed.after
+    if placed.catalogue is not None:
+        await placed.catalogue.write(unit)
     if before is None:
         if not await queries.insert(unit.conn, unit.project_id, after):
             raise Restart

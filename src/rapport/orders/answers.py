@@ -54,7 +54,7 @@ class OrderRedemption(msgspec.Struct, kw_only=True):
     """A redemption on an order, and the rollback that undid it."""
 
     date: Instant
-    related_object_type: Literal["redemption", "voucher"]
+    related_object_type: Literal["redemption", "voucher", "promotion_tier"]
     related_object_id: str
     related_object_parent_id: str | UnsetType = UNSET
     stacked: list[str] | UnsetType = UNSET

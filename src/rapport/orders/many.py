@@ -14,6 +14,7 @@ from rapport.customers.schemas import CustomerInput
 from rapport.customers.writes import Unit
 from rapport.orders import queries
 from rapport.orders.actions import Placed, blank, keep_summaries, log_change, person, read_anew
+from rapport.orders.catalogue import Catalogue, lock, read
 from rapport.orders.models import Order
 from rapport.orders.schemas import OrderInput, apply, checked
 
@@ -60,22 +61,24 @@ async def place_many(unit: Unit, inputs: Sequence[OrderInput]) -> list[Placed | 
     schemas = unit.moment.schemas
     references = sorted({str(name) for one in inputs for name in (one.id, one.source_id) if isinstance(name, str)})
     stored = await queries.find_named(unit.conn, unit.project_id, references)
-    outcomes, people = _wanted(unit, stored, inputs)
+    catalogue = await read(unit.conn, unit.project_id, inputs)
+    outcomes, people = _wanted(unit, stored, catalogue, inputs)
     named = [one for pair in people.values() for one in pair if one is not None]
     before_ids = {one.customer_id for one in stored if one.customer_id is not None}
     locked = iter(await upsert_many(unit, named, before_ids))
     owners = {place: tuple(None if one is None else next(locked) for one in pair) for place, pair in people.items()}
     if stored and await queries.find_named(unit.conn, unit.project_id, references, lock=True) != stored:
         raise Restart
-    if unit.moment.schemas != schemas:
+    if unit.moment.schemas != schemas or (any(catalogue.changed) and not await lock(unit, catalogue)):
         raise Restart
+    await catalogue.write(unit)
     placed = _owned(unit, inputs, outcomes, owners)
     await write_many(unit, [(one.before, one.after) for one in placed.values()])
     return [placed.get(place, outcome) for place, outcome in enumerate(outcomes)]
 
 
 def _wanted(
-    unit: Unit, stored: Sequence[Order], inputs: Sequence[OrderInput]
+    unit: Unit, stored: Sequence[Order], catalogue: Catalogue, inputs: Sequence[OrderInput]
 ) -> tuple[list[Placed | RapportError], dict[int, People]]:
     """Return what becomes of each order but for whose it is, and who takes part in it."""
     known = Known(stored)
@@ -89,11 +92,13 @@ def _wanted(
                 person(data.referrer, data.referrer_id, "referrer"),
             )
             current = before or blank(new_id("ord"), unit.now)
-            after = checked(data, apply(data, current), before, unit.moment.schemas)
+            filled, draft = catalogue.filled(data, unit.moment.schemas, unit.now)
+            after = checked(filled, apply(filled, current), before, unit.moment.schemas)
         except RapportError as error:
             outcomes.append(error)
             continue
         known.keep(after)
+        catalogue.keep(draft)
         outcomes.append(Placed(before, after))
         people[place] = taking_part
     return outcomes, people

@@ -27,6 +27,7 @@ class ProductInput(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     id: Text | None = None
     source_id: Text | None = None
+    override: bool | None = None
     name: Text | None = None
     price: float | int | None = None
     metadata: Metadata | None = None
@@ -37,6 +38,7 @@ class SkuInput(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     id: Text | None = None
     source_id: Text | None = None
+    override: bool | None = None
     sku: Text | None = None
     price: float | int | None = None
     metadata: Metadata | None = None
@@ -100,6 +102,9 @@ def item_view(item: ItemInput) -> dict[str, Any]:
     """Return an item as it is stored and shown, with its amounts worked out. Raises InvalidPayload."""
     shown: dict[str, Any] = {"object": "order_item", **msgspec.to_builtins(item)}
     shown = {name: value for name, value in shown.items() if value is not None}
+    for name in ("product", "sku"):
+        if name in shown:
+            shown[name].pop("override", None)
     for name in ("quantity", "discount_quantity", "initial_quantity"):
         if name in shown:
             shown[name] = int(shown[name])
@@ -189,6 +194,7 @@ def checked(change: OrderInput, after: Order, before: Order | None, schemas: Sch
 def view(order: Order) -> dict[str, Any]:
     """Return the order object of the API (`OrderCalculated`)."""
     items_discount = order.items_discount_amount
+    items_applied = sum(item.get("applied_discount_amount", 0) for item in order.items)
     shown: dict[str, Any] = {
         "id": order.id,
         "source_id": order.source_id,
@@ -201,8 +207,8 @@ def view(order: Order) -> dict[str, Any]:
         "items_discount_amount": items_discount,
         "total_discount_amount": order.discount_amount + items_discount,
         "applied_discount_amount": order.applied_discount_amount,
-        "items_applied_discount_amount": 0,
-        "total_applied_discount_amount": order.applied_discount_amount,
+        "items_applied_discount_amount": items_applied,
+        "total_applied_discount_amount": order.applied_discount_amount + items_applied,
         "total_amount": order.total_amount,
         "items": order.items,
         "metadata": order.metadata,

@@ -7,7 +7,7 @@ import msgspec
 
 from rapport.activity.schemas import CustomerActivity
 from rapport.activity.schemas import view as activity_view
-from rapport.campaigns.answers import DiscountAnswer
+from rapport.campaigns.answers import DiscountAnswer, GiftAnswer
 from rapport.core.clock import iso
 from rapport.customers.answers import CustomerAnswer
 from rapport.customers.schemas import view as customer_view
@@ -23,6 +23,7 @@ from rapport.redemptions.models import Redemption
 from rapport.segments.history.schemas import CustomerSegment, segments_view
 from rapport.vouchers.availability import unavailable
 from rapport.vouchers.models import Voucher
+from rapport.vouchers.schemas import gift_view
 
 Item = TypeVar("Item")
 State = Literal["ACTIVE", "SCHEDULED", "DISABLED", "USED_UP", "EXPIRED"]
@@ -30,6 +31,7 @@ _STATES: dict[str, State] = {
     "voucher_disabled": "DISABLED",
     "campaign_not_active": "DISABLED",
     "voucher_not_active": "SCHEDULED",
+    "voucher_not_active_now": "SCHEDULED",
     "voucher_expired": "EXPIRED",
     "quantity_exceeded": "USED_UP",
 }
@@ -52,10 +54,11 @@ class HeldCode(msgspec.Struct, kw_only=True):
 
     id: str
     code: str
-    type: Literal["DISCOUNT_VOUCHER"]
+    type: Literal["DISCOUNT_VOUCHER", "GIFT_VOUCHER"]
     campaign: str | None
     campaign_id: str | None
-    discount: DiscountAnswer
+    discount: DiscountAnswer | None
+    gift: GiftAnswer | None
     state: State
     quantity: Count | None
     redeemed_quantity: Count
@@ -130,10 +133,11 @@ def _code(voucher: Voucher, known: Known) -> dict[str, Any]:
     return {
         "id": voucher.id,
         "code": voucher.code,
-        "type": "DISCOUNT_VOUCHER",
+        "type": voucher.type,
         "campaign": voucher.campaign,
         "campaign_id": voucher.campaign_id,
         "discount": voucher.discount,
+        "gift": gift_view(voucher),
         "state": "ACTIVE" if refusal is None else _STATES[refusal.key],
         "quantity": voucher.quantity,
         "redeemed_quantity": voucher.redeemed_quantity,

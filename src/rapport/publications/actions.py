@@ -18,7 +18,7 @@ from rapport.customers.schemas import simple_view
 from rapport.customers.schemas import view as customer_view
 from rapport.customers.writes import Unit, Writer
 from rapport.metadata.values import check
-from rapport.publications import queries
+from rapport.publications import personal, queries
 from rapport.publications.errors import (
     DuplicateSourceId,
     MissingVouchers,
@@ -184,6 +184,8 @@ async def create(
                 done = await publish_code(unit, data.voucher, customer.id, **said)
             else:
                 done = await publish(unit, reference or "", customer.id, count=count, join_once=join_once, **said)
+            if data.holder_only:
+                await personal.bind(unit, done.vouchers)
         except (NoVoucherSuitable, VoucherCannotBePublished, VoucherAlreadyPublished) as error:
             campaign = None if reference is None else await campaigns.find(unit.conn, unit.project_id, reference)
             await fail(unit, error, customer.id, campaign=campaign, **said)

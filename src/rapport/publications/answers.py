@@ -5,14 +5,14 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from rapport.campaigns.answers import DiscountAnswer
+from rapport.campaigns.answers import DiscountAnswer, GiftAnswer
 from rapport.customers.answers import CustomerAnswer, SimpleCustomer
 from rapport.http.answers import Instant
 from rapport.vouchers.answers import VoucherAnswer
 
 
 class PublishedVoucher(msgspec.Struct, kw_only=True):
-    """A voucher as a publication in a list carries it; a deleted one without its discount."""
+    """A voucher as a publication in a list carries it; a deleted one without what it is worth."""
 
     id: str
     code: str
@@ -20,6 +20,7 @@ class PublishedVoucher(msgspec.Struct, kw_only=True):
     campaign: str | None
     is_referral_code: bool
     discount: DiscountAnswer | UnsetType = UNSET
+    gift: GiftAnswer | UnsetType = UNSET
 
 
 class PublicationAnswer(msgspec.Struct, kw_only=True):
@@ -42,6 +43,17 @@ class PublicationAnswer(msgspec.Struct, kw_only=True):
     voucher: PublishedVoucher | UnsetType = UNSET
 
 
+class NamedCustomer(msgspec.Struct, kw_only=True):
+    """What a client key is told of a customer."""
+
+    id: str
+    source_id: str | None
+    object: Literal["customer"]
+    summary: None
+    loyalty: None
+    referrals: None
+
+
 class CreatedPublication(msgspec.Struct, kw_only=True):
     """A publication that succeeded, with its customer and the one voucher, or the codes of several."""
 
@@ -55,6 +67,24 @@ class CreatedPublication(msgspec.Struct, kw_only=True):
     source_id: str | None
     result: Literal["SUCCESS"]
     customer: CustomerAnswer
+    vouchers_id: list[str]
+    vouchers: list[str] | UnsetType = UNSET
+    voucher: VoucherAnswer | UnsetType = UNSET
+
+
+class ClientPublication(msgspec.Struct, kw_only=True):
+    """As `CreatedPublication`, to a client key."""
+
+    id: str
+    object: Literal["publication"]
+    created_at: Instant
+    customer_id: str
+    tracking_id: str | None
+    metadata: dict[str, Any]
+    channel: Literal["API"]
+    source_id: str | None
+    result: Literal["SUCCESS"]
+    customer: NamedCustomer
     vouchers_id: list[str]
     vouchers: list[str] | UnsetType = UNSET
     voucher: VoucherAnswer | UnsetType = UNSET

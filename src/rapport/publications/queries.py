@@ -1,30 +1,52 @@
 """All SQL of publications, and the choice of a code that nobody has."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
+from typing import Final
 
 from rapport.core.db import Connection, columns
 from rapport.customers.queries import OF_CUSTOMER
-from rapport.http.lists import Equals, Found, ListFilter, ListSpec, Page
+from rapport.http.conditions import Conditions, Reader, optional_text_field, text_field
+from rapport.http.lists import Equals, Found, ListFilter, ListSpec, OneOf, Page
 from rapport.http.queries import fetch_page
 from rapport.publications.models import PublicationRow
+from rapport.vouchers.queries import FROZEN
 
 _COLUMNS = columns(PublicationRow)
 _NAMES = PublicationRow.__struct_fields__
-_FILTERED = {
-    "customer_id": "customer_id",
-    "campaign_name": "campaign",
-    "result": "result",
-    "failure_code": "failure_code",
-    "source_id": "source_id",
-    "parent_object_id": "campaign_id",
+# Of what was published: a publication publishes vouchers of one kind only.
+_VOUCHER_TYPE = """(SELECT coalesce(to_jsonb(vouchers) ->> 'type', 'DISCOUNT_VOUCHER') FROM vouchers
+    WHERE vouchers.project_id = publications.project_id AND vouchers.id = publications.voucher_ids[1])"""
+_TRACKING_ID = """(SELECT customers.source_id FROM customers
+    WHERE customers.project_id = publications.project_id AND customers.id = publications.customer_id)"""
+_TYPES = {"discount": "DISCOUNT_VOUCHER", "gift": "GIFT_VOUCHER", "loyalty": "LOYALTY_CARD"}
+# No code is a referral code.
+_REFERRAL = OneOf("NOT {}::boolean", ("true", "false"), {"true": True, "false": False})
+
+FILTERS: Final[Mapping[str, Reader]] = {
+    "customer_id": optional_text_field("customer_id"),
+    "campaign_name": optional_text_field("campaign"),
+    "result": text_field("result"),
+    "failure_code": optional_text_field("failure_code"),
+    "source_id": optional_text_field("source_id"),
+    "parent_object_id": optional_text_field("campaign_id"),
+    "related_object_id": optional_text_field("voucher_ids[1]"),
+    "voucher_type": optional_text_field(_VOUCHER_TYPE),
+    "is_referral_code": text_field("'false'::text"),
 }
 
 PUBLICATIONS = ListSpec(
     data_ref="publications",
     table="publications",
     row=PublicationRow,
-    orders={"created_at": "created_at", "id": "id", "customer_id": "customer_id", "channel": "channel"},
+    orders={
+        "created_at": "created_at",
+        "id": "id",
+        "voucher_code": "voucher_codes[1]",
+        "tracking_id": _TRACKING_ID,
+        "customer_id": "customer_id",
+        "channel": "channel",
+    },
     default_order="-created_at",
     filters={
         "campaign": ListFilter("(campaign = {0} OR campaign_id = {0})"),
@@ -34,7 +56,8 @@ PUBLICATIONS = ListSpec(
         ),
         "result": Equals("result"),
         "source_id": Equals("source_id"),
-        **{f"filters[{name}][conditions][$is][0]": Equals(column) for name, column in _FILTERED.items()},
+        "voucher_type": OneOf(f"{_VOUCHER_TYPE} = {{}}", tuple(_TYPES), _TYPES),
+        "is_referral_code": _REFERRAL,
     },
     max_page=1000,
 )
@@ -49,22 +72,18 @@ WITH free AS MATERIALIZED (
     ORDER BY right(id, 8) LIMIT $7 FOR NO KEY UPDATE {waiting}
 )
 UPDATE vouchers SET holder_id = $3, publication_id = $4, updated_at = $5,
-    discount = coalesce(vouchers.discount, campaigns.discount),
-    start_date = coalesce(vouchers.start_date, campaigns.start_date),
-    expiration_date = least(coalesce(vouchers.expiration_date, campaigns.expiration_date), $6)
+    {frozen}
 FROM free, campaigns
 WHERE vouchers.project_id = $1 AND vouchers.id = free.id AND campaigns.project_id = $1 AND campaigns.id = $2
 RETURNING vouchers.id, vouchers.code
 """
-_TAKE_CODE = """
+_TAKE_CODE = f"""
 WITH chosen AS MATERIALIZED (
     SELECT id, campaign_id FROM vouchers
     WHERE project_id = $1 AND code = $2 AND publication_id IS NULL FOR NO KEY UPDATE
 )
 UPDATE vouchers SET holder_id = $3, publication_id = $4, updated_at = $5,
-    discount = coalesce(vouchers.discount, campaigns.discount),
-    start_date = coalesce(vouchers.start_date, campaigns.start_date),
-    expiration_date = least(coalesce(vouchers.expiration_date, campaigns.expiration_date), $6)
+    {FROZEN}
 FROM chosen LEFT JOIN campaigns ON campaigns.project_id = $1 AND campaigns.id = chosen.campaign_id
 WHERE vouchers.project_id = $1 AND vouchers.id = chosen.id
 RETURNING vouchers.id, vouchers.code
@@ -139,7 +158,7 @@ async def take_unpublished(  # noqa: PLR0913 (what is written into the voucher)
     Codes that somebody else is just taking are passed over, or waited for if `wait`. Index: vouchers_to_publish.
     """
     rows = await conn.fetch(
-        _TAKE.format(waiting="" if wait else "SKIP LOCKED"),
+        _TAKE.format(frozen=FROZEN, waiting="" if wait else "SKIP LOCKED"),
         project_id,
         campaign_id,
         customer_id,
@@ -165,9 +184,12 @@ async def take_code(
     return None if row is None else (row["id"], row["code"])
 
 
-async def list_page(conn: Connection, project_id: int, page: Page) -> Found[PublicationRow]:
+async def list_page(
+    conn: Connection, project_id: int, page: Page, filters: Conditions | None = None
+) -> Found[PublicationRow]:
     """Return one page of publications."""
-    return await fetch_page(conn, PUBLICATIONS, project_id, page)
+    conditions = () if filters is None else ((filters.text, filters.values),)
+    return await fetch_page(conn, PUBLICATIONS, project_id, page, conditions=conditions)
 
 
 async def stream_of_customer(conn: Connection, project_id: int, customer_id: str) -> AsyncIterator[PublicationRow]:

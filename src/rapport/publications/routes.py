@@ -4,20 +4,23 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, Router, get, post
+from litestar.di import Provide
 
 from rapport.core.errors import InvalidQueryParams
 from rapport.customers.schemas import CustomerInput
 from rapport.customers.writes import Writer
+from rapport.http import conditions
 from rapport.http.bodies import answer, read_body
-from rapport.http.caller import Caller
+from rapport.http.caller import Caller, client_caller
 from rapport.http.errors import payload_error
 from rapport.http.lists import envelope, read_page
 from rapport.http.openapi import operation
 from rapport.publications import actions, queries
-from rapport.publications.answers import CreatedPublication, PublicationAnswer
+from rapport.publications.answers import ClientPublication, CreatedPublication, PublicationAnswer
 from rapport.publications.errors import PageOverLimit, TooManyVouchersRequested
 from rapport.publications.models import PublicationRow
-from rapport.publications.schemas import PublicationInput, created_view, view
+from rapport.publications.redeemables import routes as redeemables
+from rapport.publications.schemas import ClientPublicationInput, PublicationInput, client_view, created_view, view
 from rapport.redemptions.queries import find_customers
 from rapport.vouchers.queries import find_many
 
@@ -26,22 +29,26 @@ MAX_NESTING = 5
 NULL = "None"
 
 _JOIN_ONCE: Final = {"join_once": {"type": "boolean"}}
+_HOLDER_ONLY: Final = {"holder_only": {"type": "boolean"}}
+_FILTERS: Final = {"filters": conditions.schema(queries.FILTERS)}
 _QUERY: Final = {name: {"type": "string"} for name in ("voucher", "source_id")} | {
     name: {"type": "object"} for name in ("customer", "campaign", "metadata")
 }
 
 
-def _join_once(request: Request[Any, Any, Any]) -> bool | None:
-    text = request.query_params.get("join_once")
-    if text not in (None, "", "true", "false"):
-        raise InvalidQueryParams("Query param join_once should be true or false")
-    return None if not text else text == "true"
+def _flag(request: Request[Any, Any, Any], name: str) -> bool | None:
+    text = str(request.query_params.get(name) or NULL)
+    if text == NULL:
+        return None
+    if text.lower() not in ("true", "false"):
+        raise InvalidQueryParams(f"Query param {name} should be true or false")
+    return text.lower() == "true"
 
 
 async def _create(
     request: Request[Any, Any, Any], caller: Caller, writer: Writer, data: PublicationInput
 ) -> Response[bytes]:
-    done, customer = await actions.create(writer, caller, data, join_once=_join_once(request))
+    done, customer = await actions.create(writer, caller, data, join_once=_flag(request, "join_once"))
     return answer(created_view(done, customer))
 
 
@@ -76,7 +83,7 @@ def _nested(request: Request[Any, Any, Any], name: str, *, absent: str | None = 
 
 @get(
     "/v1/publications/create",
-    opt=operation("create-publication-1", answer=CreatedPublication, query=_JOIN_ONCE | _QUERY),
+    opt=operation("create-publication-1", answer=CreatedPublication, query=_JOIN_ONCE | _HOLDER_ONLY | _QUERY),
 )
 async def create_by_query(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
     """As creating a publication, with everything in the query: `voucher` or `campaign[name]`, `customer[source_id]`."""
@@ -98,6 +105,7 @@ async def create_by_query(request: Request[Any, Any, Any], caller: Caller, write
         "campaign": campaign or None,
         "source_id": query.get("source_id") or None,
         "metadata": _nested(request, "metadata"),
+        "holder_only": _flag(request, "holder_only"),
     }
     try:
         named = msgspec.convert(customer, CustomerInput)
@@ -114,16 +122,51 @@ async def _shown(caller: Caller, rows: list[PublicationRow]) -> list[dict[str, A
     return [view(row, customers.get(row.customer_id or ""), known) for row in rows]
 
 
-@get("/v1/publications", opt=operation("list-publications", item=PublicationAnswer, spec=queries.PUBLICATIONS))
+@post(
+    "/client/v1/publish",
+    status_code=200,
+    dependencies={"caller": Provide(client_caller)},
+    opt=operation(
+        "create-publication-client-side",
+        answer=ClientPublication,
+        query=_JOIN_ONCE,
+        body=ClientPublicationInput,
+        client=True,
+    ),
+)
+async def create_publication_client_side(
+    request: Request[Any, Any, Any], caller: Caller, writer: Writer
+) -> Response[bytes]:
+    """Give a customer, named by source id, a code of a campaign that nobody has, or a particular code."""
+    data = (await read_body(request, ClientPublicationInput)).checked()
+    done, customer = await actions.create(writer, caller, data, join_once=_flag(request, "join_once"))
+    return answer(client_view(done, customer))
+
+
+@get(
+    "/v1/publications",
+    opt=operation("list-publications", item=PublicationAnswer, spec=queries.PUBLICATIONS, query=_FILTERS),
+)
 async def list_publications(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """List publications, also those that failed, newest first."""
     asked = request.query_params.get("page") or ""
     if asked.isascii() and asked.isdigit() and len(asked) < 10 and int(asked) > queries.PUBLICATIONS.max_page:
         raise PageOverLimit(f"Property .page cannot be higher than {queries.PUBLICATIONS.max_page}")
-    page = read_page(queries.PUBLICATIONS, request.query_params)
+    given = list(request.query_params.multi_items())
+    page = read_page(queries.PUBLICATIONS, {name: one for name, one in given if not conditions.is_filter(name)})
+    filters = conditions.read_conditions(given, queries.FILTERS)
     async with caller.db.read() as conn:
-        found = await queries.list_page(conn, caller.project_id, page)
+        found = await queries.list_page(conn, caller.project_id, page, filters)
     return answer(envelope(queries.PUBLICATIONS, found, await _shown(caller, found.items)))
 
 
-router = Router("/", route_handlers=[create_publication, create_by_query, list_publications])
+router = Router(
+    "/",
+    route_handlers=[
+        create_publication,
+        create_by_query,
+        create_publication_client_side,
+        list_publications,
+        redeemables.router,
+    ],
+)

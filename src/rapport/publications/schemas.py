@@ -9,9 +9,11 @@ from rapport.core.clock import iso
 from rapport.customers.models import Customer
 from rapport.customers.schemas import CustomerInput, Identifier, Metadata
 from rapport.customers.schemas import view as customer_view
+from rapport.events.schemas import ClientCustomerInput
+from rapport.http.caller import check_client_name
 from rapport.publications.models import DEFAULT_CHANNEL, Publication, PublicationRow
 from rapport.vouchers.models import Voucher
-from rapport.vouchers.schemas import Code
+from rapport.vouchers.schemas import Code, gift_view
 from rapport.vouchers.schemas import view as voucher_view
 
 MAX_COUNT = 50
@@ -36,6 +38,25 @@ class PublicationInput(msgspec.Struct, kw_only=True):
     source_id: Identifier | None = None
     channel: Channel | None = None
     metadata: Metadata | None = None
+    # An addition: nobody but this customer can redeem what is published.
+    holder_only: bool | None = None
+
+
+class ClientPublicationInput(msgspec.Struct, kw_only=True):
+    """`ClientPublicationsCreateRequestBody` of the reference: the customer is named by source id."""
+
+    customer: ClientCustomerInput
+    campaign: CampaignReference | Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    voucher: Code | None = None
+    source_id: Identifier | None = None
+    channel: Channel | None = None
+    metadata: Metadata | None = None
+
+    def checked(self) -> PublicationInput:
+        """Return the same as a server would ask it. Raises InvalidPayload."""
+        check_client_name(self.customer.source_id)
+        named = {name: getattr(self, name) for name in self.__struct_fields__ if name != "customer"}
+        return PublicationInput(customer=CustomerInput(**msgspec.structs.asdict(self.customer)), **named)
 
 
 def _short_voucher(row: PublicationRow, number: int, voucher: Voucher | None) -> dict[str, Any]:
@@ -46,7 +67,10 @@ def _short_voucher(row: PublicationRow, number: int, voucher: Voucher | None) ->
         "campaign": row.campaign,
         "is_referral_code": False,
     }
-    return shown if voucher is None else shown | {"discount": voucher.discount}
+    if voucher is None:
+        return shown
+    shown["is_referral_code"] = bool(voucher.is_referral_code)
+    return shown | ({"discount": voucher.discount} if voucher.gift is None else {"gift": gift_view(voucher)})
 
 
 def view(row: PublicationRow, customer: dict[str, Any] | None, vouchers: dict[str, Voucher]) -> dict[str, Any]:
@@ -70,6 +94,13 @@ def view(row: PublicationRow, customer: dict[str, Any] | None, vouchers: dict[st
     if len(row.voucher_ids) > 1:
         return shown | {"vouchers": row.voucher_codes}
     return shown | {"voucher": _short_voucher(row, 0, vouchers.get(row.voucher_ids[0]))}
+
+
+def client_view(publication: Publication, customer: Customer) -> dict[str, Any]:
+    """Return the answer of `create-publication-client-side`: of the customer only what the caller said, and an id."""
+    named = {"id": customer.id, "source_id": customer.source_id, "object": "customer"}
+    unknown = {"summary": None, "loyalty": None, "referrals": None}
+    return created_view(publication, customer) | {"customer": named | unknown}
 
 
 def created_view(publication: Publication, customer: Customer) -> dict[str, Any]:

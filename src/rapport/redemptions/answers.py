@@ -10,6 +10,8 @@ from rapport.customers.answers import SimpleCustomer
 from rapport.http.answers import Count, Instant
 from rapport.http.errors import ErrorBody
 from rapport.orders.answers import OrderAmounts, OrderAnswer
+from rapport.redemptions.sessions.schemas import SessionAnswer
+from rapport.redemptions.stacking_rules.schemas import StackingRulesBody
 
 
 class ChannelAnswer(msgspec.Struct, kw_only=True):
@@ -30,6 +32,21 @@ class RelatedRedemptions(msgspec.Struct, kw_only=True):
 
     rollbacks: list[Named] | UnsetType = UNSET
     redemptions: list[Named] | UnsetType = UNSET
+
+
+class GiftUsed(msgspec.Struct, kw_only=True):
+    """What was taken off a gift card, or put back (less than 0), in minor units."""
+
+    amount: int
+
+
+class RedeemedTier(msgspec.Struct, kw_only=True):
+    """The tier: whole where it exists (`TierAnswer`); of a deleted one this is what the ledger knows."""
+
+    id: str
+    campaign_id: str | None
+    promotion_id: str | None
+    object: Literal["promotion_tier"]
 
 
 class RedeemedVoucher(msgspec.Struct, kw_only=True):
@@ -60,23 +77,16 @@ class RedemptionAnswer(msgspec.Struct, kw_only=True):
     order: OrderAnswer | None
     channel: ChannelAnswer
     customer: SimpleCustomer | None
-    related_object_type: Literal["redemption", "voucher"]
+    related_object_type: Literal["redemption", "voucher", "promotion_tier"]
     related_object_id: str
     voucher: RedeemedVoucher | None
+    promotion_tier: RedeemedTier | UnsetType = UNSET
+    amount: int | UnsetType = UNSET
+    gift: GiftUsed | UnsetType = UNSET
     failure_code: str | None | UnsetType = UNSET
     failure_message: str | None | UnsetType = UNSET
     reason: str | None | UnsetType = UNSET
     related_redemptions: RelatedRedemptions | UnsetType = UNSET
-
-
-class RedeemedAnswer(msgspec.Struct, kw_only=True):
-    """The redemptions of a request, one for each redeemable."""
-
-    redemptions: list[RedemptionAnswer]
-    parent_redemption: RedemptionAnswer | UnsetType = UNSET
-    order: OrderAnswer | UnsetType = UNSET
-    inapplicable_redeemables: list[Any]
-    skipped_redeemables: list[Any]
 
 
 class RolledBackAnswer(msgspec.Struct, kw_only=True):
@@ -100,11 +110,42 @@ class VoucherRedemptionsAnswer(msgspec.Struct, kw_only=True):
     url: str
 
 
+class GiftResult(msgspec.Struct, kw_only=True):
+    """What may be used of a gift card, what is, and what sessions of others hold back; in minor units."""
+
+    balance: Count
+    credits: Count | None
+    locked_credits: Count | UnsetType = UNSET
+    amount: Count | UnsetType = UNSET
+    effect: str | None | UnsetType = UNSET
+
+
+class SkippedDetails(msgspec.Struct, kw_only=True):
+    """Why something was left out."""
+
+    key: str
+    message: str
+
+
 class RedeemableResult(msgspec.Struct, kw_only=True):
-    """What a redeemable takes off, or why it may not be redeemed."""
+    """What a redeemable takes off, or why it may not be redeemed or is left out."""
 
     discount: DiscountAnswer | UnsetType = UNSET
+    gift: GiftResult | UnsetType = UNSET
     error: ErrorBody | UnsetType = UNSET
+    details: SkippedDetails | UnsetType = UNSET
+
+
+class StackedCategory(msgspec.Struct, kw_only=True):
+    """A category, with what the stacking rules make of it if they say anything."""
+
+    id: str
+    name: str
+    hierarchy: Count
+    object: Literal["category"]
+    created_at: Instant
+    updated_at: Instant | UnsetType = UNSET
+    stacking_rules_type: Literal["JOINT", "EXCLUSIVE"] | UnsetType = UNSET
 
 
 class RedeemableAnswer(msgspec.Struct, kw_only=True):
@@ -112,13 +153,26 @@ class RedeemableAnswer(msgspec.Struct, kw_only=True):
 
     status: Literal["APPLICABLE", "INAPPLICABLE", "SKIPPED"]
     id: str
-    object: Literal["voucher"]
+    object: Literal["voucher", "promotion_tier", "promotion_stack"]
     result: RedeemableResult
     order: OrderAmounts | UnsetType = UNSET
     applicable_to: dict[str, Any] | UnsetType = UNSET
     inapplicable_to: dict[str, Any] | UnsetType = UNSET
     metadata: dict[str, Any] | UnsetType = UNSET
-    categories: list[Any] | UnsetType = UNSET
+    categories: list[StackedCategory] | UnsetType = UNSET
+    campaign_id: str | UnsetType = UNSET
+    campaign_name: str | None | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+
+
+class RedeemedAnswer(msgspec.Struct, kw_only=True):
+    """The redemptions of a request, one for each redeemable."""
+
+    redemptions: list[RedemptionAnswer]
+    parent_redemption: RedemptionAnswer | UnsetType = UNSET
+    order: OrderAnswer | UnsetType = UNSET
+    inapplicable_redeemables: list[RedeemableAnswer]
+    skipped_redeemables: list[RedeemableAnswer]
 
 
 class ValidationAnswer(msgspec.Struct, kw_only=True):
@@ -130,8 +184,53 @@ class ValidationAnswer(msgspec.Struct, kw_only=True):
     inapplicable_redeemables: list[RedeemableAnswer]
     skipped_redeemables: list[RedeemableAnswer]
     order: OrderAmounts | UnsetType = UNSET
+    session: SessionAnswer | UnsetType = UNSET
     tracking_id: str | None
-    stacking_rules: dict[str, Any]
+    stacking_rules: StackingRulesBody
+
+
+class TierCampaign(msgspec.Struct, kw_only=True):
+    """The campaign of a tier, in short."""
+
+    id: str
+    active: bool
+    object: Literal["campaign"]
+    start_date: Instant | UnsetType = UNSET
+    expiration_date: Instant | UnsetType = UNSET
+
+
+class TierValidationAnswer(msgspec.Struct, kw_only=True):
+    """Whether one tier can be redeemed, and the order as it would leave it."""
+
+    valid: bool
+    id: str
+    name: str
+    hierarchy: Count
+    metadata: dict[str, Any]
+    object: Literal["promotion_tier"]
+    campaign: TierCampaign
+    tracking_id: str | None
+    discount: DiscountAnswer
+    banner: str | UnsetType = UNSET
+    start_date: Instant | UnsetType = UNSET
+    expiration_date: Instant | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    error: ErrorBody | UnsetType = UNSET
+    applicable_to: dict[str, Any] | UnsetType = UNSET
+    inapplicable_to: dict[str, Any] | UnsetType = UNSET
+    discount_amount: Count | UnsetType = UNSET
+    applied_discount_amount: Count | UnsetType = UNSET
+    category_id: str | UnsetType = UNSET
+    categories: list[StackedCategory] | UnsetType = UNSET
+    order: OrderAmounts | UnsetType = UNSET
+
+
+class TiersValidationAnswer(msgspec.Struct, kw_only=True):
+    """The tiers that could be redeemed, each alone, the highest rank first."""
+
+    valid: bool
+    tracking_id: str | None
+    promotions: list[TierValidationAnswer]
 
 
 class VoucherValidationAnswer(msgspec.Struct, kw_only=True):
@@ -146,4 +245,10 @@ class VoucherValidationAnswer(msgspec.Struct, kw_only=True):
     applicable_to: dict[str, Any] | UnsetType = UNSET
     inapplicable_to: dict[str, Any] | UnsetType = UNSET
     discount: DiscountAnswer | UnsetType = UNSET
+    gift: GiftResult | UnsetType = UNSET
+    campaign: str | None | UnsetType = UNSET
+    campaign_id: str | UnsetType = UNSET
+    start_date: Instant | UnsetType = UNSET
+    expiration_date: Instant | UnsetType = UNSET
+    session: SessionAnswer | UnsetType = UNSET
     order: OrderAmounts | UnsetType = UNSET

@@ -1,132 +1,359 @@
-"""Whether vouchers may be redeemed, and what they take off: decided from values, for redemptions and validations alike.
+"""Whether redeemables may be redeemed, and what they take off: decided from values, whoever asks.
 
-Pure: no connection, no clock.
+Redemptions, validations and qualifications all decide here. Pure: no connection, no clock.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
+import msgspec
+
+from rapport.customers.models import Customer
+from rapport.discounts import applying
+from rapport.discounts.applicable import EVERYTHING, Applicable
+from rapport.discounts.applied import Applied
+from rapport.discounts.cart import Cart, CatalogueItem
+from rapport.discounts.expressions import FormulaError
 from rapport.orders.models import Order
-from rapport.rules import conditions
-from rapport.rules.conditions import Circumstances, RuleSet
+from rapport.redemptions import effects, reach
+from rapport.redemptions.redeemables.models import Redeemable
+from rapport.redemptions.stacking import StackingRules, Tried, Verdict, settle
+from rapport.rules import budgets, conditions
+from rapport.rules.conditions import RuleSet
+from rapport.rules.counters import Counter, Redeemed, Spent, Use
+from rapport.rules.facts import Facts, OrderFacts, item_of
 from rapport.rules.models import Assigned
-from rapport.vouchers.availability import Refusal, unavailable
-from rapport.vouchers.discounts import stack
-from rapport.vouchers.models import Voucher
-from rapport.vouchers.queries import Redeemable
+from rapport.vouchers.availability import Refusal
 
-_MESSAGES = {
-    "missing_customer": "Missing customer",
-    "customer_rules_violated": "customer does not match validation rules",
-    "redemption_rules_violated": "redemption does not match validation rules",
-}
+Rules = list[tuple[Assigned, RuleSet]]
+DEFAULT_EFFECT: Final = "APPLY_TO_ORDER"
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Who redeems, when, and against which order (None: without an order).
+    """Who redeems, when, against which order (None: without an order), and what is known of it.
 
-    `redeemed` counts the customer's earlier redemptions by voucher id and by campaign id, where rules ask for them.
+    `collections`: for each product collection that rules name, what of the order is in it. `standing`: what rules
+    count, without the redemption at hand (`rules.budgets.read`). `products`: what the catalogue says of units that
+    discounts add. `audience_only`: only the rules about the customer count.
     """
 
     now: datetime
-    customer_id: str | None
-    segments: frozenset[str]
-    redeemed: Mapping[str, int]
-    order: Order | None
-    is_amount_missing: bool
+    zone: ZoneInfo
+    customer: Customer | None = None
+    segments: frozenset[str] = frozenset()
+    order: Order | None = None
+    is_amount_missing: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    api_key: tuple[str, ...] = ()
+    collections: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    standing: Mapping[Counter, Spent] = field(default_factory=dict)
+    products: Mapping[str, CatalogueItem] = field(default_factory=dict)
+    audience_only: bool = False
 
 
-def rule_sets(redeemables: Sequence[Redeemable]) -> list[list[tuple[Assigned, RuleSet]]]:
-    """Return the parsed rules of each redeemable."""
-    return [[(one, conditions.parse(one.rules)) for one in redeemable.assigned] for redeemable in redeemables]
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
+    """What a redeemable does: the cart before and after it (`applied_*` are its own), what is off, its credits.
+
+    `items` are the differences that it makes to single items (see `redemptions.effects`), None where it makes none.
+    """
+
+    before: Cart | None = None
+    cart: Cart | None = None
+    off: int = 0
+    saved: int = 0
+    credits: int | None = None
+    discount: dict[str, Any] = {}
+    reached: Applicable | None = None
+    has_effect: bool = True
+    items: list[dict[str, Any]] | None = None
 
 
-def named_segments(rules: list[list[tuple[Assigned, RuleSet]]]) -> frozenset[str]:
-    """Return the segments that rules ask about."""
-    return frozenset().union(*(rule_set.segment_ids for parsed in rules for _, rule_set in parsed))
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of each redeemable, in the order of the request; what applies, in the order of its application.
+
+    `uses`: for each that applies, what rules count of it.
+    """
+
+    verdicts: list[Verdict[Effect, Refusal]]
+    applied: list[tuple[int, Effect]]
+    uses: list[Use]
+    start: Cart | None
+
+    @property
+    def cart(self) -> Cart | None:
+        """The cart after everything, with all that was applied."""
+        last = self.applied[-1][1].cart if self.applied else self.start
+        return None if last is None or self.start is None else last.since(self.start)
 
 
-def counted_objects(redeemables: Sequence[Redeemable], rules: list[list[tuple[Assigned, RuleSet]]]) -> list[str]:
-    """Return the vouchers and campaigns for which a rule asks how often the customer redeemed them."""
-    return sorted(
-        {
-            _object_of(redeemable.voucher, assigned)
-            for redeemable, parsed in zip(redeemables, rules, strict=True)
-            for assigned, rule_set in parsed
-            if rule_set.counts
+def rule_sets(redeemables: Sequence[Redeemable], *, audience_only: bool = False) -> list[Rules]:
+    """Return the parsed rules of each redeemable; with `audience_only`, what is not about the customer holds."""
+    parsed = [[(one, conditions.parse(one.rules)) for one in redeemable.assigned] for redeemable in redeemables]
+    if not audience_only:
+        return parsed
+    return [[(one, _about_customer(rule_set)) for one, rule_set in rules] for rules in parsed]
+
+
+def _about_customer(rule_set: RuleSet) -> RuleSet:
+    leaves = {
+        number: leaf
+        if leaf.row.failure == "customer_rules_violated"
+        else dataclasses.replace(leaf, row=dataclasses.replace(leaf.row, needs=None), check=lambda _at, _clock: True)
+        for number, leaf in rule_set.leaves.items()
+    }
+    needs = dataclasses.replace(rule_set.needs, counts=frozenset(), collections=frozenset())
+    return dataclasses.replace(rule_set, leaves=leaves, needs=needs)
+
+
+def cart_of(order: Order) -> Cart:
+    """Return the cart of an order: what is off by what came before is off, nothing is applied yet."""
+    return Cart.of(order.amount, order.discount_amount, order.items, order.initial_amount)
+
+
+def decide(
+    redeemables: Sequence[Redeemable], rules: Sequence[Rules], at: Situation, stacking: StackingRules
+) -> Decision:
+    """Decide about all redeemables of a request together."""
+    run = _Run(redeemables, rules, at, stacking)
+    alone = [run.attempt(place) for place in range(len(redeemables))]
+    run.first = alone
+    verdicts = settle(
+        stacking,
+        [redeemable.categories for redeemable in redeemables],
+        [tried.refusal for tried in alone],
+        run.next,
+        run.accept,
+    )
+    if any(verdicts[place].status != "APPLICABLE" for place, _ in run.applied):
+        return Decision(verdicts, [], [], run.start)
+    return Decision(verdicts, run.applied, run.uses, run.start)
+
+
+def decide_each(
+    redeemables: Sequence[Redeemable], rules: Sequence[Rules], at: Situation, stacking: StackingRules
+) -> list[Tried[Effect, Refusal]]:
+    """Decide about each redeemable as if it were the only one."""
+    run = _Run(redeemables, rules, at, stacking)
+    return [run.attempt(place) for place in range(len(redeemables))]
+
+
+class _Run:
+    """The decision about one request while it is made."""
+
+    def __init__(
+        self, redeemables: Sequence[Redeemable], rules: Sequence[Rules], at: Situation, stacking: StackingRules
+    ) -> None:
+        self._redeemables, self._rules, self._at, self._stacking = redeemables, rules, at, stacking
+        self.start = None if at.order is None else cart_of(at.order)
+        self._cart = self.start
+        self.uses: list[Use] = []
+        self._touched: set[int] = set()
+        self.first: list[Tried[Effect, Refusal]] = []
+        self.applied: list[tuple[int, Effect]] = []
+
+    def next(self, place: int) -> Tried[Effect, Refusal]:
+        """Work out one after those that were accepted; the first is as it was alone."""
+        return self.attempt(place) if self.applied else self.first[place]
+
+    def accept(self, place: int, effect: Effect | None) -> None:
+        """Let one be applied: the next ones see what it left."""
+        assert effect is not None
+        use = self._use(self._redeemables[place], self._rules[place], effect)
+        self.applied.append((place, effect))
+        if effect.cart is not None:
+            self._touched |= {index for index, line in enumerate(effect.cart.lines) if line.applied_discount_amount}
+            self._cart = effect.cart.fresh()
+        self.uses.append(use)
+
+    def attempt(self, place: int) -> Tried[Effect, Refusal]:
+        """Work out what one does to the cart as it is now, or why it may not be redeemed."""
+        redeemable, rules = self._redeemables[place], self._rules[place]
+        refusal = redeemable.unavailable(self._at.now, self._at.zone.key)
+        if refusal is not None:
+            return Tried(refusal=refusal)
+        worked = self._effect(redeemable, rules)
+        effect = worked if isinstance(worked, Effect) else None
+        refusal = self._violation(redeemable, rules, effect)
+        if refusal is None and self._at.is_amount_missing and not self._at.audience_only:
+            refusal = Refusal(
+                "missing_amount", "Missing amount", "Property .order.amount is required, or items with prices"
+            )
+        if refusal is None and isinstance(worked, Refusal):
+            refusal = worked
+        if refusal is not None or effect is None:
+            return Tried(refusal=refusal)
+        return Tried(applied=effect, has_effect=effect.has_effect)
+
+    def _reached(self, rules: Rules, cart: Cart) -> Applicable | None:
+        saying = reach.entries(rules)
+        found = None
+        if saying:
+            items = [item_of(index, raw) for index, raw in enumerate(cart.items())]
+            found = reach.applicable(saying, items, self._at.collections)
+        if self._stacking.redeemables_products_application_mode == "ONCE" and self._touched:
+            whole = found or EVERYTHING
+            found = msgspec.structs.replace(whole, excluded=whole.excluded | self._touched)
+        return found
+
+    def _effect(self, redeemable: Redeemable, rules: Rules) -> Effect | Refusal:
+        cart = self._cart
+        if redeemable.gift is not None:
+            return self._credits(redeemable, rules, cart)
+        discount = dict(redeemable.discount or {})
+        discount.setdefault("effect", "ADD_NEW_ITEMS" if discount["type"] == "UNIT" else DEFAULT_EFFECT)
+        if cart is None:
+            told = {name: value for name, value in discount.items() if not name.endswith("_formula")}
+            told.setdefault("is_dynamic", False)
+            return Effect(discount=told)
+        reached = self._reached(rules, cart)
+        if self._stacking.takes_initial_amount([one.id for one in redeemable.categories]):
+            discount = self._of_initial(discount, cart)
+        try:
+            done = applying.apply(
+                discount,
+                cart,
+                applicable=reached,
+                variables=self._variables(redeemable),
+                products=self._at.products,
+            )
+        except FormulaError as error:
+            return Refusal("invalid_formula", "Invalid formula", f"{redeemable.id}: {error}")
+        told = done.discount
+        has_effect = done.off > 0 or bool(done.added) or bool(done.lines)
+        return Effect(
+            before=cart,
+            cart=done.cart,
+            off=done.off,
+            saved=done.saved,
+            credits=None,
+            discount=told,
+            reached=reached,
+            has_effect=has_effect,
+            items=_differences(cart, done),
+        )
+
+    def _of_initial(self, discount: dict[str, Any], cart: Cart) -> dict[str, Any]:
+        """Return a percentage on the whole order as an amount: so many percent of what it cost before any discount."""
+        if discount["type"] != "PERCENT" or discount["effect"] != DEFAULT_EFFECT or self.start is None:
+            return discount
+        off = applying.apply(discount, self.start).off
+        return {"type": "AMOUNT", "effect": DEFAULT_EFFECT, "amount_off": min(off, cart.total_amount)}
+
+    def _credits(self, redeemable: Redeemable, rules: Rules, cart: Cart | None) -> Effect | Refusal:
+        assert redeemable.gift is not None
+        asked, balance = redeemable.asked_credits, redeemable.balance
+        if asked is not None and asked > balance:
+            return Refusal("gift_amount_exceeded", "gift amount exceeded", redeemable.id)
+        if cart is None:
+            if asked is None and not self._at.audience_only:
+                return Refusal(
+                    "missing_amount", "Missing amount", "An order amount or .gift.credits is required for a gift card"
+                )
+            used = asked or 0
+            return Effect(off=used, credits=used)
+        reached = self._reached(rules, cart)
+        done = applying.credits(
+            balance if asked is None else asked, redeemable.gift.get("effect") or DEFAULT_EFFECT, cart, reached
+        )
+        return Effect(
+            before=cart,
+            cart=done.cart,
+            off=done.off,
+            saved=done.saved,
+            credits=done.off,
+            reached=reached,
+            has_effect=done.off > 0,
+            items=_differences(cart, done),
+        )
+
+    def _variables(self, redeemable: Redeemable) -> dict[str, Any]:
+        at, customer = self._at, self._at.customer
+        known: dict[str, Any] = {
+            "CUSTOMER_METADATA": {} if customer is None else customer.metadata,
+            "ORDER_METADATA": {} if at.order is None else at.order.metadata,
+            "REDEMPTION_METADATA": at.metadata,
+            "VOUCHER_METADATA" if redeemable.voucher is not None else "PROMOTION_TIER_METADATA": redeemable.metadata,
         }
+        return known
+
+    def _facts(self, redeemable: Redeemable, effect: Effect | None) -> Facts:
+        at, customer, cart = self._at, self._at.customer, self._cart
+        order = None
+        if cart is not None and at.order is not None:
+            order = OrderFacts(
+                amount=cart.amount,
+                total_amount=cart.total_amount,
+                initial_amount=cart.initial_amount,
+                raw_items=cart.items(),
+                metadata=at.order.metadata,
+                is_amount_known=not at.is_amount_missing,
+            )
+        voucher = redeemable.voucher
+        return Facts(
+            now=at.now,
+            zone=at.zone,
+            customer_id=None if customer is None else customer.id,
+            customer_metadata={} if customer is None else customer.metadata,
+            segments=at.segments,
+            is_holder=customer is not None and voucher is not None and voucher.holder_id == customer.id,
+            order=order,
+            metadata=at.metadata,
+            api_key=at.api_key,
+            gift_amount=None if effect is None else effect.credits,
+            collections=at.collections,
+        )
+
+    def _use(self, redeemable: Redeemable, rules: Rules, effect: Effect | None) -> Use:
+        return Use(redeemed_of(redeemable, self._at, effect), tuple(rules), self._facts(redeemable, effect))
+
+    def _violation(self, redeemable: Redeemable, rules: Rules, effect: Effect | None) -> Refusal | None:
+        if not rules:
+            return None
+        # The rules of those that were accepted are done with; what they add to the numbers counts.
+        before = [dataclasses.replace(use, rules=()) for use in self.uses]
+        uses = [*before, self._use(redeemable, rules, effect)]
+        found = budgets.judge(uses, self._at.standing, self._at.zone)[-1]
+        if found is None:
+            return None
+        return refusal_of(redeemable, *found)
+
+
+def _differences(before: Cart, done: Applied) -> list[dict[str, Any]] | None:
+    return effects.between(before.items(), done.cart.items()) if done.lines or done.added else None
+
+
+def redeemed_of(redeemable: Redeemable, at: Situation, effect: Effect | None) -> Redeemed:
+    """Return a redeemable as counters see it: its order's amount and what is off, as the ledger has them."""
+    amounts = amounts_of(effect)
+    return Redeemed(
+        object_id=redeemable.object_id,
+        kind="voucher" if redeemable.voucher is not None else "promotion_tier",
+        campaign_id=redeemable.campaign_id,
+        at=at.now,
+        customer_id=None if at.customer is None else at.customer.id,
+        api_key=at.api_key[0] if at.api_key else "rapport",
+        user=None,
+        orders_amount=amounts.get("amount", 0),
+        discount_amount=amounts.get("total_applied_discount_amount", 0),
     )
 
 
-def _object_of(voucher: Voucher, assigned: Assigned) -> str:
-    if assigned.related_object_type == "voucher" or voucher.campaign_id is None:
-        return voucher.id
-    return voucher.campaign_id
+def amounts_of(effect: Effect | None) -> dict[str, int]:
+    """Return the order's amounts as they are with a redeemable; nothing without an order."""
+    return {} if effect is None or effect.cart is None else effect.cart.amounts()
 
 
-def refusals(
-    redeemables: Sequence[Redeemable], rules: list[list[tuple[Assigned, RuleSet]]], at: Situation
-) -> list[Refusal | None]:
-    """Return for each redeemable, in order, why it may not be redeemed, or None."""
-    seen: dict[str, int] = {}
-    found = []
-    for redeemable, parsed in zip(redeemables, rules, strict=True):
-        voucher = redeemable.voucher
-        found.append(unavailable(voucher, at.now) or _violation(voucher, parsed, at, seen) or _amount_refusal(at))
-        for object_id in {voucher.id, voucher.campaign_id or voucher.id}:
-            seen[object_id] = seen.get(object_id, 0) + 1
-    return found
-
-
-def _amount_refusal(at: Situation) -> Refusal | None:
-    if not at.is_amount_missing:
-        return None
-    return Refusal("missing_amount", "Missing amount", "Property .order.amount is required, or items with prices")
-
-
-def _violation(
-    voucher: Voucher, parsed: list[tuple[Assigned, RuleSet]], at: Situation, seen: Mapping[str, int]
-) -> Refusal | None:
-    for assigned, rule_set in parsed:
-        object_id = _object_of(voucher, assigned)
-        violation = conditions.judge(
-            rule_set,
-            Circumstances(
-                customer_id=at.customer_id,
-                segments=at.segments,
-                redemption_number=at.redeemed.get(object_id, 0) + seen.get(object_id, 0) + 1,
-                is_holder=at.customer_id is not None and at.customer_id == voucher.holder_id,
-            ),
-        )
-        if violation is not None:
-            details = f"{voucher.code} cannot be redeemed because of violated validation rules: {assigned.rule_id}"
-            if violation.key == "missing_customer":
-                details = "Customer is required to validate rules"
-            message = violation.message or (assigned.error or {}).get("message")
-            return Refusal(violation.key, _MESSAGES[violation.key], details, message)
-    return None
-
-
-def amounts_of(redeemables: Sequence[Redeemable], order: Order) -> list[dict[str, int]]:
-    """Return the order's amounts after each redeemable in turn, as the API shows them."""
-    remaining = order.amount - order.discount_amount - order.items_discount_amount
-    shown = []
-    discount = order.discount_amount
-    for off in stack([redeemable.voucher.discount for redeemable in redeemables], max(0, remaining)):
-        discount += off
-        shown.append(amounts(order, discount, off))
-    return shown
-
-
-def amounts(order: Order, discount: int, applied: int) -> dict[str, int]:
-    """Return an order's amounts with these discounts on the whole order, in all and applied just now."""
-    return {
-        "amount": order.amount,
-        "discount_amount": discount,
-        "total_discount_amount": discount + order.items_discount_amount,
-        "total_amount": max(0, order.amount - discount - order.items_discount_amount),
-        "applied_discount_amount": applied,
-        "total_applied_discount_amount": applied,
-    }
+def refusal_of(redeemable: Redeemable, assigned: Assigned, violation: conditions.Violation) -> Refusal:
+    """Return what a violation of a rule is called in an answer."""
+    details = violation.details
+    if not violation.key.startswith("missing_"):
+        rule = assigned.rule_id
+        details = f"{redeemable.id} cannot be redeemed because of violated validation rules: {rule}. {details}"
+    message = violation.message or (assigned.error or {}).get("message")
+    return Refusal(violation.key, conditions.MESSAGES[violation.key], details, message)

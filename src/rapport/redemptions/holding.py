@@ -9,7 +9,7 @@ from rapport.customers.holdings import Holding
 from rapport.customers.models import Customer
 from rapport.redemptions import queries
 from rapport.redemptions.models import Redemption
-from rapport.redemptions.schemas import view
+from rapport.redemptions.views import view
 
 _ELSEWHERE = {"customer", "tracking_id", "order"}
 
@@ -19,7 +19,7 @@ _HELD = Held("redemptions", Redemption, at="created_at")
 
 async def _gather(conn: Connection, project_id: int, customer: Customer) -> AsyncIterator[dict[str, Any]]:
     async for row in queries.stream_of_customer(conn, project_id, customer.id):
-        shown = {name: value for name, value in view(row, None, None, None).items() if name not in _ELSEWHERE}
+        shown = {name: value for name, value in view(row, None, None).items() if name not in _ELSEWHERE}
         yield shown | {"order_id": row.order_id, "amounts": row.amounts}
 
 

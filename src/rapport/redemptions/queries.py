@@ -1,6 +1,6 @@
-"""All SQL of the redemption ledger, and the taking of a voucher."""
+"""All SQL that reads the redemption ledger."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Any
 
 from rapport.core.db import Connection, columns
@@ -11,11 +11,11 @@ from rapport.orders.models import Order
 from rapport.redemptions.models import Redemption
 
 _COLUMNS = columns(Redemption)
-_NAMES = Redemption.__struct_fields__
+# Redemptions of one moment in the order of their application: each finds more off than the one before it.
+_OFF = "coalesce(amounts ->> 'total_discount_amount', amounts ->> 'discount_amount')::bigint"
 
 _EQUALS = {
     "voucher_code": "voucher_code",
-    "related_object_id": "voucher_id",
     "related_object_parent_id": "campaign_id",
     "parent_redemption_id": "parent_id",
     "failure_code": "failure_code",
@@ -24,6 +24,7 @@ _EQUALS = {
     "customer_id": "customer_id",
     "campaign_name": "campaign",
 }
+_RELATED = ListFilter("(voucher_id = {0} OR promotion_tier_id = {0})")
 REDEMPTIONS = ListSpec(
     data_ref="redemptions",
     table="redemptions",
@@ -37,6 +38,8 @@ REDEMPTIONS = ListSpec(
         "created_at[after]": After("created_at"),
         "[created_at][before]": Before("created_at"),
         "[created_at][after]": After("created_at"),
+        "related_object_id": _RELATED,
+        "filters[related_object_id][conditions][$is][0]": _RELATED,
         **{name: Equals(column) for name, column in _EQUALS.items()},
         **{f"filters[{name}][conditions][$is][0]": Equals(column) for name, column in _EQUALS.items()},
     },
@@ -51,19 +54,6 @@ ENTRIES = ListSpec(
     max_page=1000,
 )
 
-# The counter and the ledger move together or not at all: no row means that the limit is reached.
-_TAKE = """
-WITH taken AS (
-    UPDATE vouchers SET redeemed_quantity = redeemed_quantity + 1, updated_at = $2
-    WHERE project_id = $1 AND code = $3 AND active AND (quantity IS NULL OR redeemed_quantity < quantity)
-    RETURNING redeemed_quantity, holder_id
-), kept AS (
-    INSERT INTO redemptions (project_id, id, object, result, parent_id, voucher_id, voucher_code, campaign_id, campaign,
-        customer_id, order_id, amounts, metadata, channel, created_at)
-    SELECT $1, $4, 'redemption', 'SUCCESS', $5, $6, $3, $7, $8, $9, $10, $11, $12, $13, $2 FROM taken
-)
-SELECT redeemed_quantity, holder_id FROM taken
-"""
 # A stack counts once for each of its vouchers, a rollback that failed once.
 _TOTALS = """
 SELECT count(*) FILTER (WHERE done AND object = 'redemption') AS total_redeemed,
@@ -73,64 +63,10 @@ SELECT count(*) FILTER (WHERE done AND object = 'redemption') AS total_redeemed,
     count(*) FILTER (WHERE object = 'redemption_rollback' AND result = 'FAILURE') AS total_rollback_failed,
     count(*) FILTER (WHERE done AND object = 'redemption_rollback') AS total_rollback_succeeded
 FROM (
-    SELECT object, result, result = 'SUCCESS' AND voucher_id IS NOT NULL AS done
+    SELECT object, result, result = 'SUCCESS' AND (voucher_id IS NOT NULL OR promotion_tier_id IS NOT NULL) AS done
     FROM redemptions WHERE project_id = $1 AND customer_id = $2
 ) AS lines
 """
-_INSERT = (
-    f"INSERT INTO redemptions (project_id, {_COLUMNS}) "
-    f"VALUES ($1, {', '.join(f'${number}' for number in range(2, len(_NAMES) + 2))})"
-)
-
-
-async def take(conn: Connection, project_id: int, row: Redemption) -> tuple[int, str | None] | None:
-    """Use the voucher once and keep the redemption; return how often it is used now and whose it is.
-
-    None: it cannot be used.
-    """
-    taken = await conn.fetchrow(
-        _TAKE,
-        project_id,
-        row.created_at,
-        row.voucher_code,
-        row.id,
-        row.parent_id,
-        row.voucher_id,
-        row.campaign_id,
-        row.campaign,
-        row.customer_id,
-        row.order_id,
-        row.amounts,
-        row.metadata,
-        row.channel,
-    )
-    return None if taken is None else (taken["redeemed_quantity"], taken["holder_id"])
-
-
-async def insert(conn: Connection, project_id: int, rows: list[Redemption]) -> None:
-    """Keep lines in the ledger."""
-    await conn.executemany(_INSERT, [[project_id, *[getattr(row, name) for name in _NAMES]] for row in rows])
-
-
-async def count_of_customer(
-    conn: Connection, project_id: int, customer_id: str, object_ids: list[str]
-) -> Mapping[str, int]:
-    """Return how often a (locked) customer redeemed each voucher or campaign; what was rolled back does not count.
-
-    The index is redemptions_of_customer.
-    """
-    if not object_ids:
-        return {}
-    rows = await conn.fetch(
-        "SELECT wanted.id, (SELECT count(*) FROM redemptions WHERE project_id = $1 AND customer_id = $2 "
-        "AND object = 'redemption' AND result = 'SUCCESS' AND rollback_id IS NULL "
-        "AND (voucher_id = wanted.id OR (campaign_id = wanted.id AND voucher_id IS NOT NULL))) AS number "
-        "FROM unnest($3::text[]) AS wanted (id)",
-        project_id,
-        customer_id,
-        object_ids,
-    )
-    return {row["id"]: row["number"] for row in rows}
 
 
 async def find(conn: Connection, project_id: int, redemption_id: str) -> Redemption | None:
@@ -145,7 +81,7 @@ async def find_standing(conn: Connection, project_id: int, ids: list[str]) -> li
     """Return those of the redemptions (of an order: single ones and parents) that are not undone, oldest first."""
     rows = await conn.fetch(
         f"SELECT {_COLUMNS} FROM redemptions WHERE project_id = $1 AND id = ANY ($2) AND rollback_id IS NULL "
-        "ORDER BY created_at, (amounts ->> 'discount_amount')::bigint, id",
+        f"ORDER BY created_at, {_OFF}, id",
         project_id,
         ids,
     )
@@ -155,25 +91,11 @@ async def find_standing(conn: Connection, project_id: int, ids: list[str]) -> li
 async def children(conn: Connection, project_id: int, parent_id: str) -> list[Redemption]:
     """Return the redemptions of a stack, in the order in which they were applied."""
     rows = await conn.fetch(
-        f"SELECT {_COLUMNS} FROM redemptions WHERE project_id = $1 AND parent_id = $2 "
-        "ORDER BY (amounts ->> 'discount_amount')::bigint, id",
+        f"SELECT {_COLUMNS} FROM redemptions WHERE project_id = $1 AND parent_id = $2 ORDER BY {_OFF}, id",
         project_id,
         parent_id,
     )
     return [Redemption(*row) for row in rows]
-
-
-async def mark_rolled_back(conn: Connection, project_id: int, row: Redemption, rollback_id: str) -> bool:
-    """Mark a redemption as undone by a rollback; return False if it is already, or is somebody else's by now."""
-    done = await conn.execute(
-        "UPDATE redemptions SET rollback_id = $3 WHERE project_id = $1 AND id = $2 AND object = 'redemption' "
-        "AND result = 'SUCCESS' AND rollback_id IS NULL AND customer_id IS NOT DISTINCT FROM $4",
-        project_id,
-        row.id,
-        rollback_id,
-        row.customer_id,
-    )
-    return bool(done == "UPDATE 1")
 
 
 async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Redemption]:

@@ -18,8 +18,9 @@ from rapport.metadata.values import check
 from rapport.orders import queries as orders
 from rapport.orders.actions import Placed, place
 from rapport.orders.models import Order
-from rapport.redemptions import deciding, queries
-from rapport.redemptions.actions import counted, log
+from rapport.redemptions import effects, queries
+from rapport.redemptions.deciding import cart_of
+from rapport.redemptions.keeping import counted, keep_gifts, log
 from rapport.redemptions.models import FAILURE, REDEMPTION, ROLLBACK, SUCCESS, Redemption
 from rapport.redemptions.schemas import (
     CANCELED,
@@ -30,9 +31,13 @@ from rapport.redemptions.schemas import (
     channel_of,
     customer_of,
 )
+from rapport.redemptions.showing import related as related_of
+from rapport.redemptions.stacking_rules.queries import load
+from rapport.redemptions.uses import queries as uses
+from rapport.redemptions.views import Related
+from rapport.rules import budgets
+from rapport.rules.counters import Redeemed as Counted
 from rapport.vouchers.availability import Refusal
-from rapport.vouchers.models import Voucher
-from rapport.vouchers.queries import find_many, give_back
 
 
 class InvalidRedemptionParent(RapportError):
@@ -61,10 +66,13 @@ _ALREADY = Refusal("already_rolled_back", "Already rolled back", "Redemption has
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """What was undone: the rollback of each voucher's redemption, of their parent if there is one, and the order."""
+    """What was undone: the rollback of each redemption, of their parent if there is one, and the order.
+
+    `related` has what they are about, by its id.
+    """
 
     rows: list[Redemption]
-    vouchers: dict[str, Voucher]
+    related: dict[str, Related]
     parent: Redemption | None
     customer: dict[str, Any] | None
     order: Order | None
@@ -82,14 +90,15 @@ async def roll_back(
     check_limits(data.metadata, ".metadata")
 
     async def work(unit: Unit) -> RolledBack | Refused:
+        await budgets.begin(unit.conn, unit.project_id)
         row = await _get(unit, redemption_id, stacked=stacked)
         order = await _lock(unit, row, data)
         checked = msgspec.structs.replace(data, metadata=_metadata(unit, data))
         children = [row]
-        if row.voucher_id is None:
+        if row.is_parent:
             children = await queries.children(unit.conn, unit.project_id, row.id)
         root = _rollback(unit, row, checked, SUCCESS)
-        if not await queries.mark_rolled_back(unit.conn, unit.project_id, row, root.id):
+        if not await uses.mark_rolled_back(unit.conn, unit.project_id, row, root.id):
             if (await _get(unit, row.id, stacked=stacked)).customer_id != row.customer_id:
                 raise Restart  # merged or erased since
             return await _fail(unit, row, checked)
@@ -116,7 +125,7 @@ async def _get(unit: Unit, redemption_id: str, *, stacked: bool) -> Redemption:
         raise InvalidRedemption("You can rollback only a redemption that succeeded.")
     if row.parent_id is not None:
         raise InvalidRedemptionParent("You can rollback only a redemption that does not have parent redemption.")
-    if row.voucher_id is None and not stacked:
+    if row.is_parent and not stacked:
         raise InvalidRedemption(
             "You can rollback only a single redemption. Use different endpoint for stacked redemption."
         )
@@ -169,6 +178,9 @@ def _rollback(unit: Unit, row: Redemption, data: RollbackInput, result: str, **v
         redemption_id=row.id,
         voucher_id=row.voucher_id,
         voucher_code=row.voucher_code,
+        promotion_tier_id=row.promotion_tier_id,
+        promotion_stack_id=row.promotion_stack_id,
+        credits=row.credits,
         campaign_id=row.campaign_id,
         campaign=row.campaign,
         customer_id=row.customer_id,
@@ -183,58 +195,110 @@ def _rollback(unit: Unit, row: Redemption, data: RollbackInput, result: str, **v
 
 async def _fail(unit: Unit, row: Redemption, data: RollbackInput) -> Refused:
     failed = _rollback(unit, row, data, FAILURE, failure_code=_ALREADY.key, failure_message=_ALREADY.message)
-    await queries.insert(unit.conn, unit.project_id, [failed])
+    await uses.insert(unit.conn, unit.project_id, [failed])
     counted(unit, row.customer_id, total_rollback_failed=1)
-    voucher_ids = [] if row.voucher_id is None else [row.voucher_id]
-    voucher = (await find_many(unit.conn, unit.project_id, voucher_ids)).get(row.voucher_id or "")
+    related = await related_of(unit.conn, unit.project_id, [row])
     customer = unit.find(row.customer_id)
-    log(unit, "customer.redemption.rollback.failed", failed, voucher, customer, None)
+    log(unit, "customer.redemption.rollback.failed", failed, related[row.related_object_id], customer, None)
     return Refused(_ALREADY, failed.id, ROLLBACK)
 
 
 async def _undo(
     unit: Unit, row: Redemption, children: list[Redemption], root: Redemption, order: Order | None, data: RollbackInput
 ) -> RolledBack:
-    parent = root if row.voucher_id is None else None
+    parent = root if row.is_parent else None
     rollbacks = [root]
     if parent is not None:
         rollbacks = [_rollback(unit, child, data, SUCCESS, parent_id=parent.id) for child in children]
         for child, rollback in zip(children, rollbacks, strict=True):
-            await queries.mark_rolled_back(unit.conn, unit.project_id, child, rollback.id)
+            await uses.mark_rolled_back(unit.conn, unit.project_id, child, rollback.id)
     if order is not None:
-        others = [one for one in order.redemptions if one != row.id]
-        standing = await queries.find_standing(unit.conn, unit.project_id, others)
-        order = await place(unit, Placed(order, _without(order, row, root, standing)))
-        shown = deciding.amounts(order, order.discount_amount, order.applied_discount_amount)
+        order = await _place(unit, order, row, root, children)
+        shown = _amounts(order)
         rollbacks = [msgspec.structs.replace(one, amounts=shown) for one in rollbacks]
         parent = None if parent is None else msgspec.structs.replace(parent, amounts=shown)
     counted(unit, row.customer_id, total_rolled_back=len(children), total_rollback_succeeded=len(children))
-    written = rollbacks if parent is None else [parent, *rollbacks]
-    await queries.insert(unit.conn, unit.project_id, written)
-    voucher_ids = [child.voucher_id for child in children if child.voucher_id is not None]
-    await give_back(unit.conn, unit.project_id, voucher_ids)
-    vouchers = await find_many(unit.conn, unit.project_id, voucher_ids)
+    await uses.insert(unit.conn, unit.project_id, rollbacks if parent is None else [parent, *rollbacks])
+    await uses.give_back(unit.conn, unit.project_id, list(zip(children, rollbacks, strict=True)))
+    credits_back = sum(child.credits or 0 for child in children)
+    if credits_back:
+        await keep_gifts(unit, row.customer_id, -credits_back)
+    undone = [_counted(child) for child in children]
+    await budgets.give_back(unit.conn, unit.project_id, undone, unit.moment.zone)
+    related = await related_of(unit.conn, unit.project_id, children)
     customer = unit.find(row.customer_id)
     for rollback in rollbacks:
-        voucher = vouchers.get(rollback.voucher_id or "")
-        log(unit, "customer.redemption.rollback.succeeded", rollback, voucher, customer, order)
-    return RolledBack(rollbacks, vouchers, parent, None if customer is None else simple_view(customer), order)
+        log(
+            unit,
+            "customer.redemption.rollback.succeeded",
+            rollback,
+            related[rollback.related_object_id],
+            customer,
+            order,
+        )
+    return RolledBack(rollbacks, related, parent, None if customer is None else simple_view(customer), order)
 
 
-def _without(order: Order, row: Redemption, root: Redemption, standing: list[Redemption]) -> Order:
+def _amounts(order: Order) -> dict[str, int]:
+    """Return the amounts of an order after a rollback; what is applied is what the last redemption that stands did."""
+    shown, applied = cart_of(order).amounts(), order.applied_discount_amount
+    return shown | {"applied_discount_amount": applied, "total_applied_discount_amount": applied}
+
+
+def _counted(row: Redemption) -> Counted:
+    """Return a line of the ledger as what rules count sees it."""
+    amounts = row.amounts or {}
+    return Counted(
+        object_id=row.related_object_id,
+        kind="voucher" if row.voucher_id is not None else "promotion_tier",
+        campaign_id=row.campaign_id,
+        at=row.created_at,
+        customer_id=row.customer_id,
+        api_key=row.channel.get("channel_id"),
+        user=None,
+        orders_amount=amounts.get("amount", 0),
+        discount_amount=amounts.get("total_applied_discount_amount", 0),
+    )
+
+
+async def _place(unit: Unit, order: Order, row: Redemption, root: Redemption, children: list[Redemption]) -> Order:
+    """Write the order without what was undone, or as it is, where the project wants that."""
+    rules = await load(unit.conn, unit.project_id)
+    others = [one for one in order.redemptions if one != row.id]
+    standing = await queries.find_standing(unit.conn, unit.project_id, others)
+    if rules.redeemables_rollback_order_mode == "WITHOUT_ORDER":
+        return await place(unit, Placed(order, _noted(order, row, root)))
+    return await place(unit, Placed(order, _without(order, row, root, children, standing)))
+
+
+def _noted(order: Order, row: Redemption, root: Redemption) -> Order:
+    entry = {**order.redemptions.get(row.id, {}), "rollback_id": root.id, "rollback_date": iso(root.created_at)}
+    return msgspec.structs.replace(order, redemptions={**order.redemptions, row.id: entry})
+
+
+def _without(
+    order: Order, row: Redemption, root: Redemption, children: list[Redemption], standing: list[Redemption]
+) -> Order:
     """Return the order without a redemption's discounts; CANCELED when no other redemption on it stands.
 
     What the standing redemptions (oldest first) took off stays off, and what they did not take off is not put on:
     the shop may have changed the order's discount meanwhile. What was applied is what the last of them applied.
     """
-    entry = {**order.redemptions.get(row.id, {}), "rollback_id": root.id, "rollback_date": iso(root.created_at)}
+    items = order.items
+    for child in reversed(children):
+        items = effects.undone(items, child.effects or [])
+    priced = [item["amount"] for item in items if "amount" in item]
+    amount = sum(priced) if priced and items is not order.items else order.amount
     kept = sum(one.applied_amount for one in standing)
     discount = min(order.discount_amount, max(kept, order.discount_amount - row.applied_amount))
+    off_items = sum(item.get("discount_amount", 0) for item in items)
+    discount = min(discount, max(0, amount - off_items))
     return msgspec.structs.replace(
-        order,
+        _noted(order, row, root),
         status=order.status if standing else CANCELED,
+        amount=amount,
+        items=items,
         discount_amount=discount,
         applied_discount_amount=min(discount, standing[-1].applied_amount if standing else 0),
-        total_amount=max(0, order.amount - discount - order.items_discount_amount),
-        redemptions={**order.redemptions, row.id: entry},
+        total_amount=max(0, amount - discount - off_items),
     )

@@ -1,70 +1,38 @@
-"""HTTP operations of redemptions, rollbacks and validations."""
+"""HTTP operations of redemptions and rollbacks."""
 
 from typing import Any, Final
 
 from litestar import Request, Response, Router, get, post
-from litestar.datastructures import State
-from litestar.di import Provide
 
-from rapport.core.db import Connection
 from rapport.core.errors import NotFound
 from rapport.customers.writes import Writer
 from rapport.http.bodies import answer, read_body
 from rapport.http.caller import Caller
 from rapport.http.lists import envelope, read_page
 from rapport.http.openapi import operation
-from rapport.redemptions import actions, queries, rollback, validation
-from rapport.redemptions.actions import Redeemed
+from rapport.redemptions import actions, client_routes, queries, rollback, showing, validation_routes
 from rapport.redemptions.answers import (
     RedeemedAnswer,
     RedemptionAnswer,
     RolledBackAnswer,
-    ValidationAnswer,
     VoucherRedemptionsAnswer,
-    VoucherValidationAnswer,
 )
-from rapport.redemptions.models import Redemption
+from rapport.redemptions.qualification import routes as qualification_routes
 from rapport.redemptions.rollback import RolledBack
-from rapport.redemptions.schemas import RedeemInput, RedeemOneInput, RollbackInput, order_with, view
-from rapport.segments.membership import SegmentDecider
+from rapport.redemptions.schemas import RedeemInput, RedeemOneInput, RollbackInput
+from rapport.redemptions.stacking_rules import routes as stacking_rules
+from rapport.redemptions.views import order_with, view
 from rapport.vouchers import actions as vouchers
-from rapport.vouchers.queries import find_many
 from rapport.vouchers.schemas import view as voucher_view
 
 _TRACKED: Final = {"tracking_id": {"type": "string"}}
 _REASON: Final = {"reason": {"type": "string"}}
 
 
-def get_decider(state: State, caller: Caller) -> SegmentDecider:
-    """Return what decides about membership for validations, which take no lock and write nothing.
-
-    Asks for the caller for the same reason as `app.get_writer`.
-    """
-    _ = caller
-    decider: SegmentDecider = state.setdefault("validation_decider", SegmentDecider())
-    return decider
-
-
-async def _shown(conn: Connection, project_id: int, rows: list[Redemption]) -> list[dict[str, Any]]:
-    """Return lines of the ledger as the API shows them, with what exists of their customers, orders and vouchers."""
-    customers = await queries.find_customers(conn, project_id, [row.customer_id for row in rows if row.customer_id])
-    orders = await queries.find_orders(conn, project_id, [row.order_id for row in rows if row.order_id])
-    known = await find_many(conn, project_id, [row.voucher_id for row in rows if row.voucher_id])
-    return [
-        view(
-            row,
-            customers.get(row.customer_id or ""),
-            orders.get(row.order_id or ""),
-            known.get(row.voucher_id or ""),
-        )
-        for row in rows
-    ]
-
-
-def _redeemed(done: Redeemed) -> list[dict[str, Any]]:
-    return [
-        view(row, done.customer, done.order, voucher) for row, voucher in zip(done.rows, done.vouchers, strict=True)
-    ]
+async def _one(request: Request[Any, Any, Any]) -> RedeemOneInput:
+    data = await read_body(request, RedeemOneInput) if await request.body() else RedeemOneInput()
+    data.tracking_id = data.tracking_id or request.query_params.get("tracking_id")
+    return data
 
 
 @post(
@@ -73,14 +41,10 @@ def _redeemed(done: Redeemed) -> list[dict[str, Any]]:
     opt=operation("redeem-stacked-discounts", answer=RedeemedAnswer, body=RedeemInput),
 )
 async def redeem(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
-    """Redeem up to five vouchers against an order, all of them or none."""
-    done = await actions.redeem(writer, caller, await read_body(request, RedeemInput))
-    shown: dict[str, Any] = {"redemptions": _redeemed(done)}
-    if done.parent is not None:
-        shown["parent_redemption"] = view(done.parent, done.customer, done.order, None)
-    if done.order is not None:
-        shown["order"] = order_with(done.order, done.parent or done.rows[-1])
-    return answer(shown | {"inapplicable_redeemables": [], "skipped_redeemables": []})
+    """Redeem vouchers, gift cards, tiers or a stack of them against an order, together."""
+    data = await read_body(request, RedeemInput)
+    done = await actions.redeem(writer, caller, data)
+    return answer(showing.redeemed_answer(done, data, caller.request_id))
 
 
 @post(
@@ -90,9 +54,19 @@ async def redeem(request: Request[Any, Any, Any], caller: Caller, writer: Writer
 )
 async def redeem_voucher(request: Request[Any, Any, Any], code: str, caller: Caller, writer: Writer) -> Response[bytes]:
     """Redeem one voucher."""
-    data = await read_body(request, RedeemOneInput) if await request.body() else RedeemOneInput()
-    data.tracking_id = data.tracking_id or request.query_params.get("tracking_id")
-    return answer(_redeemed(await actions.redeem(writer, caller, data.of(code)))[0])
+    data = (await _one(request)).of(code)
+    return answer(showing.redeemed_views(await actions.redeem(writer, caller, data))[0])
+
+
+@post(
+    "/v1/promotions/tiers/{tier_id:str}/redemption",
+    status_code=200,
+    opt=operation("redeem-promotion", answer=RedemptionAnswer, body=RedeemOneInput, optional_body=True),
+)
+async def redeem_tier(request: Request[Any, Any, Any], tier_id: str, caller: Caller, writer: Writer) -> Response[bytes]:
+    """Redeem one tier of an in-cart promotion."""
+    data = (await _one(request)).of(tier_id, "promotion_tier")
+    return answer(showing.redeemed_views(await actions.redeem(writer, caller, data))[0])
 
 
 @get("/v1/redemptions", opt=operation("list-redemptions", item=RedemptionAnswer, spec=queries.REDEMPTIONS))
@@ -101,7 +75,7 @@ async def list_redemptions(request: Request[Any, Any, Any], caller: Caller) -> R
     page = read_page(queries.REDEMPTIONS, request.query_params)
     async with caller.db.read() as conn:
         found = await queries.list_page(conn, caller.project_id, page)
-        shown = await _shown(conn, caller.project_id, found.items)
+        shown = await showing.shown(conn, caller.project_id, found.items)
     return answer(envelope(queries.REDEMPTIONS, found, shown))
 
 
@@ -112,8 +86,8 @@ async def get_redemption(redemption_id: str, caller: Caller) -> Response[bytes]:
         row = await queries.find(conn, caller.project_id, redemption_id)
         if row is None:
             raise NotFound("redemption", redemption_id)
-        shown = (await _shown(conn, caller.project_id, [row]))[0]
-        if row.voucher_id is None:
+        shown = (await showing.shown(conn, caller.project_id, [row]))[0]
+        if row.is_parent:
             children = await queries.children(conn, caller.project_id, row.id)
             kind = "redemptions" if row.object == "redemption" else "rollbacks"
             shown.setdefault("related_redemptions", {})[kind] = [{"id": child.id} for child in children]
@@ -130,7 +104,7 @@ async def list_voucher_redemptions(request: Request[Any, Any, Any], code: str, c
     async with caller.db.read() as conn:
         voucher = await vouchers.get(conn, caller.project_id, code)
         found = await queries.list_of_voucher(conn, caller.project_id, voucher.id, page)
-        shown = envelope(queries.ENTRIES, found, await _shown(conn, caller.project_id, found.items))
+        shown = envelope(queries.ENTRIES, found, await showing.shown(conn, caller.project_id, found.items))
     return answer(shown | voucher_view(voucher)["redemption"])
 
 
@@ -142,7 +116,7 @@ async def _rollback_input(request: Request[Any, Any, Any]) -> RollbackInput:
 
 
 def _undone(done: RolledBack) -> list[dict[str, Any]]:
-    return [view(row, done.customer, done.order, done.vouchers.get(row.voucher_id or "")) for row in done.rows]
+    return [view(row, done.customer, done.order, done.related[row.related_object_id]) for row in done.rows]
 
 
 @post(
@@ -179,48 +153,26 @@ async def rollback_stack(
     done = await rollback.roll_back(writer, caller, redemption_id, data, stacked=True)
     shown: dict[str, Any] = {"rollbacks": _undone(done)}
     if done.parent is not None:
-        shown["parent_rollback"] = view(done.parent, done.customer, done.order, None)
+        shown["parent_rollback"] = view(done.parent, done.customer, done.order)
     if done.order is not None:
         shown["order"] = order_with(done.order, done.parent or done.rows[0])
     return answer(shown)
 
 
-@post(
-    "/v1/validations",
-    status_code=200,
-    opt=operation("validate-stacked-discounts", answer=ValidationAnswer, body=RedeemInput),
-)
-async def validate(request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider) -> Response[bytes]:
-    """Tell whether up to five vouchers could be redeemed together, and what they would take off."""
-    data = await read_body(request, RedeemInput)
-    return answer(validation.view(await validation.validate(caller, decider, data)))
-
-
-@post(
-    "/v1/vouchers/{code:str}/validate",
-    status_code=200,
-    opt=operation("validate-voucher", answer=VoucherValidationAnswer, body=RedeemOneInput, optional_body=True),
-)
-async def validate_voucher(
-    request: Request[Any, Any, Any], code: str, caller: Caller, decider: SegmentDecider
-) -> Response[bytes]:
-    """Tell whether one voucher could be redeemed, and what it would take off."""
-    data = await read_body(request, RedeemOneInput) if await request.body() else RedeemOneInput()
-    return answer(validation.single_view(await validation.validate(caller, decider, data.of(code))))
-
-
 router = Router(
     "/",
-    dependencies={"decider": Provide(get_decider, sync_to_thread=False)},
     route_handlers=[
         redeem,
         redeem_voucher,
+        redeem_tier,
         list_redemptions,
         get_redemption,
         list_voucher_redemptions,
         rollback_redemption,
         rollback_stack,
-        validate,
-        validate_voucher,
+        validation_routes.router,
+        qualification_routes.router,
+        client_routes.router,
+        *stacking_rules.handlers,
     ],
 )

@@ -7,19 +7,17 @@ from msgspec import Meta
 
 from rapport.activity.log import Source
 from rapport.campaigns.schemas import Unserved, refuse
-from rapport.core.clock import iso
 from rapport.core.errors import InvalidPayload, RapportError
 from rapport.customers.schemas import CustomerInput, Identifier, Metadata
-from rapport.orders.models import Order
+from rapport.orders.models import MAX_AMOUNT, Order
 from rapport.orders.schemas import OrderInput
-from rapport.orders.schemas import view as order_view
-from rapport.redemptions.models import FAILURE, REDEMPTION, ROLLBACK, Redemption
+from rapport.redemptions.redeemables.models import STACK
+from rapport.redemptions.redeemables.queries import Asked
+from rapport.redemptions.sessions.schemas import SessionInput
+from rapport.redemptions.stacking import MAX_REDEEMABLES, StackingRules
 from rapport.vouchers.availability import Refusal
-from rapport.vouchers.models import Voucher
 from rapport.vouchers.schemas import Code
-from rapport.vouchers.schemas import view as voucher_view
 
-MAX_REDEEMABLES = 5
 # How the reference's tracking ids begin, which are hashes of source ids.
 HASHED = "track_"
 CANCELED = "CANCELED"
@@ -48,47 +46,100 @@ class DuplicatedRedeemables(RapportError):
     message = "Duplicated redeemables detected"
 
 
-class RedeemableInput(msgspec.Struct, kw_only=True):
-    """One of the things to redeem: a voucher by its code."""
+class InvalidRedeemables(RapportError):
+    """The redeemables cannot be in one request."""
 
-    object: Literal["voucher"]
+    key = "invalid_redeemables"
+    message = "Invalid redeemables"
+
+
+class GiftInput(msgspec.Struct, kw_only=True):
+    """How much of a gift card is to be used, in minor units."""
+
+    credits: Annotated[int, Meta(ge=0, le=MAX_AMOUNT)] | None = None
+
+
+class RedeemableInput(msgspec.Struct, kw_only=True):
+    """One of the things to redeem: a voucher or gift card by its code, a tier or a stack by its id."""
+
+    object: Literal["voucher", "gift_card", "promotion_tier", "promotion_stack"]
     id: Code
-    gift: Unserved = None
+    gift: GiftInput | None = None
     reward: Unserved = None
+
+    @property
+    def asked(self) -> Asked:
+        """The thing, whatever kind of voucher it is called."""
+        kind = "voucher" if self.object == "gift_card" else self.object
+        return Asked(kind, self.id, None if self.gift is None else self.gift.credits)
+
+
+class OptionsInput(msgspec.Struct, kw_only=True):
+    """What an answer is to be expanded by."""
+
+    expand: Annotated[list[Literal["order", "redemption", "redeemable", "category"]], Meta(max_length=20)] | None = None
 
 
 class RedeemInput(msgspec.Struct, kw_only=True):
-    """`RedemptionsRedeemRequestBody` and `ValidationsValidateRequestBody` of the reference, for up to five vouchers."""
+    """`RedemptionsRedeemRequestBody` and `ValidationsValidateRequestBody` of the reference."""
 
     redeemables: Annotated[list[RedeemableInput], Meta(min_length=1, max_length=MAX_REDEEMABLES)]
     order: OrderInput | None = None
     customer: CustomerInput | None = None
     tracking_id: Identifier | None = None
     metadata: Metadata | None = None
-    session: Unserved = None
+    session: SessionInput | None = None
+    options: OptionsInput | None = None
+
+    def shows(self, name: str) -> bool:
+        """Whether the answer is to have something: all of it where the request does not choose."""
+        expand = None if self.options is None else self.options.expand
+        return expand is None or name in expand
 
 
 class RedeemOneInput(msgspec.Struct, kw_only=True):
-    """The body of the older operations about one voucher, whose code is in the path."""
+    """The body of the older operations about one voucher or one tier, which is named in the path."""
 
     order: OrderInput | None = None
     customer: CustomerInput | None = None
     tracking_id: Identifier | None = None
     metadata: Metadata | None = None
-    session: Unserved = None
-    gift: Unserved = None
+    session: SessionInput | None = None
+    gift: GiftInput | None = None
     reward: Unserved = None
 
-    def of(self, code: str) -> RedeemInput:
+    def of(self, reference: str, kind: Literal["voucher", "promotion_tier"] = "voucher") -> RedeemInput:
         """Return the same request in the newer form. Raises InvalidPayload."""
-        refuse(self, ("gift", "reward"))
+        refuse(self, ("reward",))
         return RedeemInput(
-            redeemables=[RedeemableInput(object="voucher", id=code)],
+            redeemables=[RedeemableInput(object=kind, id=reference, gift=self.gift)],
             order=self.order,
             customer=self.customer,
             tracking_id=self.tracking_id,
             metadata=self.metadata,
             session=self.session,
+        )
+
+
+class PromotionsInput(msgspec.Struct, kw_only=True):
+    """The body of `validate-promotions`: whose cart it is, and what is in it."""
+
+    order: OrderInput | None = None
+    customer: CustomerInput | None = None
+    tracking_id: Identifier | None = None
+    metadata: Metadata | None = None
+    options: OptionsInput | None = None
+
+    @property
+    def circumstances(self) -> RedeemInput:
+        """The request as one about redeemables that are still to be found."""
+        return RedeemInput(
+            redeemables=[],
+            order=self.order,
+            customer=self.customer,
+            tracking_id=self.tracking_id,
+            metadata=self.metadata,
+            options=self.options,
         )
 
 
@@ -110,12 +161,22 @@ class RollbackInput(msgspec.Struct, kw_only=True):
 
 
 def check(data: RedeemInput) -> None:
-    """Refuse what is not served and what is there twice. Raises InvalidPayload, DuplicatedRedeemables."""
-    refuse(data, ("session",))
+    """Refuse what is not served, what is there twice, and a stack beside something else.
+
+    Raises InvalidPayload, DuplicatedRedeemables, InvalidRedeemables.
+    """
     for number, redeemable in enumerate(data.redeemables):
-        refuse(redeemable, ("gift", "reward"), f".redeemables[{number}]")
-    if len({redeemable.id for redeemable in data.redeemables}) < len(data.redeemables):
+        refuse(redeemable, ("reward",), f".redeemables[{number}]")
+    if len({(one.asked.object, one.id) for one in data.redeemables}) < len(data.redeemables):
         raise DuplicatedRedeemables("Duplicated redeemables detected in one redemption")
+    if len(data.redeemables) > 1 and any(one.object == STACK for one in data.redeemables):
+        raise InvalidRedeemables("A promotion stack cannot be combined with other redeemables")
+
+
+def check_count(data: RedeemInput, rules: StackingRules) -> None:
+    """Refuse more redeemables than the project allows in one request. Raises InvalidPayload."""
+    if len(data.redeemables) > rules.redeemables_limit:
+        raise InvalidPayload(f"Property .redeemables should have at most {rules.redeemables_limit} items")
 
 
 def check_order(before: Order | None, after: Order | None) -> None:
@@ -152,70 +213,3 @@ def channel_of(source: Source) -> dict[str, str]:
 def tracking_id(customer: dict[str, Any] | None) -> str | None:
     """Return what names a customer in `tracking_id`: their source id."""
     return None if customer is None else customer.get("source_id")
-
-
-def _voucher(row: Redemption, voucher: Voucher | None) -> dict[str, Any] | None:
-    if row.voucher_id is None:
-        return None
-    if voucher is not None:
-        return voucher_view(voucher)
-    shown = {"id": row.voucher_id, "code": row.voucher_code, "campaign": row.campaign, "campaign_id": row.campaign_id}
-    return shown | {"object": "voucher"}
-
-
-def order_with(order: Order, row: Redemption) -> dict[str, Any]:
-    """Return the order with its amounts as they were with this redemption."""
-    return order_view(order) | (row.amounts or {})
-
-
-def view(
-    row: Redemption, customer: dict[str, Any] | None, order: Order | None, voucher: Voucher | None
-) -> dict[str, Any]:
-    """Return the redemption or rollback object of the API."""
-    shown: dict[str, Any] = {
-        "id": row.id,
-        "object": row.object,
-        "date": iso(row.created_at),
-        "customer_id": row.customer_id,
-        "tracking_id": tracking_id(customer),
-        "metadata": row.metadata,
-        "redemption": row.redemption_id if row.object == ROLLBACK else row.parent_id,
-        "result": row.result,
-        "status": row.status,
-        "order": None if order is None else order_with(order, row),
-        "channel": row.channel,
-        "customer": customer,
-        "related_object_type": "redemption" if row.voucher_id is None else "voucher",
-        "related_object_id": row.voucher_id or row.id,
-        "voucher": _voucher(row, voucher),
-    }
-    if row.result == FAILURE:
-        shown |= {"failure_code": row.failure_code, "failure_message": row.failure_message}
-    if row.object == ROLLBACK:
-        shown["reason"] = row.reason
-    elif row.rollback_id is not None:
-        shown["related_redemptions"] = {"rollbacks": [{"id": row.rollback_id}]}
-    return shown
-
-
-def event_view(row: Redemption, customer: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the redemption as events carry it; order, voucher and campaign stand beside it."""
-    shown = {
-        "id": row.id,
-        "customer_id": row.customer_id,
-        "tracking_id": tracking_id(customer),
-        "date": iso(row.created_at),
-        "result": row.result,
-        "status": row.status,
-        "redemption": row.redemption_id if row.object == ROLLBACK else row.parent_id,
-        "metadata": row.metadata or {},
-        "failure_code": row.failure_code,
-        "failure_message": row.failure_message,
-        "reason": row.reason,
-        "channel": row.channel,
-        "object": row.object,
-    }
-    return {name: value for name, value in shown.items() if value is not None or name == "customer_id"}
-
-
-PREFIXES = {(REDEMPTION, True): "r", (REDEMPTION, False): "rf", (ROLLBACK, True): "rr", (ROLLBACK, False): "rrf"}

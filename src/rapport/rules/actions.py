@@ -6,29 +6,39 @@ from typing import Any
 import msgspec
 
 from rapport.core.db import Connection
-from rapport.core.errors import DuplicateFound, NotFound
+from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound
 from rapport.core.ids import new_id
 from rapport.core.jsons import check_limits
 from rapport.core.queries import read_now
 from rapport.http.caller import Caller
+from rapport.metadata.queries import load
 from rapport.rules import conditions, queries
+from rapport.rules.applicable import checked, collections_of
 from rapport.rules.conditions import InvalidValidationRules, RuleSet
+from rapport.rules.counters import watch_of
 from rapport.rules.models import NOTHING_APPLICABLE, Assignment, ValidationRule
 from rapport.rules.schemas import AssignmentInput, RuleError, ValidationRuleInput, ValidationRuleUpdate
+from rapport.rules.typed import typed
 from rapport.segments import queries as segments
 
 RESOURCE = "validation_rules"
 
 
-def _applicable_to(data: ValidationRuleInput | ValidationRuleUpdate) -> dict[str, Any]:
+def _refuse_bundles(data: ValidationRuleInput | ValidationRuleUpdate) -> None:
     if data.bundle_rules:
         raise InvalidValidationRules("Property .bundle_rules is not supported yet")
-    given = data.applicable_to
-    if given is None:
-        return NOTHING_APPLICABLE
-    if given.get("included") or given.get("excluded"):
-        raise InvalidValidationRules("Property .applicable_to: discounts on single products are not supported yet")
-    return {"excluded": [], "included": [], "included_all": bool(given.get("included_all"))}
+
+
+async def _read(caller: Caller, raw: Any, name: str = ".rules") -> tuple[dict[str, Any], RuleSet]:
+    """Return rules as they are to be kept, typed by the project's metadata schemas, and what they mean.
+
+    Raises InvalidValidationRules, InvalidPayload.
+    """
+    check_limits(raw, name)
+    async with caller.db.read() as conn:
+        schemas = await load(conn, caller.project_id)
+    kept = typed(raw, schemas)
+    return kept, conditions.parse(kept)
 
 
 def _error(change: RuleError | None, current: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -46,12 +56,16 @@ async def _check_segments(conn: Connection, project_id: int, rules: RuleSet) -> 
             raise NotFound("segment", segment_id)
 
 
+def _collections(rules: RuleSet, applicable_to: dict[str, Any]) -> list[str]:
+    return sorted(rules.needs.collections | collections_of(applicable_to))
+
+
 async def create(caller: Caller, data: ValidationRuleInput) -> ValidationRule:
     """Create a validation rule (`create-validation-rules`). Raises InvalidValidationRules, NotFound for a segment."""
-    raw = data.rules if isinstance(data.rules, dict) else {"logic": ""}
-    check_limits(raw, ".rules")
-    rules = conditions.parse(raw)
-    applicable_to = _applicable_to(data)
+    _refuse_bundles(data)
+    raw, rules = await _read(caller, data.rules if isinstance(data.rules, dict) else {"logic": ""})
+    check_limits(data.applicable_to, ".applicable_to")
+    applicable_to = NOTHING_APPLICABLE if data.applicable_to is None else checked(data.applicable_to)
 
     async def work(conn: Connection) -> ValidationRule:
         await _check_segments(conn, caller.project_id, rules)
@@ -66,6 +80,7 @@ async def create(caller: Caller, data: ValidationRuleInput) -> ValidationRule:
             segment_ids=sorted(rules.segment_ids),
             created_at=await read_now(conn, caller.db.clock_offset),
             updated_at=None,
+            collection_ids=_collections(rules, applicable_to),
         )
         await queries.insert(conn, caller.project_id, rule)
         return rule
@@ -74,33 +89,60 @@ async def create(caller: Caller, data: ValidationRuleInput) -> ValidationRule:
 
 
 async def update(caller: Caller, rule_id: str, data: ValidationRuleUpdate) -> ValidationRule:
-    """Change a validation rule (`update-validation-rule`). Raises NotFound, InvalidValidationRules."""
-    rules = None
-    if isinstance(data.rules, dict):
-        check_limits(data.rules, ".rules")
-        rules = conditions.parse(data.rules)
+    """Change a validation rule (`update-validation-rule`); what it is assigned to follows at once.
+
+    Raises NotFound, InvalidValidationRules.
+    """
+    _refuse_bundles(data)
+    read = await _read(caller, data.rules) if isinstance(data.rules, dict) else None
+    check_limits(data.applicable_to, ".applicable_to")
+    applicable_to = None if data.applicable_to is None else checked(data.applicable_to)
 
     async def work(conn: Connection) -> ValidationRule:
-        if rules is not None:
-            await _check_segments(conn, caller.project_id, rules)
+        if read is not None:
+            await _check_segments(conn, caller.project_id, read[1])
         rule = await queries.find(conn, caller.project_id, rule_id, lock=True)
         if rule is None:
             raise NotFound(RESOURCE, rule_id)
         changes: dict[str, Any] = {
             name: getattr(data, name) for name in ("name", "type", "context_type") if getattr(data, name) is not None
         }
-        if rules is not None:
-            changes |= {"rules": data.rules, "segment_ids": sorted(rules.segment_ids)}
-        applicable_to = _applicable_to(data)
-        if data.applicable_to is not None:
+        rules = conditions.parse(rule.rules) if read is None else read[1]
+        if read is not None:
+            changes |= {"rules": read[0], "segment_ids": sorted(rules.segment_ids)}
+        if applicable_to is not None:
             changes["applicable_to"] = applicable_to
+        changes["collection_ids"] = _collections(rules, applicable_to or rule.applicable_to)
         changes["error"] = _error(data.error, rule.error)
         now = await read_now(conn, caller.db.clock_offset)
         changed = msgspec.structs.replace(rule, **changes, updated_at=now)
+        before = conditions.parse(rule.rules).needs.counts
+        if before != rules.needs.counts:
+            assignments = await queries.assignments_of_rule(conn, caller.project_id, rule_id)
+            await _watch(conn, caller.project_id, [(one, rules) for one in assignments], is_change=True)
         await queries.update(conn, caller.project_id, changed)
         return changed
 
     return await caller.db.transaction(work)
+
+
+async def _watch(
+    conn: Connection, project_id: int, assigned: list[tuple[Assignment, RuleSet]], *, is_change: bool = False
+) -> None:
+    """Have counted what the rules of assignments ask for; see budgets.py. `is_change`: they may ask for less."""
+    asking = [(one, rules) for one, rules in assigned if any(count.by != "customer" for count in rules.needs.counts)]
+    if not asking and not (is_change and assigned):
+        return
+    await queries.shut_redemptions_out(conn, project_id)
+    object_ids = [one.related_object_id for one, _ in asking]
+    campaigns = await queries.campaigns_of(conn, project_id, object_ids)
+    watches = {
+        (one.id, watch_of(count, campaigns.get(object_id, object_id) if count.scope == "campaign" else object_id))
+        for (one, rules), object_id in zip(asking, object_ids, strict=True)
+        for count in rules.needs.counts
+        if count.by != "customer"
+    }
+    await queries.watch(conn, project_id, [one.id for one, _ in assigned], watches)
 
 
 async def delete(caller: Caller, rule_id: str) -> None:
@@ -126,7 +168,10 @@ async def assign(
         )
         for rule_id in wanted
     ]
-    return await queries.assign(conn, project_id, assignments)
+    made = await queries.assign(conn, project_id, assignments)
+    raw = await queries.rules_of(conn, project_id, wanted)
+    await _watch(conn, project_id, [(one, conditions.parse(raw[one.rule_id])) for one in made])
+    return made
 
 
 async def create_assignment(caller: Caller, rule_id: str, data: AssignmentInput, *, force: bool = False) -> Assignment:
@@ -137,6 +182,8 @@ async def create_assignment(caller: Caller, rule_id: str, data: AssignmentInput,
 
     async def work(conn: Connection) -> Assignment:
         kind, reference = data.related_object_type, data.related_object_id
+        if kind not in queries.RELATED:
+            raise InvalidPayload(f"Property .related_object_type: rules for a {kind} are not supported yet")
         object_id = await queries.find_related(conn, caller.project_id, kind, reference)
         if object_id is None:
             raise NotFound(kind, reference)

@@ -21,10 +21,11 @@ class ValidationRule(msgspec.Struct, frozen=True):
     segment_ids: list[str]
     created_at: datetime
     updated_at: datetime | None
+    collection_ids: list[str] = []
 
 
 class Assignment(msgspec.Struct, frozen=True):
-    """One row of validation_rule_assignments: a rule holds for a campaign or a voucher."""
+    """One row of validation_rule_assignments: a rule holds for a campaign, a voucher or something else."""
 
     id: str
     rule_id: str
@@ -40,3 +41,4 @@ class Assigned(msgspec.Struct, frozen=True):
     related_object_type: str
     rules: dict[str, Any]
     error: dict[str, Any] | None
+    applicable_to: dict[str, Any] = msgspec.field(default_factory=NOTHING_APPLICABLE.copy)

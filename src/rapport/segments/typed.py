@@ -61,6 +61,21 @@ def typed_rows(raw: Any, schema: Schema | None, place: str, find: Find) -> Any:
     return raw if schema is None else _group(raw, place, find, partial(_of_row, schema), NO_SCHEMAS)
 
 
+def typed_conditions(
+    schema: Schema | None, keys: Sequence[str], conditions: Mapping[str, Any], place: str, leave: frozenset[str]
+) -> Mapping[str, Any]:
+    """Do the same for conditions on the metadata that these keys lead to.
+
+    Operators that filters do not have stay as they are, and on dates and times those to `leave`, too.
+    """
+    definition = _definition(schema, keys)
+    if definition is None:
+        return conditions
+    left = leave if definition.type in ("date", "datetime") else frozenset()
+    done = _conditions(definition, {name: one for name, one in conditions.items() if name not in left}, place)
+    return {name: done.get(name, one) for name, one in conditions.items()}
+
+
 def _of_row(schema: Schema, found: Field) -> Definition | None:
     if found.json is None or found.json.column != "r.metadata":
         return None

@@ -10,33 +10,34 @@ from rapport.campaigns import queries as campaign_queries
 from rapport.campaigns.codes import CodeConfig
 from rapport.campaigns.models import Campaign
 from rapport.campaigns.schemas import (
-    TIMEFRAMES,
     CodeConfigInput,
     RedemptionInput,
     changed_instant,
     check_dates,
-    discount_of,
+    gift_of,
     instant,
     merged_metadata,
     refuse,
 )
+from rapport.campaigns.validity import check_start, windows_of
 from rapport.core.db import Connection
 from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound, RapportError
 from rapport.core.ids import new_id
 from rapport.core.queries import read_now
 from rapport.customers.schemas import simple_view
 from rapport.customers.writes import Unit, Writer
+from rapport.discounts.schemas import checked
 from rapport.http.caller import Caller
 from rapport.metadata.queries import load
 from rapport.metadata.values import check
 from rapport.rules import actions as rules
 from rapport.rules import queries as assignments
 from rapport.vouchers import queries, removal
-from rapport.vouchers.models import Voucher
+from rapport.vouchers.models import DISCOUNT_VOUCHER, GIFT_VOUCHER, Voucher
 from rapport.vouchers.queries import NewVoucher
 from rapport.vouchers.schemas import AddedVoucherInput, VoucherInput, VoucherUpdate, campaign_view, event_view
 
-_UNSERVED = ("gift", "loyalty_card", *TIMEFRAMES)
+_UNSERVED = ("loyalty_card", "campaign", "campaign_id")
 _DRAWS = 20
 
 
@@ -47,7 +48,8 @@ class InvalidVoucher(RapportError):
     message = "Invalid Voucher"
 
 
-def _quantity(redemption: RedemptionInput | None, default: int | None) -> int | None:
+def quantity_of(redemption: RedemptionInput | None, default: int | None) -> int | None:
+    """Return how often a voucher may be redeemed, None without limit; `default` where nothing is said."""
     if redemption is None or isinstance(redemption.quantity, msgspec.UnsetType):
         return default
     return redemption.quantity
@@ -61,22 +63,43 @@ async def get(conn: Connection, project_id: int, reference: str) -> Voucher:
     return voucher
 
 
-def _standalone(data: VoucherInput) -> NewVoucher:
-    refuse(data, (*_UNSERVED, "campaign", "campaign_id"))
+def offer_of(data: VoucherInput) -> dict[str, Any]:
+    """Return what a voucher of its own is worth, as columns of `NewVoucher`. Raises InvalidPayload."""
+    kind = data.type or (GIFT_VOUCHER if data.gift is not None and data.discount is None else DISCOUNT_VOUCHER)
+    name, other = ("gift", "discount") if kind == GIFT_VOUCHER else ("discount", "gift")
+    if getattr(data, other) is not None:
+        raise InvalidPayload(f"Property .{other} does not belong to a voucher of type {kind}")
+    if getattr(data, name) is None:
+        raise InvalidPayload(f"Missing required property .{name}")
+    if data.gift is not None:
+        gift = gift_of(data.gift, ".gift")
+        return {"type": kind, "discount": None, "gift_amount": gift["amount"], "gift_effect": gift["effect"]}
+    assert data.discount is not None
+    return {"type": kind, "discount": checked(data.discount.given(), ".discount")}
+
+
+def standalone(data: VoucherInput) -> NewVoucher:
+    """Return a voucher without a campaign, its code left open. Raises InvalidPayload."""
+    refuse(data, _UNSERVED)
     start = instant(data.start_date, ".start_date")
     end = instant(data.expiration_date, ".expiration_date")
     check_dates(start, end)
+    windows = windows_of(data)
+    check_start(windows.get("validity_timeframe"), start)
     return NewVoucher(
         id=new_id("v"),
         code="",
         campaign_id=None,
-        discount=discount_of(data.discount, ".discount"),
-        quantity=_quantity(data.redemption, None),
+        quantity=quantity_of(data.redemption, None),
         active=data.active is not False,
         start_date=start,
         expiration_date=end,
         additional_info=data.additional_info,
         metadata=merged_metadata({}, data.metadata),
+        category=data.category or None,
+        category_id=data.category_id or None,
+        **windows,
+        **offer_of(data),
     )
 
 
@@ -85,7 +108,7 @@ async def create(caller: Caller, data: VoucherInput, code: str | None) -> Vouche
 
     Raises InvalidPayload, DuplicateFound for the code, NotFound for a validation rule.
     """
-    new = _standalone(data)
+    new = standalone(data)
     wanted = code or data.code
     config = None if wanted else (data.code_config or CodeConfigInput()).configure(".code_config")
 
@@ -135,6 +158,8 @@ async def add_to_campaign(
 
     async def work(conn: Connection) -> Voucher | str:
         campaign = await campaigns.get_locked(conn, caller.project_id, reference)
+        if campaign.voucher_type is None:
+            raise InvalidPayload("A campaign of in-cart promotions has no vouchers")
         config = campaign.codes if data.code_config is None else data.code_config.configure(".code_config")
         codes.check_space(config, count, ".code_config")
         if count > 1:
@@ -156,6 +181,10 @@ async def _add_many(caller: Caller, conn: Connection, campaign: Campaign, count:
 
 
 def _of_campaign(campaign: Campaign, data: AddedVoucherInput) -> NewVoucher:
+    assert campaign.voucher_type is not None
+    if data.gift is not None and campaign.gift is None:
+        raise InvalidPayload(f"Property .gift does not belong to a campaign of type {campaign.campaign_type}")
+    gift = {} if data.gift is None else gift_of(data.gift, ".gift")
     start = instant(data.start_date, ".start_date")
     end = instant(data.expiration_date, ".expiration_date")
     check_dates(start, end)
@@ -164,29 +193,35 @@ def _of_campaign(campaign: Campaign, data: AddedVoucherInput) -> NewVoucher:
         code="",
         campaign_id=campaign.id,
         discount=None,
-        quantity=_quantity(data.redemption, campaign.quantity),
+        quantity=quantity_of(data.redemption, campaign.quantity),
         active=data.active is not False,
         start_date=start,
         expiration_date=end,
         additional_info=data.additional_info,
         metadata=merged_metadata({}, data.metadata),
+        type=campaign.voucher_type,
+        gift_amount=gift.get("amount"),
+        gift_effect=gift.get("effect"),
+        category=data.category or None,
+        category_id=data.category_id or None,
     )
 
 
 def _changes(data: VoucherUpdate, voucher: Voucher) -> dict[str, Any]:
     changes: dict[str, Any] = {} if data.active is None else {"active": data.active}
-    if data.additional_info is not None:
-        changes["additional_info"] = data.additional_info or None
+    for name in ("additional_info", "category", "category_id"):
+        if getattr(data, name) is not None:
+            changes[name] = getattr(data, name) or None
     for name in ("start_date", "expiration_date"):
         if getattr(data, name) is not None:
             changes[name] = changed_instant(getattr(data, name), None, f".{name}")
-    check_dates(changes.get("start_date", voucher.start_date), changes.get("expiration_date", voucher.expiration_date))
+    changes |= windows_of(data)
+    start = changes.get("start_date", voucher.start_date)
+    check_dates(start, changes.get("expiration_date", voucher.expiration_date))
+    check_start(changes.get("validity_timeframe", voucher.validity_timeframe), start)
     if data.metadata is not None:
         changes["metadata"] = merged_metadata(voucher.metadata, data.metadata)
-    if data.discount is not None:
-        changes["discount"] = discount_of(data.discount, ".discount", voucher.discount)
-        if changes["discount"]["type"] != voucher.discount["type"]:
-            raise InvalidVoucher("It is not possible to change Voucher discount type")
+    changes |= _changed_offer(data, voucher)
     if data.redemption is not None and isinstance(data.redemption.quantity, int):
         changes["quantity"] = data.redemption.quantity
         if data.redemption.quantity < voucher.redeemed_quantity:
@@ -194,9 +229,31 @@ def _changes(data: VoucherUpdate, voucher: Voucher) -> dict[str, Any]:
     return changes
 
 
+def _changed_offer(data: VoucherUpdate, voucher: Voucher) -> dict[str, Any]:
+    """Return what an update makes of a voucher's discount, or of how a gift card is spent. Its balance has its own way.
+
+    Raises InvalidPayload, InvalidVoucher.
+    """
+    if data.type is not None and data.type != voucher.type:
+        raise InvalidVoucher("It is not possible to change Voucher type")
+    if data.gift is not None:
+        gift = gift_of(msgspec.structs.replace(data.gift, balance=None), ".gift")
+        if voucher.gift is None or gift["amount"] != voucher.gift["amount"]:
+            raise InvalidVoucher("The amount of a gift card is changed by POST /v1/vouchers/{code}/balance")
+        return {"gift_effect": gift["effect"]}
+    if data.discount is None:
+        return {}
+    if voucher.discount is None:
+        raise InvalidVoucher("A gift card has no discount")
+    discount = checked(data.discount.given(), ".discount", voucher.discount)
+    if discount["type"] != voucher.discount["type"]:
+        raise InvalidVoucher("It is not possible to change Voucher discount type")
+    return {"discount": discount}
+
+
 async def update(caller: Caller, reference: str, data: VoucherUpdate) -> Voucher:
     """Change a voucher (`update-voucher`). Raises NotFound, InvalidPayload, InvalidVoucher."""
-    refuse(data, _UNSERVED)
+    refuse(data, ("loyalty_card",))
 
     async def work(conn: Connection) -> Voucher:
         code = (await get(conn, caller.project_id, reference)).code
@@ -232,7 +289,7 @@ async def delete(writer: Writer, caller: Caller, reference: str, *, force: bool)
         else:
             holder = await unit.find_locked(seen.holder_id)
         if seen.campaign_id is not None:
-            await campaign_queries.add_wanted(unit.conn, unit.project_id, seen.campaign_id, -1, -1)
+            await campaign_queries.add_wanted(unit.conn, unit.project_id, seen.campaign_id, -1, -1, 1)
         await queries.lock(unit.conn, unit.project_id, seen.code)
         voucher = await get(unit.conn, unit.project_id, seen.code)
         if force:

@@ -5,7 +5,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from rapport.campaigns.answers import DiscountAnswer
+from rapport.campaigns.answers import DiscountAnswer, GiftAnswer, HoursAnswer, TimeframeAnswer
+from rapport.campaigns.validity import Weekday
 from rapport.http.answers import Count, Instant
 from rapport.rules.answers import AssignmentsAnswer
 
@@ -27,6 +28,20 @@ class PublicationCounter(msgspec.Struct, kw_only=True):
     url: str
 
 
+class AssetAnswer(msgspec.Struct, kw_only=True):
+    """An image; its URL needs no key."""
+
+    id: str
+    url: str
+
+
+class AssetsAnswer(msgspec.Struct, kw_only=True):
+    """Images of the code."""
+
+    qr: AssetAnswer
+    barcode: AssetAnswer
+
+
 class VoucherAnswer(msgspec.Struct, kw_only=True):
     """A voucher; what it has not of its own is its campaign's."""
 
@@ -34,20 +49,22 @@ class VoucherAnswer(msgspec.Struct, kw_only=True):
     code: str
     campaign: str | None
     campaign_id: str | None
-    category: None
-    category_id: None
+    category: str | None
+    category_id: str | None
     categories: list[Any]
-    type: Literal["DISCOUNT_VOUCHER"]
-    discount: DiscountAnswer
-    gift: None
+    type: Literal["DISCOUNT_VOUCHER", "GIFT_VOUCHER"]
+    discount: DiscountAnswer | None
+    gift: GiftAnswer | None
     loyalty_card: None
     start_date: Instant | None
     expiration_date: Instant | None
-    validity_timeframe: None
-    validity_day_of_week: None
+    validity_timeframe: TimeframeAnswer | None
+    validity_day_of_week: list[Weekday] | None
+    validity_hours: HoursAnswer | None
     active: bool
     additional_info: str | None
     metadata: dict[str, Any]
+    assets: AssetsAnswer | None
     is_referral_code: bool
     created_at: Instant
     updated_at: Instant | None

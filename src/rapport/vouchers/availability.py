@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from rapport.campaigns.windows import is_open
 from rapport.vouchers.models import Voucher
 
 
@@ -28,6 +29,19 @@ def unavailable(voucher: Voucher, now: datetime) -> Refusal | None:
         return Refusal("voucher_not_active", "voucher is not active yet", voucher.code)
     if ends and now >= min(ends):
         return Refusal("voucher_expired", "voucher expired", voucher.code)
+    return _unavailable_now(voucher, now)
+
+
+def _unavailable_now(voucher: Voucher, now: datetime) -> Refusal | None:
+    if not is_open(
+        voucher.validity_timeframe,
+        voucher.validity_day_of_week,
+        voucher.validity_hours,
+        start=voucher.start_date,
+        now=now,
+        zone_name=voucher.time_zone or "UTC",
+    ):
+        return Refusal("voucher_not_active_now", "voucher is not active now", voucher.code)
     if voucher.quantity is not None and voucher.redeemed_quantity >= voucher.quantity:
         return Refusal("quantity_exceeded", "quantity exceeded", voucher.code)
     return None

@@ -5,22 +5,26 @@ from typing import Any
 
 import msgspec
 
-DISCOUNT_VOUCHER = "DISCOUNT_VOUCHER"
+from rapport.campaigns.models import DISCOUNT_VOUCHER, GIFT_VOUCHER
+
+__all__ = ["DISCOUNT_VOUCHER", "GIFT_VOUCHER", "Voucher"]
 
 
 class Voucher(msgspec.Struct, frozen=True):
     """One voucher, joined with its campaign.
 
-    `discount`, `start_date` and `expiration_date` are the voucher's own, or else its campaign's. `quantity` is how
-    often it may be redeemed, None without limit. A voucher is published once `publication_id` is set; `holder_id` is
-    the customer whose code it is.
+    `discount`, `gift`, the dates and the windows of time are the voucher's own, or else its campaign's. A voucher has a
+    `discount`, or it is a gift card and has a `gift`: `amount` (all that was ever put on it), `subtracted_amount`
+    (taken off by hand), `balance` (what is left), in minor units, and `effect`. `quantity` is how often it may be
+    redeemed, None without limit. A voucher is published once `publication_id` is set; `holder_id` is the customer whose
+    code it is. `time_zone` is the project's, where there are windows of time. Who knows `asset_id` sees its images.
     """
 
     id: str
     code: str
     campaign_id: str | None
     campaign: str | None
-    discount: dict[str, Any]
+    discount: dict[str, Any] | None
     quantity: int | None
     redeemed_quantity: int
     active: bool
@@ -36,3 +40,14 @@ class Voucher(msgspec.Struct, frozen=True):
     campaign_active: bool | None
     campaign_start_date: datetime | None
     campaign_expiration_date: datetime | None
+    type: str = DISCOUNT_VOUCHER
+    gift: dict[str, Any] | None = None
+    validity_timeframe: dict[str, Any] | None = None
+    validity_day_of_week: list[int] | None = None
+    validity_hours: dict[str, Any] | None = None
+    time_zone: str | None = None
+    category: str | None = None
+    category_id: str | None = None
+    is_referral_code: bool | None = None
+    campaign_kind: str | None = None
+    asset_id: str | None = None

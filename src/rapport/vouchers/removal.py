@@ -30,7 +30,7 @@ async def _restore(conn: Connection, caller: Caller, entry: Entry) -> None:
         campaign = await campaigns.find(conn, caller.project_id, entry.resource_parent_id, lock="NO KEY UPDATE")
         if campaign is None:
             raise NotRestored("The voucher's campaign is deleted; restore that first", resource_id=entry.id)
-        await campaigns.add_wanted(conn, caller.project_id, campaign.id, 1, 1)
+        await campaigns.add_wanted(conn, caller.project_id, campaign.id, 1, 1, -1)
     active = entry.content["active"]
     if not await queries.show(conn, caller.project_id, entry.resource_id, entry.resource_name, active=active):
         raise NotRestored("The voucher is not there any more", resource_id=entry.id)

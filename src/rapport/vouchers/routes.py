@@ -10,6 +10,7 @@ from rapport.core.errors import InvalidQueryParams, NotFound
 from rapport.customers.writes import Writer
 from rapport.http.bodies import answer, no_content, read_body
 from rapport.http.caller import Caller
+from rapport.http.links import base_url
 from rapport.http.lists import BOOLEAN, envelope, read_flag, read_page
 from rapport.http.openapi import operation
 from rapport.rules import queries as rules
@@ -23,16 +24,18 @@ from rapport.vouchers.schemas import AddedVoucherInput, VoucherInput, VoucherUpd
 RESERVED = frozenset({"bulk", "import", "importCSV", "metadata", "qualification"})
 
 
-async def _shown(caller: Caller, voucher: Voucher) -> dict[str, Any]:
+async def _shown(request: Request[Any, Any, Any], caller: Caller, voucher: Voucher) -> dict[str, Any]:
     async with caller.db.read() as conn:
         assigned = await rules.assignments_of(conn, caller.project_id, [voucher.id])
-    return view(voucher, assignments_list(assigned.get(voucher.id, [])))
+    return view(voucher, assignments_list(assigned.get(voucher.id, [])), base_url(request))
 
 
 @post("/v1/vouchers", status_code=200, opt=operation("generate-random-code", answer=VoucherAnswer, body=VoucherInput))
 async def generate_code(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """Create a voucher without a campaign; without a code, one is drawn."""
-    return answer(await _shown(caller, await actions.create(caller, await read_body(request, VoucherInput), None)))
+    return answer(
+        await _shown(request, caller, await actions.create(caller, await read_body(request, VoucherInput), None))
+    )
 
 
 @post(
@@ -42,7 +45,9 @@ async def create_voucher(request: Request[Any, Any, Any], code: str, caller: Cal
     """Create a voucher with this code, without a campaign; the words of the reference's own paths are no codes."""
     if code in RESERVED:
         raise NotFound("operation", f"POST /v1/vouchers/{code}")
-    return answer(await _shown(caller, await actions.create(caller, await read_body(request, VoucherInput), code)))
+    return answer(
+        await _shown(request, caller, await actions.create(caller, await read_body(request, VoucherInput), code))
+    )
 
 
 @get("/v1/vouchers", opt=operation("list-vouchers", item=VoucherAnswer, spec=queries.VOUCHERS))
@@ -51,21 +56,23 @@ async def list_vouchers(request: Request[Any, Any, Any], caller: Caller) -> Resp
     page = read_page(queries.VOUCHERS, request.query_params)
     async with caller.db.read() as conn:
         found = await queries.list_page(conn, caller.project_id, page)
-    return answer(envelope(queries.VOUCHERS, found, [view(voucher) for voucher in found.items]))
+    return answer(envelope(queries.VOUCHERS, found, [view(one, None, base_url(request)) for one in found.items]))
 
 
 @get("/v1/vouchers/{code:str}", opt=operation("get-voucher", answer=VoucherAnswer))
-async def get_voucher(code: str, caller: Caller) -> Response[bytes]:
+async def get_voucher(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
     """Get a voucher by code or id."""
     async with caller.db.read() as conn:
         voucher = await actions.get(conn, caller.project_id, code)
-    return answer(await _shown(caller, voucher))
+    return answer(await _shown(request, caller, voucher))
 
 
 @put("/v1/vouchers/{code:str}", opt=operation("update-voucher", answer=VoucherAnswer, body=VoucherUpdate))
 async def update_voucher(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
     """Change a voucher; what the body leaves out stays."""
-    return answer(await _shown(caller, await actions.update(caller, code, await read_body(request, VoucherUpdate))))
+    return answer(
+        await _shown(request, caller, await actions.update(caller, code, await read_body(request, VoucherUpdate)))
+    )
 
 
 @delete("/v1/vouchers/{code:str}", status_code=204, opt=operation("delete-voucher", query={"force": BOOLEAN}))
@@ -76,15 +83,15 @@ async def delete_voucher(request: Request[Any, Any, Any], code: str, caller: Cal
 
 
 @post("/v1/vouchers/{code:str}/enable", status_code=200, opt=operation("enable-voucher", answer=VoucherAnswer))
-async def enable_voucher(code: str, caller: Caller) -> Response[bytes]:
+async def enable_voucher(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
     """Let a voucher be redeemed again."""
-    return answer(await _shown(caller, await actions.set_active(caller, code, active=True)))
+    return answer(await _shown(request, caller, await actions.set_active(caller, code, active=True)))
 
 
 @post("/v1/vouchers/{code:str}/disable", status_code=200, opt=operation("disable-voucher", answer=VoucherAnswer))
-async def disable_voucher(code: str, caller: Caller) -> Response[bytes]:
+async def disable_voucher(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
     """Stop a voucher from being redeemed."""
-    return answer(await _shown(caller, await actions.set_active(caller, code, active=False)))
+    return answer(await _shown(request, caller, await actions.set_active(caller, code, active=False)))
 
 
 def _count(request: Request[Any, Any, Any]) -> int:
@@ -116,7 +123,7 @@ async def add_vouchers(request: Request[Any, Any, Any], campaign_id: str, caller
     made = await actions.add_to_campaign(caller, campaign_id, await _additional(request), None, count)
     if isinstance(made, str):
         return answer(Accepted(async_action_id=made), 202)
-    return answer(await _shown(caller, made))
+    return answer(await _shown(request, caller, made))
 
 
 @post(
@@ -130,7 +137,7 @@ async def add_voucher(request: Request[Any, Any, Any], campaign_id: str, code: s
     """Add a voucher with this code to a campaign."""
     voucher = await actions.add_to_campaign(caller, campaign_id, await _additional(request), code, 1)
     assert isinstance(voucher, Voucher)
-    return answer(await _shown(caller, voucher))
+    return answer(await _shown(request, caller, voucher))
 
 
 router = Router(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -37,15 +37,16 @@ class Plan:
     """How a table of one kind is read.
 
     `model`: the request that rows make up. `targets`: the path of each field by what its column may be called.
-    `numbers` and `json`: paths whose cells are such. `names`: what the thing goes by; it must be there if `required`,
-    as must one of each of `columns`. `items`: paths that make an element of a list of each row. `schema`: of what is
-    said, that of its metadata.
+    `numbers` and `json`: paths whose cells are such; `cells`: what reads others, by path, raising ValueError. `names`:
+    what the thing goes by; it must be there if `required`, as must one of each of `columns`. `items`: paths that make
+    an element of a list of each row. `schema`: of what is said, that of its metadata.
     """
 
     model: Any
     targets: Mapping[str, str]
     numbers: frozenset[str] = frozenset()
     json: frozenset[str] = frozenset()
+    cells: Mapping[str, Callable[[str], Any]] = field(default_factory=dict)
     names: tuple[str, ...]
     required: tuple[tuple[str, ...], ...]
     items: str | None = None
@@ -219,7 +220,7 @@ def _value(plan: Plan, path: str, text: str) -> Any:
         except InvalidPayload as error:
             raise ValueError(error.details) from None
         return found
-    return text
+    return plan.cells[path](text) if path in plan.cells else text
 
 
 def _get(said: Mapping[str, Any], path: str) -> Any:

@@ -1,0 +1,1 @@
+"""Categories: groups of campaigns and promotions, by which it is decided what stacks with what."""

@@ -1,0 +1,1 @@
+"""Products and SKUs in files."""

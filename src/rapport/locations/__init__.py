@@ -1,0 +1,1 @@
+"""Locations: places that a project knows, with their shapes on the map."""

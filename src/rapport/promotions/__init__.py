@@ -1,0 +1,1 @@
+"""In-cart promotions: the tiers of campaigns, and stacks of them."""

@@ -1,0 +1,239 @@
+"""All SQL of tiers of in-cart promotions."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from rapport.core.db import Connection, columns
+from rapport.http.lists import Found, ListSpec, Page
+from rapport.http.queries import fetch_page
+from rapport.promotions.models import RedeemableTier, Summary, Tier
+from rapport.rules.models import Assigned
+
+_OWN = (
+    "id", "campaign_id", "name", "banner", "discount", "hierarchy", "metadata", "active", "start_date",
+    "expiration_date", "validity_timeframe", "validity_day_of_week", "validity_hours", "category_id", "created_at",
+    "updated_at",
+)  # fmt: skip
+_OF_CAMPAIGN = (
+    "active", "start_date", "expiration_date", "validity_timeframe", "validity_day_of_week", "validity_hours",
+    "category_id",
+)  # fmt: skip
+_COLUMNS = columns(Tier)
+FIELDS = ", ".join(
+    (
+        "tiers.project_id",
+        *(f"tiers.{name}" for name in _OWN),
+        "campaigns.name AS campaign",
+        "campaigns.campaign_type",
+        *(f"campaigns.{name} AS campaign_{name}" for name in _OF_CAMPAIGN),
+    )
+)
+# A tier whose campaign is in the bin or deleted is not there for anybody.
+TABLES = """
+promotion_tiers AS tiers JOIN campaigns
+ON campaigns.project_id = tiers.project_id AND campaigns.id = tiers.campaign_id AND campaigns.state = 'live'
+"""
+_RULE = ", ".join(
+    {"rule_id": "rule.id", "related_object_type": "assignment.related_object_type"}.get(name, f"rule.{name}")
+    for name in Assigned.__struct_fields__
+)
+# The rules that hold for `found`, a tier with its campaign.
+ASSIGNED = f"""
+(
+    SELECT coalesce(jsonb_agg(jsonb_build_array({_RULE})
+        ORDER BY assignment.created_at, assignment.id), '[]')
+    FROM validation_rule_assignments AS assignment
+    JOIN validation_rules AS rule ON rule.project_id = $1 AND rule.id = assignment.rule_id
+    WHERE assignment.project_id = $1 AND assignment.related_object_id IN (found.id, found.campaign_id)
+) AS assigned
+"""
+_NOW = (
+    "active AND campaign_active AND (start_date IS NULL OR start_date <= {0}) "
+    "AND (expiration_date IS NULL OR expiration_date > {0}) "
+    "AND (campaign_start_date IS NULL OR campaign_start_date <= {0}) "
+    "AND (campaign_expiration_date IS NULL OR campaign_expiration_date > {0})"
+)
+_ACTIVE = f"""
+SELECT {_COLUMNS}, {ASSIGNED} FROM (
+    SELECT * FROM (SELECT {FIELDS}, campaigns.created_at AS campaign_created_at FROM {TABLES}
+        WHERE tiers.project_id = $1 AND tiers.active) AS tiers
+    WHERE {_NOW.format("$2")} ORDER BY hierarchy, campaign_created_at, campaign_id, id LIMIT $3
+) AS found
+ORDER BY hierarchy, campaign_created_at, campaign_id, id
+"""
+# What was rolled back counts neither as redeemed nor in the sums. Index: redemptions_of_tier.
+_SUMMARIES = """
+SELECT promotion_tier_id, count(*) AS redeemed,
+    coalesce(sum((amounts ->> 'total_amount')::numeric), 0) AS total_amount,
+    coalesce(sum(coalesce(amounts ->> 'total_applied_discount_amount', amounts ->> 'applied_discount_amount')::numeric),
+        0) AS total_discount_amount
+FROM redemptions
+WHERE project_id = $1 AND promotion_tier_id = ANY ($2) AND object = 'redemption' AND result = 'SUCCESS'
+    AND rollback_id IS NULL
+GROUP BY promotion_tier_id
+"""
+_USING_CATEGORY = " UNION ALL ".join(
+    f"(SELECT id FROM {table} WHERE project_id = $1 AND category_id = $2 ORDER BY id LIMIT 5)"
+    for table in ("campaigns", "vouchers", "promotion_tiers", "promotion_stacks")
+)
+
+TIERS = ListSpec(
+    data_ref="tiers",
+    table=f"(SELECT {FIELDS} FROM {TABLES}) AS tiers",
+    row=Tier,
+    orders={"created_at": "created_at", "updated_at": "coalesce(updated_at, created_at)"},
+    default_order="-created_at",
+    max_page=100,
+)
+
+
+async def list_page(conn: Connection, project_id: int, page: Page, *, available_at: datetime | None) -> Found[Tier]:
+    """Return one page of the tiers of all campaigns: all, or those that are active and within their dates at a time."""
+    conditions = () if available_at is None else ((_NOW, (available_at,)),)
+    return await fetch_page(conn, TIERS, project_id, page, conditions=conditions)
+
+
+async def find(conn: Connection, project_id: int, tier_id: str) -> Tier | None:
+    """Return a tier, or None."""
+    row = await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM "
+        f"(SELECT {FIELDS} FROM {TABLES} WHERE tiers.project_id = $1 AND tiers.id = $2) AS found",
+        project_id,
+        tier_id,
+    )
+    return None if row is None else Tier(*row)
+
+
+async def of_campaigns(conn: Connection, project_id: int, campaign_ids: Sequence[str]) -> dict[str, list[Tier]]:
+    """Return the tiers of each campaign in the order of their ranks. Index: promotion_tiers_of_campaign."""
+    rows = await conn.fetch(
+        f"SELECT {_COLUMNS} FROM (SELECT {FIELDS} FROM {TABLES} WHERE tiers.project_id = $1 "
+        "AND tiers.campaign_id = ANY ($2)) AS found ORDER BY hierarchy, created_at, id",
+        project_id,
+        list(campaign_ids),
+    )
+    found: dict[str, list[Tier]] = defaultdict(list)
+    for row in rows:
+        found[row["campaign_id"]].append(Tier(*row))
+    return found
+
+
+async def ids_of_campaign(conn: Connection, project_id: int, campaign_id: str) -> set[str]:
+    """Return the ids of a campaign's tiers. Index: promotion_tiers_of_campaign."""
+    rows = await conn.fetch(
+        "SELECT id FROM promotion_tiers WHERE project_id = $1 AND campaign_id = $2", project_id, campaign_id
+    )
+    return {row["id"] for row in rows}
+
+
+def redeemable(row: Sequence[Any]) -> RedeemableTier:
+    """Return a tier from its columns and the rules that hold for it."""
+    *values, assigned = row
+    return RedeemableTier(Tier(*values), [Assigned(*one) for one in assigned])
+
+
+async def find_tiers(conn: Connection, project_id: int, ids: Sequence[str]) -> dict[str, RedeemableTier]:
+    """Return the tiers with these ids, by id, each with the rules that hold for it and for its campaign."""
+    rows = await conn.fetch(
+        f"SELECT {_COLUMNS}, {ASSIGNED} FROM (SELECT {FIELDS} FROM {TABLES} "
+        "WHERE tiers.project_id = $1 AND tiers.id = ANY ($2)) AS found",
+        project_id,
+        list(ids),
+    )
+    return {row["id"]: redeemable(row) for row in rows}
+
+
+async def active_tiers(conn: Connection, project_id: int, now: datetime, limit: int) -> list[RedeemableTier]:
+    """Return the tiers that are active and within their dates, as their campaigns are, in the order of their ranks.
+
+    Of several campaigns' tiers with the same rank, those of the oldest campaign come first. Windows of the week and the
+    day are for the caller (`campaigns.windows.is_open`).
+    """
+    rows = await conn.fetch(_ACTIVE, project_id, now, limit)
+    return [redeemable(row) for row in rows]
+
+
+async def summaries(conn: Connection, project_id: int, ids: Sequence[str]) -> dict[str, Summary]:
+    """Return what the tiers came to, by the ledger; those never redeemed are left out."""
+    rows = await conn.fetch(_SUMMARIES, project_id, list(ids))
+    return {
+        row["promotion_tier_id"]: Summary(row["redeemed"], int(row["total_amount"]), int(row["total_discount_amount"]))
+        for row in rows
+    }
+
+
+async def insert(conn: Connection, project_id: int, tier: Tier) -> None:
+    """Insert a tier of a locked campaign."""
+    places = ", ".join(f"${number}" for number in range(2, len(_OWN) + 2))
+    await conn.execute(
+        f"INSERT INTO promotion_tiers (project_id, {', '.join(_OWN)}) VALUES ($1, {places})",
+        project_id,
+        *[getattr(tier, name) for name in _OWN],
+    )
+
+
+_CHANGEABLE = tuple(name for name in _OWN if name not in {"id", "campaign_id", "created_at"})
+_CHANGES = ", ".join(f"{name} = ${number}" for number, name in enumerate(_CHANGEABLE, start=3))
+
+
+async def update(conn: Connection, project_id: int, tier: Tier) -> None:
+    """Write what can be changed of a tier of a locked campaign."""
+    await conn.execute(
+        f"UPDATE promotion_tiers SET {_CHANGES} WHERE project_id = $1 AND id = $2",
+        project_id,
+        tier.id,
+        *[getattr(tier, name) for name in _CHANGEABLE],
+    )
+
+
+async def delete(conn: Connection, project_id: int, tier_id: str) -> None:
+    """Delete a tier of a locked campaign."""
+    await conn.execute("DELETE FROM promotion_tiers WHERE project_id = $1 AND id = $2", project_id, tier_id)
+
+
+async def ranks(conn: Connection, project_id: int, campaign_id: str) -> dict[str, int]:
+    """Return the rank of each tier of a campaign. Index: promotion_tiers_of_campaign."""
+    rows = await conn.fetch(
+        "SELECT id, hierarchy FROM promotion_tiers WHERE project_id = $1 AND campaign_id = $2", project_id, campaign_id
+    )
+    return {row["id"]: row["hierarchy"] for row in rows}
+
+
+async def set_ranks(conn: Connection, project_id: int, changed: dict[str, int], now: datetime) -> None:
+    """Give tiers of a locked campaign other ranks."""
+    await conn.execute(
+        "UPDATE promotion_tiers AS one SET hierarchy = given.hierarchy, updated_at = $4 "
+        "FROM unnest($2::text[], $3::integer[]) AS given (id, hierarchy) "
+        "WHERE one.project_id = $1 AND one.id = given.id",
+        project_id,
+        list(changed),
+        list(changed.values()),
+        now,
+    )
+
+
+async def using_category(conn: Connection, project_id: int, category_id: str) -> list[str]:
+    """Return the ids of campaigns, vouchers, tiers and stacks in a category, some of each where there are many.
+
+    Those in the bin among them: they may come back.
+    """
+    rows = await conn.fetch(_USING_CATEGORY, project_id, category_id)
+    return [row["id"] for row in rows]
+
+
+async def remove_key(conn: Connection, project_id: int, key: str, after: str, count: int) -> tuple[str | None, int]:
+    """Remove a key from the metadata of the next `count` tiers after an id; return the last, and how many had it."""
+    row = await conn.fetchrow(
+        "WITH part AS "
+        "(SELECT id, metadata FROM promotion_tiers WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $4), "
+        "changed AS (UPDATE promotion_tiers AS one SET metadata = one.metadata - $3 FROM part "
+        "WHERE one.project_id = $1 AND one.id = part.id AND part.metadata ? $3 RETURNING one.id) "
+        "SELECT (SELECT max(id) FROM part), (SELECT count(*) FROM changed)",
+        project_id,
+        after,
+        key,
+        count,
+    )
+    return row[0], row[1]

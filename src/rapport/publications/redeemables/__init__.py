@@ -1,0 +1,1 @@
+"""What a customer holds: the codes that were given to them."""

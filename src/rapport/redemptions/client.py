@@ -1,0 +1,133 @@
+"""What keys that anybody can read may ask about redemptions, and what they are told."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+import msgspec
+from msgspec import UNSET
+
+from rapport.core.errors import InvalidPayload, InvalidQueryParams
+from rapport.customers.schemas import CustomerInput
+from rapport.http.caller import check_client_name
+from rapport.redemptions.qualification.schemas import QualificationInput
+from rapport.redemptions.schemas import RedeemInput
+
+Asking = TypeVar("Asking", RedeemInput, QualificationInput)
+MAX_ITEMS: Final = 100
+_ITEM: Final = re.compile(r"item\[(\d{1,3})\]\[(\w{1,40})\]")
+_METADATA: Final = re.compile(r"metadata\[([^\[\]]{1,100})\]")
+_OF_ORDER: Final = re.compile(r"order\[metadata\]\[([^\[\]]{1,100})\]")
+_NUMBERS: Final = ("quantity", "price", "amount", "discount_amount", "initial_amount")
+# Of a person, a page is told what it knew: by which name.
+_KNOWN: Final = ("id", "source_id", "object")
+_PRIVATE: Final = ("holder_id", "holder", "publish", "additional_info")
+
+
+def _customer(data: CustomerInput | None) -> None:
+    if data is None:
+        return
+    if isinstance(data.id, str):
+        raise InvalidPayload("A client key names a customer by source_id, not by id")
+    if isinstance(data.source_id, str):
+        check_client_name(data.source_id)
+
+
+def checked(data: Asking, *, redeems: bool) -> Asking:
+    """Return a request of a client key, which names people by source id only and reads no stored order.
+
+    Raises InvalidPayload.
+    """
+    _customer(data.customer)
+    if data.tracking_id is not None:
+        check_client_name(data.tracking_id)
+    order = data.order
+    if order is None:
+        return data
+    if isinstance(order.id, str) or isinstance(order.customer_id, str) or isinstance(order.referrer_id, str):
+        raise InvalidPayload("A client key names orders and customers by source_id, not by id")
+    for person in (order.customer, order.referrer):
+        _customer(person if isinstance(person, CustomerInput) else None)
+    if not redeems:
+        return msgspec.structs.replace(data, order=msgspec.structs.replace(order, source_id=UNSET))
+    named = data.customer is not None or data.tracking_id is not None or isinstance(order.customer, CustomerInput)
+    if isinstance(order.source_id, str) and not named:
+        raise InvalidPayload("Property .customer is required beside .order.source_id")
+    return data
+
+
+def told(answer: Any) -> Any:
+    """Return an answer without what it says about a person beyond their names, and about who holds a code."""
+    if isinstance(answer, list):
+        return [told(one) for one in answer]
+    if not isinstance(answer, dict):
+        return answer
+    return {
+        name: _person(value) if name in ("customer", "referrer") else told(value)
+        for name, value in answer.items()
+        if name not in _PRIVATE
+    }
+
+
+def _person(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    known = {name: value[name] for name in _KNOWN if name in value}
+    return known | {"metadata": {}} if "metadata" in value else known
+
+
+def of_query(query: Mapping[str, str]) -> RedeemInput:
+    """Return the validation that the query of `validate-voucher-client-side` asks for.
+
+    Raises InvalidQueryParams, InvalidPayload.
+    """
+    code = query.get("code")
+    if not code:
+        raise InvalidQueryParams("Query parameter code is required")
+    source_id = query.get("customer[source_id]") or query.get("customer")
+    raw: dict[str, Any] = {"redeemables": [{"object": "voucher", "id": code}]}
+    if source_id is not None:
+        raw["customer"] = {"source_id": source_id}
+    if query.get("tracking_id"):
+        raw["tracking_id"] = query["tracking_id"]
+    metadata = {found[1]: value for name, value in query.items() if (found := _METADATA.fullmatch(name))}
+    if metadata:
+        raw["metadata"] = metadata
+    order = _order(query)
+    if order is not None:
+        raw["order"] = order
+    session = {name: query[f"session_{name}"] for name in ("type", "key", "ttl_unit") if f"session_{name}" in query}
+    if "session_ttl" in query:
+        session["ttl"] = _number(query["session_ttl"], "session_ttl")  # type: ignore[assignment] # one is a number
+    if session:
+        raw["session"] = session
+    try:
+        return msgspec.convert(raw, RedeemInput)
+    except msgspec.ValidationError as error:
+        raise InvalidQueryParams(str(error)) from error
+
+
+def _order(query: Mapping[str, str]) -> dict[str, Any] | None:
+    items: dict[int, dict[str, Any]] = {}
+    for name, value in query.items():
+        found = _ITEM.fullmatch(name)
+        if found is not None:
+            number = _number(value, name) if found[2] in _NUMBERS else value
+            items.setdefault(int(found[1]), {})[found[2]] = number
+    if len(items) > MAX_ITEMS:
+        raise InvalidQueryParams(f"Query parameter item may be there {MAX_ITEMS} times")
+    metadata = {found[1]: value for name, value in query.items() if (found := _OF_ORDER.fullmatch(name))}
+    order: dict[str, Any] = {}
+    if items:
+        order["items"] = [items[place] for place in sorted(items)]
+    if metadata:
+        order["metadata"] = metadata
+    if "amount" in query:
+        order["amount"] = _number(query["amount"], "amount")
+    return order or None
+
+
+def _number(text: str, name: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 16):
+        raise InvalidQueryParams(f"Query parameter {name[:100]} should be a whole number")
+    return int(text)

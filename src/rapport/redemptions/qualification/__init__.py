@@ -1,0 +1,1 @@
+"""Qualification: what of all that there is a customer could redeem with a cart."""

@@ -1,0 +1,82 @@
+"""What a redeemable applies to: which lines its rules let a discount touch, and how answers say it. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from rapport.discounts.applicable import Applicable, Target, shown
+from rapport.discounts.cart import Cart
+from rapport.rules.applicable import entries_of
+from rapport.rules.conditions import RuleSet
+from rapport.rules.facts import Item
+from rapport.rules.items import read_goods
+from rapport.rules.models import Assigned
+
+Collections = Mapping[str, frozenset[str]]
+Entry = Mapping[str, Any]
+_LIMITS: Final = ("quantity_limit", "aggregated_quantity_limit", "amount_limit", "aggregated_amount_limit")
+
+
+def entries(rules: Iterable[tuple[Assigned, RuleSet]]) -> list[dict[str, Any]]:
+    """Return what the rules of a redeemable say about what it applies to; those that say nothing are left out."""
+    found = (entries_of(one.applicable_to, rule_set) for one, rule_set in rules)
+    return [one for one in found if one.get("included") or one.get("excluded") or one.get("included_all")]
+
+
+def applicable(saying: Sequence[Entry], items: Sequence[Item], collections: Collections) -> Applicable | None:
+    """Return what a discount on items may touch by all that is said about it; None: everything.
+
+    What one of several rules excludes is excluded. A rule that includes nothing by name includes everything.
+    """
+    if not saying:
+        return None
+    excluded = {
+        index for one in saying for entry in one.get("excluded", ()) for index in _lines(entry, items, collections)
+    }
+    return Applicable(
+        included=tuple(_target(entry, items, collections) for one in saying for entry in one.get("included", ())),
+        excluded=frozenset(excluded),
+        included_all=any(one.get("included_all") or not one.get("included") for one in saying),
+    )
+
+
+def _lines(entry: Entry, items: Sequence[Item], collections: Collections) -> tuple[int, ...]:
+    goods = read_goods(entry, "")
+    return tuple(item.index for item in items if goods.has(item, collections))
+
+
+def _target(entry: Entry, items: Sequence[Item], collections: Collections) -> Target:
+    return Target(
+        object=entry["object"],
+        id=entry.get("id") or entry.get("source_id") or "",
+        lines=_lines(entry, items, collections),
+        effect=entry.get("effect") or "APPLY_TO_EVERY",
+        price=entry.get("price"),
+        price_formula=entry.get("price_formula"),
+        skip_initially=entry.get("skip_initially") or 0,
+        repeat=entry.get("repeat") or 1,
+        target=entry.get("target") or "ITEM",
+        **{name: entry.get(name) for name in _LIMITS},
+    )
+
+
+def _list(data: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"data": data, "total": len(data), "data_ref": "data", "object": "list"}
+
+
+def views(
+    saying: Sequence[Entry], reached: Applicable | None, cart: Cart | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the `applicable_to` and the `inapplicable_to` of an answer, with the lines of the order they stand for."""
+    included = [dict(entry) for one in saying for entry in one.get("included", ())]
+    excluded = [dict(entry) for one in saying for entry in one.get("excluded", ())]
+    if reached is not None and cart is not None:
+        targets = zip(included, reached.included, strict=True)
+        included = [entry | shown(reached, cart, target) for entry, target in targets]
+    return _list([_told(one) for one in included]), _list([_told(one) for one in excluded])
+
+
+def _told(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if value is not None}
+
+
+NOTHING: Final[dict[str, Any]] = _list([])

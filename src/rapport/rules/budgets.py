@@ -1,0 +1,200 @@
+"""Limits and budgets: a limit of N is N under any concurrency. The protocol of a redemption and of its rollback.
+
+Inside the transaction of a redemption, in this order:
+
+1. `begin` before the assigned rules are read: from here on no rule that counts is assigned until the transaction ends.
+2. Read the redeemables with their rules; make a `Use` of each, in the order of application.
+3. `standing = await read(…)`: what was counted so far. `judge(uses, standing, zone)` decides; with violations, record
+   the failures and stop here.
+4. Lock and write everything else, the lines of the ledger too.
+5. `take(…)`, last: adds to the counters under their row locks, and decides again on what they really are. A violation
+   means that somebody else was faster: undo the transaction and decide anew (`raise Restart`).
+
+A rollback calls `begin` first, marks the redemptions in the ledger, and then calls `give_back`.
+
+A validation calls only `read` and `judge`, in any connection.
+
+Why this holds. What has to be counted stands in `rule_counted`, written with the assignment while no redemption is
+under way (`queries.shut_redemptions_out`, the other side of `begin`). So every redemption knows every counter that it
+has to do with, whichever rule asks for it, and without such a rule there is no counter to be written. A counter that is
+not there yet begins with what the ledger says, the lines of this transaction included; should another transaction have
+made it meanwhile, only the difference is added, under its lock. Numbers per customer need no counter: they are counted
+in the ledger under the lock of the customer, whom the redemption has locked.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+from rapport.core.db import Connection
+from rapport.rules import conditions, queries
+from rapport.rules.conditions import Violation
+from rapport.rules.counters import (
+    Counter,
+    Redeemed,
+    Spent,
+    Use,
+    Watch,
+    asked,
+    counter,
+    counts_of,
+    of_customer,
+)
+from rapport.rules.models import Assigned
+
+Refusal = tuple[Assigned, Violation]
+
+
+async def begin(conn: Connection, project_id: int) -> None:
+    """Hold assignments of counting rules off until the transaction ends. First, in a statement of its own."""
+    await queries.hold_assignments_off(conn, project_id)
+
+
+async def read(conn: Connection, project_id: int, uses: Sequence[Use], zone: ZoneInfo) -> dict[Counter, Spent]:
+    """Return what the rules of these redeemables ask for, as it is now; `zone` is the project's."""
+    wanted = asked(uses, zone)
+    if not wanted:
+        return {}
+    stored = await queries.read_counters(conn, project_id, [one for one in wanted if one.counted_by != "customer"])
+    missing = [one for one in wanted if one not in stored]
+    return stored | await queries.count_in_ledger(conn, project_id, missing)
+
+
+def judge(uses: Sequence[Use], standing: Mapping[Counter, Spent], zone: ZoneInfo) -> list[Refusal | None]:
+    """Return for each redeemable, in order, the first assigned rule that it violates, or None.
+
+    The earlier ones of a request count as redeemed for the later ones. Pure.
+    """
+    spent = dict(standing)
+    found: list[Refusal | None] = []
+    for use in uses:
+        refusals = (
+            (assigned, violation)
+            for assigned, rule_set in use.rules
+            if (violation := _judge(use, assigned, rule_set, spent, zone)) is not None
+        )
+        found.append(next(refusals, None))
+        for key in _touched(use.redeemed, spent):
+            spent[key] = spent[key].plus(_added(key, use.redeemed, spent, zone))
+    return found
+
+
+def _judge(
+    use: Use, assigned: Assigned, rule_set: conditions.RuleSet, spent: Mapping[Counter, Spent], zone: ZoneInfo
+) -> Violation | None:
+    facts = use.facts
+    if rule_set.needs.counts:
+        facts = replace(facts, counts=counts_of(use, assigned, rule_set, spent, zone))
+    return conditions.judge(rule_set, facts)
+
+
+def _touched(redeemed: Redeemed, spent: Mapping[Counter, Spent]) -> list[Counter]:
+    """Return those of the counters that a redemption adds to; numbers of customers before those of the one customer."""
+    names = {"customer": redeemed.customer_id, "api_key": redeemed.api_key, "user": redeemed.user}
+    found = [
+        key
+        for key in spent
+        if key.object_id in redeemed.objects
+        and names.get(key.counted_by, key.name) == key.name
+        and (key.since is None or key.since <= redeemed.at)
+        and (key.until is None or redeemed.at < key.until)
+    ]
+    return sorted(found, key=lambda key: key.counted_by == "customer")
+
+
+def _added(key: Counter, redeemed: Redeemed, spent: Mapping[Counter, Spent], zone: ZoneInfo) -> Spent:
+    if key.counted_by != "customers":
+        return redeemed.spent
+    own = _own(key, redeemed, zone)
+    is_new = own is not None and spent.get(own, Spent()).number == 0
+    return Spent(int(is_new))
+
+
+def _own(key: Counter, redeemed: Redeemed, zone: ZoneInfo) -> Counter | None:
+    """Return the counter of the customer beside one of customers."""
+    watch = Watch(key.object_id, "customers", key.period.partition(" ")[0])  # type: ignore[arg-type]  # a period's name
+    return counter(of_customer(watch), redeemed, zone)
+
+
+async def take(
+    conn: Connection, project_id: int, uses: Sequence[Use], standing: Mapping[Counter, Spent], zone: ZoneInfo
+) -> list[Refusal | None]:
+    """Count redemptions whose lines are in the ledger already; return for each what it violates now, or None.
+
+    `standing` is what `read` returned in this transaction. With a violation the transaction must be undone.
+    """
+    every = [use.redeemed for use in uses]
+    keys = await _counters(conn, project_id, every, zone)
+    if not keys:
+        return [None] * len(uses)
+    before = dict(standing) | await _customers_before(conn, project_id, every, keys, zone)
+    deltas = _deltas(every, keys, before, zone)
+    found = dict(before)
+    for key in sorted(keys):
+        after = await queries.add(conn, project_id, key, deltas[key])
+        found[key] = after.plus(deltas[key], -1)
+    is_as_read = all(found[key] == one for key, one in standing.items())
+    return [None] * len(uses) if is_as_read else judge(uses, found, zone)
+
+
+async def give_back(conn: Connection, project_id: int, undone: Sequence[Redeemed], zone: ZoneInfo) -> None:
+    """Take redemptions that the ledger has as rolled back already out of the counters."""
+    keys = await _counters(conn, project_id, undone, zone)
+    if not keys:
+        return
+    left = await _left(conn, project_id, undone, keys, zone)
+    for key in sorted(keys):
+        delta = Spent()
+        for redeemed in undone:
+            if key in _touched(redeemed, {key: Spent()}) and key.counted_by != "customers":
+                delta = delta.plus(redeemed.spent)
+        if key.counted_by == "customers":
+            gone = {_own(key, redeemed, zone) for redeemed in undone if key in _touched(redeemed, {key: Spent()})}
+            delta = Spent(sum(1 for own in gone if own is not None and left[own].number == 0))
+        await queries.add(conn, project_id, key, Spent().plus(delta, -1))
+
+
+async def _counters(conn: Connection, project_id: int, every: Sequence[Redeemed], zone: ZoneInfo) -> set[Counter]:
+    """Return the stored counters that these redemptions have to do with."""
+    objects = sorted({object_id for one in every for object_id in one.objects})
+    watches = await queries.watched(conn, project_id, objects)
+    found = {counter(watch, one, zone) for one in every for watch in watches if watch.object_id in one.objects}
+    return {one for one in found if one is not None}
+
+
+async def _left(
+    conn: Connection, project_id: int, every: Sequence[Redeemed], keys: set[Counter], zone: ZoneInfo
+) -> dict[Counter, Spent]:
+    """Return how often the customers have redeemed in the periods in which customers are counted, by the ledger."""
+    owns = {
+        _own(key, one, zone)
+        for key in keys
+        if key.counted_by == "customers"
+        for one in every
+        if key.object_id in one.objects
+    }
+    return await queries.count_in_ledger(conn, project_id, [one for one in owns if one is not None])
+
+
+async def _customers_before(
+    conn: Connection, project_id: int, every: Sequence[Redeemed], keys: set[Counter], zone: ZoneInfo
+) -> dict[Counter, Spent]:
+    found = await _left(conn, project_id, every, keys, zone)
+    for redeemed in every:
+        for key in _touched(redeemed, found):
+            found[key] = found[key].plus(redeemed.spent, -1)
+    return found
+
+
+def _deltas(
+    every: Sequence[Redeemed], keys: set[Counter], before: Mapping[Counter, Spent], zone: ZoneInfo
+) -> dict[Counter, Spent]:
+    """Return what these redemptions together add to each counter."""
+    spent = {
+        **dict.fromkeys(keys, Spent()),
+        **{key: one for key, one in before.items() if key.counted_by == "customer"},
+    }
+    for redeemed in every:
+        for key in _touched(redeemed, spent):
+            spent[key] = spent[key].plus(_added(key, redeemed, spent, zone))
+    return {key: spent[key] for key in keys}

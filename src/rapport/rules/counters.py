@@ -1,0 +1,176 @@
+"""What is counted for rules, as values: which counters a redemption has to do with, and what it adds to them. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from rapport.rules.conditions import RuleSet
+from rapport.rules.facts import Count, Facts, Period
+from rapport.rules.models import Assigned
+from rapport.segments import times
+
+CountedBy = Literal["all", "customers", "customer", "api_key", "user"]
+Kind = Literal["voucher", "campaign", "promotion_tier"]
+
+
+class Counter(msgspec.Struct, frozen=True, order=True):
+    """One number: how often an object was redeemed in a period, by whom.
+
+    `counted_by`: everybody, different customers (then the number is theirs), or the one customer, API key or user that
+    `name` tells. `since` (included) and `until` (excluded) bound the period; None for all time.
+    """
+
+    object_id: str
+    counted_by: CountedBy
+    name: str
+    period: str
+    kind: Kind
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """What a counter comes to: redemptions (or customers), and of their orders the amounts in minor units."""
+
+    number: int = 0
+    orders_amount: int = 0
+    discount_amount: int = 0
+
+    def plus(self, other: "Spent", sign: int = 1) -> "Spent":
+        """Return the sum, or with `sign` -1 the difference."""
+        return Spent(
+            self.number + sign * other.number,
+            self.orders_amount + sign * other.orders_amount,
+            self.discount_amount + sign * other.discount_amount,
+        )
+
+
+class Watch(msgspec.Struct, frozen=True):
+    """That an object has to be counted because some rule asks for it: a row of rule_counted."""
+
+    object_id: str
+    counted_by: CountedBy
+    period: Period
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """One redemption as counters see it: what (a voucher or a promotion tier), when, by whom, for how much."""
+
+    object_id: str
+    kind: Kind
+    campaign_id: str | None
+    at: datetime
+    customer_id: str | None
+    api_key: str | None
+    user: str | None
+    orders_amount: int
+    discount_amount: int
+
+    @property
+    def spent(self) -> Spent:
+        """What it adds."""
+        return Spent(1, self.orders_amount, self.discount_amount)
+
+    @property
+    def objects(self) -> dict[str, Kind]:
+        """The ids that it counts for."""
+        found: dict[str, Kind] = {self.object_id: self.kind}
+        if self.campaign_id is not None:
+            found[self.campaign_id] = "campaign"
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A redeemable that is to be redeemed, with the rules that hold for it; `facts` still without counts."""
+
+    redeemed: Redeemed
+    rules: tuple[tuple[Assigned, RuleSet], ...]
+    facts: Facts
+
+
+def bounds(period: Period, at: datetime, zone: ZoneInfo) -> tuple[str, datetime | None, datetime | None]:
+    """Return the key of the period that a moment lies in, and the period's first moment and end, in the zone."""
+    if period == "total":
+        return "total", None, None
+    day = times.day_of(zone, times.to_ms(at))
+    first, end = day, day + 1
+    if period == "week":
+        first = day - (day - 1) % 7
+        end = first + 7
+    elif period == "month":
+        first, end = times.month_start(day, 0).ordinal, times.month_start(day, 1).ordinal
+    since, until = (times.from_ms(times.start_of_day(zone, one)) for one in (first, end))
+    return f"{period} {datetime.fromordinal(first).date().isoformat()}", since, until
+
+
+def counter(watch: Watch, redeemed: Redeemed, zone: ZoneInfo) -> Counter | None:
+    """Return the counter of an object that a redemption has to do with; None if it is of nobody's."""
+    names = {
+        "all": "",
+        "customers": "",
+        "customer": redeemed.customer_id,
+        "api_key": redeemed.api_key,
+        "user": redeemed.user,
+    }
+    name = names[watch.counted_by]
+    if name is None:
+        return None
+    key, since, until = bounds(watch.period, redeemed.at, zone)
+    return Counter(watch.object_id, watch.counted_by, name, key, redeemed.objects[watch.object_id], since, until)
+
+
+def object_of(count: Count, assigned: Assigned, redeemed: Redeemed) -> str:
+    """Return what a rule counts: what it is assigned to, or for the rules about a campaign that of the redeemable."""
+    is_campaign = count.scope == "campaign" or assigned.related_object_type == "campaign"
+    return redeemed.campaign_id if is_campaign and redeemed.campaign_id is not None else redeemed.object_id
+
+
+def watch_of(count: Count, object_id: str) -> Watch:
+    """Return what has to be counted for a rule."""
+    return Watch(object_id, "customers" if count.measure == "customers" else count.by, count.period)
+
+
+def of_customer(watched: Watch) -> Watch:
+    """Return what tells whether a customer is a new one."""
+    return Watch(watched.object_id, "customer", watched.period)
+
+
+def asked(uses: Iterable[Use], zone: ZoneInfo) -> set[Counter]:
+    """Return the counters that have to be read for the rules to be decided."""
+    found: set[Counter | None] = set()
+    for use in uses:
+        for assigned, rule_set in use.rules:
+            for count in rule_set.needs.counts:
+                watch = watch_of(count, object_of(count, assigned, use.redeemed))
+                found.add(counter(watch, use.redeemed, zone))
+                if watch.counted_by == "customers":
+                    found.add(counter(of_customer(watch), use.redeemed, zone))
+    return {one for one in found if one is not None}
+
+
+def counts_of(
+    use: Use, assigned: Assigned, rule_set: RuleSet, spent: Mapping[Counter, Spent], zone: ZoneInfo
+) -> dict[Count, int]:
+    """Return the numbers that a rule set asks for, this redemption included; `spent` is what was before it."""
+    found = {}
+    for count in rule_set.needs.counts:
+        watch = watch_of(count, object_of(count, assigned, use.redeemed))
+        key = counter(watch, use.redeemed, zone)
+        if key is None:
+            continue
+        before = spent.get(key, Spent())
+        if count.measure == "customers":
+            own = counter(of_customer(watch), use.redeemed, zone)
+            is_new = own is not None and spent.get(own, Spent()).number == 0
+            found[count] = before.number + is_new
+            continue
+        after = before.plus(use.redeemed.spent)
+        amounts = {"orders_amount": after.orders_amount, "discount_amount": after.discount_amount}
+        found[count] = amounts.get(count.measure, after.number)
+    return found

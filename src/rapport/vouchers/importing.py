@@ -1,0 +1,164 @@
+"""Many vouchers at once, with codes that they have already: what an import brings in, and what undoing it removes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from rapport.campaigns import codes
+from rapport.campaigns import queries as campaigns
+from rapport.campaigns.models import Campaign
+from rapport.campaigns.schemas import check_dates, gift_of, instant, merged_metadata, refuse
+from rapport.campaigns.validity import check_start, windows_of
+from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound, RapportError
+from rapport.core.ids import new_id
+from rapport.customers.writes import Unit
+from rapport.discounts.schemas import checked
+from rapport.metadata.values import check
+from rapport.vouchers import queries
+from rapport.vouchers.actions import quantity_of, standalone
+from rapport.vouchers.queries import NewVoucher
+from rapport.vouchers.schemas import VoucherInput
+
+
+class Brought(msgspec.Struct, frozen=True, kw_only=True):
+    """A voucher of an import: what it says, and how often and how much of it was spent elsewhere (minor units)."""
+
+    data: VoucherInput
+    redeemed_quantity: int = 0
+    redeemed_amount: int = 0
+
+
+async def lock_campaign(unit: Unit, campaign_id: str) -> Campaign:
+    """Lock and return the campaign that vouchers are imported into. Raises NotFound, InvalidPayload."""
+    campaign = await campaigns.lock_kept(unit.conn, unit.project_id, campaign_id)
+    if campaign is None:
+        raise NotFound("campaign", campaign_id)
+    if campaign.voucher_type is None:
+        raise InvalidPayload("A campaign of in-cart promotions has no vouchers")
+    return campaign
+
+
+async def bring(unit: Unit, some: Sequence[Brought], campaign_id: str | None) -> list[str | RapportError]:
+    """Insert vouchers; return the id of each, or why it is not there. A code that is taken is a DuplicateFound.
+
+    The campaign's row is locked first, as by what generates codes: its numbers and its codes move together.
+    Raises NotFound for the campaign.
+    """
+    campaign = None if campaign_id is None else await lock_campaign(unit, campaign_id)
+    await unit.open()
+    schema = unit.moment.schemas.of("voucher")
+    read: list[NewVoucher | RapportError] = []
+    for one in some:
+        try:
+            new = new_voucher(one, campaign)
+            read.append(msgspec.structs.replace(new, metadata=check(schema, new.metadata)))
+        except RapportError as error:
+            read.append(error)
+    wanted = [one for one in read if isinstance(one, NewVoucher)]
+    made = await queries.insert_many(unit.conn, unit.project_id, wanted, unit.now)
+    if campaign is not None and made:
+        await campaigns.add_wanted(unit.conn, unit.project_id, campaign.id, len(made), len(made))
+    return [_outcome(one, made) for one in read]
+
+
+def _outcome(one: NewVoucher | RapportError, made: set[str]) -> str | RapportError:
+    if isinstance(one, RapportError):
+        return one
+    return one.id if one.id in made else DuplicateFound("voucher", one.code)
+
+
+def new_voucher(brought: Brought, campaign: Campaign | None) -> NewVoucher:
+    """Return what is to be inserted; what is not said is the campaign's. Raises InvalidPayload."""
+    data = brought.data
+    code = data.code or ""
+    if not 1 <= len(code) <= codes.MAX_CODE_LENGTH:
+        raise InvalidPayload(f"Property .code should have 1 to {codes.MAX_CODE_LENGTH} characters")
+    codes.check_text(code, ".code")
+    new = standalone(data) if campaign is None else _of_campaign(data, campaign)
+    if new.quantity is not None and brought.redeemed_quantity > new.quantity:
+        raise InvalidPayload(f"It was redeemed more often than its quantity, {new.quantity}")
+    if brought.redeemed_amount:
+        new = _spent(new, brought.redeemed_amount, campaign)
+    return msgspec.structs.replace(new, code=code, redeemed_quantity=brought.redeemed_quantity)
+
+
+def _spent(new: NewVoucher, amount: int, campaign: Campaign | None) -> NewVoucher:
+    gift: dict[str, Any] = (None if campaign is None else campaign.gift) or {}
+    whole = new.gift_amount if new.gift_amount is not None else gift.get("amount")
+    if whole is None:
+        raise InvalidPayload("Only of a gift card an amount is redeemed")
+    if amount > whole:
+        raise InvalidPayload(f"More is redeemed than the card's amount, {whole}")
+    return msgspec.structs.replace(new, gift_amount=whole, redeemed_amount=amount)
+
+
+def _of_campaign(data: VoucherInput, campaign: Campaign) -> NewVoucher:
+    refuse(data, ("loyalty_card", "campaign", "campaign_id"))
+    assert campaign.voucher_type is not None
+    if data.type is not None and data.type != campaign.voucher_type:
+        raise InvalidPayload(f"Property .type in this campaign should be {campaign.voucher_type}")
+    for name in ("discount", "gift"):
+        if getattr(data, name) is not None and getattr(campaign, name) is None:
+            raise InvalidPayload(f"Property .{name} does not belong to a campaign of type {campaign.campaign_type}")
+    start = instant(data.start_date, ".start_date")
+    end = instant(data.expiration_date, ".expiration_date")
+    check_dates(start, end)
+    windows = windows_of(data)
+    check_start(windows.get("validity_timeframe"), start or campaign.start_date)
+    gift = {} if data.gift is None else gift_of(data.gift, ".gift")
+    return NewVoucher(
+        id=new_id("v"),
+        code="",
+        campaign_id=campaign.id,
+        discount=None if data.discount is None else checked(data.discount.given(), ".discount"),
+        quantity=quantity_of(data.redemption, campaign.quantity),
+        active=data.active is not False,
+        start_date=start,
+        expiration_date=end,
+        additional_info=data.additional_info,
+        metadata=merged_metadata({}, data.metadata),
+        type=campaign.voucher_type,
+        gift_amount=gift.get("amount"),
+        gift_effect=gift.get("effect"),
+        category=data.category or None,
+        category_id=data.category_id or None,
+        **windows,
+    )
+
+
+async def take_back(unit: Unit, ids: Sequence[str]) -> dict[str, bool]:
+    """Delete vouchers that nobody has and nobody used; return of each that exists whether it is gone."""
+    await unit.open()
+    found = await queries.delete_unused(unit.conn, unit.project_id, ids)
+    for campaign_id in sorted({one for _, one, gone in found if one is not None and gone}):
+        number = sum(gone and one == campaign_id for _, one, gone in found)
+        await campaigns.add_wanted(unit.conn, unit.project_id, campaign_id, -number, -number, number)
+    return {voucher_id: gone for voucher_id, _, gone in found}
+
+
+async def tag(unit: Unit, changes: Sequence[tuple[str, dict[str, Any]]]) -> list[str | RapportError]:
+    """Set metadata of vouchers by their codes; return the id of each, or why it is as it was.
+
+    The rows are locked in the order of their codes. A code that is named twice has both, one after the other.
+    """
+    await unit.open()
+    schema = unit.moment.schemas.of("voucher")
+    known = await queries.lock_many(unit.conn, unit.project_id, sorted({code for code, _ in changes}))
+    changed: dict[str, dict[str, Any]] = {}
+    outcomes: list[str | RapportError] = []
+    for code, metadata in changes:
+        if code not in known:
+            outcomes.append(NotFound("voucher", code))
+            continue
+        voucher_id, before = known[code]
+        try:
+            after = check(schema, merged_metadata(before, metadata), before=before)
+        except RapportError as error:
+            outcomes.append(error)
+            continue
+        known[code] = voucher_id, after
+        changed[voucher_id] = after
+        outcomes.append(voucher_id)
+    await queries.set_metadata(unit.conn, unit.project_id, changed, unit.now)
+    return outcomes

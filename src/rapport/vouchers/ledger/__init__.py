@@ -1,0 +1,1 @@
+"""The ledger of gift cards: every change of a balance, made together with it."""

@@ -1,0 +1,142 @@
+"""All SQL of the ledger of gift cards; what changes a balance and what writes the ledger is one statement."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from rapport.core.db import Connection, columns
+from rapport.core.ids import new_id
+from rapport.http.conditions import Conditions, Reader, text_field
+from rapport.http.lists import ListSpec, Page, Part
+from rapport.http.queries import fetch_part
+from rapport.vouchers.ledger.models import MAX_BALANCE, Movement, Transaction
+
+TRANSACTIONS: Final = ListSpec(
+    data_ref="data",
+    table="voucher_transactions",
+    row=Transaction,
+    orders={"id": "number"},
+    default_order="-id",
+    tie="id",
+    by_id=True,
+)
+FILTERS: Final[Mapping[str, Reader]] = {name: text_field(name) for name in ("id", "voucher_id")}
+_COLUMNS = columns(Transaction)
+
+# A card that nobody touched has what its campaign says. No row: it is no gift card, or would be overdrawn or too full.
+# A waiting statement reads the row anew after the one before it, so that no two of them spend the same money.
+_CAMPAIGN = (
+    "(SELECT (gift ->> 'amount')::bigint FROM campaigns "
+    "WHERE campaigns.project_id = $1 AND campaigns.id = vouchers.campaign_id)"
+)
+_MOVE = f"""
+WITH changed AS (
+    UPDATE vouchers SET balance = coalesce(balance, {_CAMPAIGN}) + $4,
+        gift_amount = coalesce(gift_amount, {_CAMPAIGN}) + CASE WHEN $5 = 'CREDITS_ADDITION' THEN $4 ELSE 0 END,
+        gift_subtracted = gift_subtracted - CASE WHEN $5 = 'CREDITS_REMOVAL' THEN $4 ELSE 0 END, updated_at = $11
+    WHERE project_id = $1 AND id = $2 AND type = 'GIFT_VOUCHER' AND (NOT binned OR $5 = 'CREDITS_REFUND')
+        AND coalesce(balance, {_CAMPAIGN}) + $4 BETWEEN 0 AND {MAX_BALANCE}
+        AND ($5 <> 'CREDITS_ADDITION' OR coalesce(gift_amount, {_CAMPAIGN}) + $4 <= {MAX_BALANCE})
+    RETURNING campaign_id, balance, gift_amount - gift_subtracted AS total
+)
+INSERT INTO voucher_transactions (project_id, id, voucher_id, campaign_id, type, source_id, source, reason,
+    related_transaction_id, amount, balance, total, details, created_at)
+SELECT $1, $3, $2, changed.campaign_id, $5, $6, $7, $8, $9, $4, changed.balance, changed.total, $10, $11 FROM changed
+RETURNING {_COLUMNS}
+"""
+
+
+async def move(
+    conn: Connection, project_id: int, voucher_id: str, movement: Movement, at: datetime
+) -> Transaction | None:
+    """Change the balance of a gift card, and write it down.
+
+    None: there is no such card, it has not so much, or more would be on it than a card can hold.
+    """
+    row = await conn.fetchrow(
+        _MOVE,
+        project_id,
+        voucher_id,
+        new_id("vtx"),
+        movement.amount,
+        movement.type,
+        movement.source_id,
+        movement.source,
+        movement.reason,
+        movement.related_transaction_id,
+        movement.details,
+        at,
+    )
+    return None if row is None else Transaction(*row)
+
+
+async def take(
+    conn: Connection,
+    project_id: int,
+    voucher_id: str,
+    amount: int,
+    at: datetime,
+    *,
+    source: str | None = None,
+    details: dict[str, Any] | None = None,
+) -> Transaction | None:
+    """Spend so much of a gift card in a redemption; None where its balance is too small.
+
+    `details`: the `redemption` and the `order`, each with its id. The card's row stays locked until the transaction
+    ends: who takes from several does so in the order of their codes.
+    """
+    movement = Movement(type="CREDITS_REDEMPTION", amount=-amount, source=source, details=details or {})
+    return await move(conn, project_id, voucher_id, movement, at)
+
+
+async def give_back(
+    conn: Connection,
+    project_id: int,
+    voucher_id: str,
+    amount: int,
+    at: datetime,
+    *,
+    related_transaction_id: str | None = None,
+    source: str | None = None,
+    details: dict[str, Any] | None = None,
+) -> Transaction | None:
+    """Put back what a redemption spent, on a card in the bin too; None where the card is gone for good.
+
+    `related_transaction_id`: what `take` wrote; `details`: the `rollback`, the `redemption` and the `order`.
+    """
+    movement = Movement(
+        type="CREDITS_REFUND",
+        amount=amount,
+        source=source,
+        related_transaction_id=related_transaction_id,
+        details=details or {},
+    )
+    return await move(conn, project_id, voucher_id, movement, at)
+
+
+async def find_of_redemption(
+    conn: Connection, project_id: int, voucher_id: str, redemption_id: str
+) -> list[Transaction]:
+    """Return what a redemption spent of a card, oldest first. Index: voucher_transactions_of_voucher."""
+    rows = await conn.fetch(
+        f"SELECT {_COLUMNS} FROM voucher_transactions WHERE project_id = $1 AND voucher_id = $2 "
+        "AND type = 'CREDITS_REDEMPTION' AND details #>> '{redemption,id}' = $3 ORDER BY number",
+        project_id,
+        voucher_id,
+        redemption_id,
+    )
+    return [Transaction(*row) for row in rows]
+
+
+async def list_of_voucher(conn: Connection, project_id: int, voucher_id: str, page: Page) -> Part[Transaction]:
+    """Return one part of what happened to a card. Index: voucher_transactions_of_voucher."""
+    return await fetch_part(conn, TRANSACTIONS, project_id, page, where={"voucher_id": voucher_id})
+
+
+async def list_of_campaign(
+    conn: Connection, project_id: int, campaign_id: str, page: Page, filters: Conditions | None
+) -> Part[Transaction]:
+    """Return one part of what happened to the cards of a campaign. Index: voucher_transactions_of_campaign."""
+    conditions = () if filters is None else ((filters.text, filters.values),)
+    where = {"campaign_id": campaign_id}
+    return await fetch_part(conn, TRANSACTIONS, project_id, page, where=where, conditions=conditions)

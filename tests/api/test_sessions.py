@@ -1,0 +1,108 @@
+import time
+from typing import Any
+
+import pytest
+
+from promotions import make_voucher, used
+from rapport.core.db import Database
+from shopping import balance, basket, gift_card, redeem, validate
+
+
+def lock(key: str = "k", **more: Any) -> dict[str, Any]:
+    return {"type": "LOCK", "key": key, **more}
+
+
+def test_a_session_holds_a_use_back_for_its_key(api: Any) -> None:
+    make_voucher(api, "ONE", redemption={"quantity": 1})
+    answer = validate(api, "ONE", session=lock())
+    assert answer["session"] == {"key": "k", "type": "LOCK", "ttl": 7, "ttl_unit": "DAYS"}
+    other = validate(api, "ONE", customer="bob")
+    assert other["redeemables"][0]["result"]["error"]["key"] == "quantity_exceeded"
+    api.fails("POST", "/v1/redemptions", basket("ONE", customer="bob"), status=400, key="quantity_exceeded")
+    assert redeem(api, "ONE", session={"key": "k"})["redemptions"][0]["result"] == "SUCCESS"
+    assert used(api, "ONE") == 1
+    api.fails("DELETE", "/v1/vouchers/ONE/sessions/k", status=404, key="not_found")
+
+
+def test_a_session_is_released_by_hand(api: Any) -> None:
+    make_voucher(api, "ONE", redemption={"quantity": 1})
+    validate(api, "ONE", session=lock())
+    api.call("DELETE", "/v1/vouchers/ONE/sessions/k", status=204)
+    error = api.fails("DELETE", "/v1/vouchers/ONE/sessions/k", status=404, key="not_found")
+    assert (error["resource_type"], error["resource_id"]) == ("session", "k")
+    error = api.fails("DELETE", "/v1/vouchers/TWO/sessions/k", status=404, key="not_found")
+    assert error["resource_type"] == "voucher"
+    redeem(api, "ONE", customer="bob")
+    assert used(api, "ONE") == 1
+
+
+def test_a_session_ends_by_itself(api: Any) -> None:
+    make_voucher(api, "ONE", redemption={"quantity": 1})
+    validate(api, "ONE", session=lock(ttl=300, ttl_unit="MILLISECONDS"))
+    api.fails("POST", "/v1/redemptions", basket("ONE", customer="bob"), status=400, key="quantity_exceeded")
+    time.sleep(0.4)
+    assert validate(api, "ONE", customer="bob")["valid"] is True
+    redeem(api, "ONE", customer="bob")
+    assert used(api, "ONE") == 1
+    api.fails("DELETE", "/v1/vouchers/ONE/sessions/k", status=404, key="not_found")
+
+
+async def test_a_session_asked_for_again_takes_the_place_of_the_first(api: Any, db: Database, project_id: int) -> None:
+    make_voucher(api, "TWO", redemption={"quantity": 2})
+    for _ in range(3):
+        assert validate(api, "TWO", session=lock())["valid"] is True
+    assert validate(api, "TWO", session=lock("other"))["valid"] is True
+    assert validate(api, "TWO", session=lock("third"))["valid"] is False
+    async with db.read() as conn:
+        row = await conn.fetchrow(
+            "SELECT locked_quantity, (SELECT count(*) FROM voucher_locks WHERE project_id = $1) FROM vouchers "
+            "WHERE project_id = $1 AND code = 'TWO'",
+            project_id,
+        )
+    assert tuple(row) == (2, 2)
+
+
+def test_a_session_holds_credits_back(api: Any) -> None:
+    gift_card(api, amount=1000)
+    validate(api, ("voucher", "CARD", 700), session=lock())
+    other = validate(api, "CARD", order={"amount": 1000})
+    assert other["redeemables"][0]["result"]["gift"] == {"balance": 300, "credits": 300, "locked_credits": 700}
+    api.fails("POST", "/v1/redemptions", basket(("voucher", "CARD", 301)), status=400, key="gift_amount_exceeded")
+    redeem(api, ("voucher", "CARD", 700), session={"key": "k"})
+    assert balance(api) == 300
+    redeem(api, ("voucher", "CARD", 300))
+    assert balance(api) == 0
+
+
+def test_a_voucher_without_a_limit_needs_nothing_held_back(api: Any) -> None:
+    make_voucher(api, "MANY")
+    answer = validate(api, "MANY", session={"type": "LOCK"})
+    assert answer["session"]["key"].startswith("ssn_")
+    redeem(api, "MANY", session={"key": answer["session"]["key"]})
+    assert used(api, "MANY") == 1
+
+
+def test_what_is_not_valid_holds_nothing_back(api: Any) -> None:
+    make_voucher(api, "ONE", redemption={"quantity": 1})
+    make_voucher(api, "OVER", expiration_date="2020-01-01")
+    answer = validate(api, "ONE", "OVER", session=lock())
+    assert (answer["valid"], "session" in answer) == (False, False)
+    redeem(api, "ONE", customer="bob")
+
+
+@pytest.mark.parametrize(
+    "session",
+    [
+        {"type": "LOCK", "ttl": 0, "ttl_unit": "DAYS"},
+        {"type": "LOCK", "ttl": 10_000, "ttl_unit": "DAYS"},
+        {"type": "LOCK", "ttl": 1, "ttl_unit": "YEARS"},
+        {"type": "LOCK", "ttl_unit": "DAYS"},
+        {"type": "LOCK", "key": ""},
+        {"type": "LOCK", "key": "a" * 256},
+        {"type": "HOLD"},
+    ],
+)
+def test_a_session_that_is_none_is_refused(api: Any, session: dict[str, Any]) -> None:
+    make_voucher(api, "ONE", redemption={"quantity": 1})
+    error = api.fails("POST", "/v1/validations", basket("ONE", session=session), status=400, key="invalid_payload")
+    assert ".session" in error["details"]

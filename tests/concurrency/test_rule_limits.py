@@ -1,0 +1,113 @@
+"""Limits and budgets of validation rules under many requests at one moment: a limit of N is N."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+
+import promotions
+from harness import Server, async_client
+from promotions import amount, codes_of, make_campaign, make_rule, one_rule, redeem, stack
+from rapport.core.db import Database
+
+
+async def answers(server: Server, api: Any, requests: list[tuple[str, Any]]) -> Counter[tuple[int, str | None]]:
+    headers = {name: api.headers[name] for name in ("X-App-Id", "X-App-Token")}
+    async with async_client(server.base_url, headers) as client:
+        found = await asyncio.gather(*(client.post(path, json=body) for path, body in requests))
+    return Counter((answer.status_code, answer.json().get("key")) for answer in found)
+
+
+async def stored(db: Database, project_id: int) -> list[tuple[Any, ...]]:
+    async with db.read() as conn:
+        rows = await conn.fetch(
+            "SELECT counted_by, period, number, orders_amount, discount_amount FROM rule_counters "
+            "WHERE project_id = $1 ORDER BY counted_by, period",
+            project_id,
+        )
+    return [tuple(row) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [
+        ("campaign.redemptions.count", 7),
+        ("redemption.count.daily", 7),
+        ("redemption.count.per_api_key", 7),
+        ("campaign.redemptions.customers_count.weekly", 7),
+        ("campaign.orders.amount", 7_999),
+        ("campaign.orders.amount_discounted", 2_399),
+    ],
+)
+async def test_a_limit_of_a_campaign_holds_over_all_customers_and_codes(
+    server: Server, api: Any, name: str, limit: int
+) -> None:
+    rule = make_rule(api, one_rule(name, "$less_than_or_equal", limit))
+    campaign = make_campaign(api, discount=amount(300), quantity=None, vouchers_count=4, validation_rules=[rule])
+    codes = codes_of(api, campaign["id"])
+    requests = [("/v1/redemptions", stack(codes[number % 4], customer=f"c{number}")) for number in range(40)]
+    outcome = await answers(server, api, requests)
+    assert outcome == {(200, None): 7, (400, "redemption_rules_violated"): 33}
+    assert api.call("GET", "/v1/redemptions", params={"result": "SUCCESS"})["total"] == 7
+
+
+async def test_stacks_and_rollbacks_leave_the_counters_as_the_ledger_says(
+    server: Server, api: Any, db: Database, project_id: int
+) -> None:
+    rules = {
+        "1": {"name": "campaign.redemptions.count", "conditions": {"$less_than_or_equal": [12]}},
+        "2": {"name": "campaign.redemptions.customers_count", "conditions": {"$less_than_or_equal": [9]}},
+        "logic": "1 and 2",
+    }
+    rule = make_rule(api, rules)
+    campaign = make_campaign(api, discount=amount(100), quantity=None, vouchers_count=2, validation_rules=[rule])
+    first, second = codes_of(api, campaign["id"])
+    done = [redeem(api, first, second, customer=f"c{number}")["parent_redemption"]["id"] for number in range(4)]
+    requests: list[tuple[str, Any]] = [(f"/v1/redemptions/{one}/rollbacks", {}) for one in done for _ in range(3)]
+    requests += [("/v1/redemptions", stack(first, second, customer=f"d{number}")) for number in range(12)]
+    requests += [("/v1/redemptions", stack(second, first, customer="c0")) for _ in range(4)]
+    outcome = await answers(server, api, requests)
+    assert outcome[200, None] >= 4 + 2
+    assert outcome[400, "already_rolled_back"] == 8
+    assert set(outcome) == {(200, None), (400, "already_rolled_back"), (400, "redemption_rules_violated")}
+    async with db.read() as conn:
+        standing = await conn.fetchrow(
+            "SELECT count(*), count(DISTINCT customer_id), sum((amounts ->> 'amount')::bigint), "
+            "sum((amounts ->> 'total_applied_discount_amount')::bigint) FROM redemptions WHERE project_id = $1 "
+            "AND object = 'redemption' AND result = 'SUCCESS' AND rollback_id IS NULL AND voucher_id IS NOT NULL",
+            project_id,
+        )
+    number, people, orders, discounts = standing
+    assert 0 < number <= 12
+    found = await stored(db, project_id)
+    assert found[0] == ("all", "total", number, orders, discounts)
+    assert found[1][:3] == ("customers", "total", people)
+
+
+async def test_a_rule_assigned_while_redemptions_go_on_misses_none(
+    server: Server, api: Any, db: Database, project_id: int
+) -> None:
+    campaign = make_campaign(api, quantity=None, vouchers_count=2)
+    codes = codes_of(api, campaign["id"])
+    rule = make_rule(api, one_rule("campaign.redemptions.count", "$less_than_or_equal", 30))
+    body = {"related_object_type": "campaign", "related_object_id": campaign["id"]}
+    requests = [("/v1/redemptions", stack(codes[number % 2], customer=f"c{number}")) for number in range(60)]
+    requests.insert(15, (f"/v1/validation-rules/{rule}/assignments", body))
+    outcome = await answers(server, api, requests)
+    succeeded = outcome[200, None] - 1
+    assert outcome == {(200, None): succeeded + 1, (400, "redemption_rules_violated"): 60 - succeeded}
+    assert succeeded >= 30
+    after = await answers(server, api, [("/v1/redemptions", stack(codes[0]))])
+    assert after == {(400, "redemption_rules_violated"): 1}
+    counted = await stored(db, project_id)
+    assert [row[2] for row in counted if row[0] == "all"] in ([], [succeeded])
+    assert await promotions.rows(db, project_id, "rule_counted") == 1
+
+
+async def test_without_a_rule_that_counts_nothing_is_counted(api: Any, db: Database, project_id: int) -> None:
+    rule = make_rule(api, one_rule("redemption.count.per_customer", "$less_than", 5))
+    campaign = make_campaign(api, quantity=None, validation_rules=[rule])
+    redeem(api, codes_of(api, campaign["id"])[0])
+    assert await stored(db, project_id) == []
+    assert await promotions.rows(db, project_id, "rule_counted") == 0
