@@ -22,7 +22,6 @@ _POST: Final = re.compile(
 )
 _GET: Final = re.compile(r"/client/v1/validate|/v1/publications/create|/v1/vouchers/.+", re.DOTALL)
 _NAMES: Final = ("customer[source_id]", "customer[id]", "customer", "tracking_id")
-_NOT_VALID: Final = re.compile(rb'"valid"\s*:\s*false')
 _CODES: Final = frozenset({"voucher", "gift_card", "loyalty_card"})
 # A client key is not told of these.
 _HIDDEN: Final = frozenset(
@@ -85,13 +84,13 @@ class Guesses:
 
     def failed(self, asked: Asked, status: int, body: bytes) -> Told | None:
         """Return what to answer where codes were tried in vain, or None."""
-        if status == 200 and not (b'"error"' in body and _NOT_VALID.search(body)):
+        if status == 200 and b'"error"' not in body:
             return None
         said = _read(body)
         if status != 200:
             return _refused(asked, status, said, body)
-        if isinstance(said.get("redeemables"), list):
-            return _invalid(asked, said, body)
+        if isinstance(said.get("inapplicable_redeemables"), list):
+            return _inapplicable(asked, said, body)
         return _invalid_one(asked, said, body)
 
 
@@ -159,10 +158,9 @@ def _error_of(redeemable: Any) -> dict[str, Any]:
     return error if isinstance(error, dict) else {}
 
 
-def _invalid(asked: Asked, said: dict[str, Any], body: bytes) -> Told | None:
-    """Read the answer to a validation of several codes; each of those that failed counts."""
-    listed = said.get("inapplicable_redeemables")
-    failed = [one for one in listed if _counts(asked, _error_of(one))] if isinstance(listed, list) else []
+def _inapplicable(asked: Asked, said: dict[str, Any], body: bytes) -> Told | None:
+    """Read an answer about several codes, valid or not, redeemed or not; each of those that failed counts."""
+    failed = [one for one in said["inapplicable_redeemables"] if _counts(asked, _error_of(one))]
     if not failed:
         return None
     if not asked.by_client:
