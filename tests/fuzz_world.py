@@ -18,6 +18,7 @@ from rapport.projects.models import NewKey
 
 Names = dict[str, list[str]]
 CSV = 'Name,Email,Source_id,tier,Birthdate\nAnn,ann@x.example,ann,gold,1990-01-02\n"B, ""b""",,bob,,\n'
+CHEAP = {"junction": "and", "price": {"conditions": {"$less_than": [1000]}}}
 MAIL = {"subject": "Hello {{ customer.name }}", "text": "Dear {{ customer.name }}!"}
 
 
@@ -45,6 +46,7 @@ class World:
         self.names["resource"] = ["customer", "order", "voucher"]
         self._customers()
         self._promotions()
+        self._catalogue()
         self._signals()
         self._schemas()
         self._work()
@@ -93,6 +95,14 @@ class World:
             self.made("assignments", path, assigned)
         entries = self.api.call("GET", "/v1/trash-bin")["data"]
         self.names["trash-bin"] = [entry["id"] for entry in entries]
+
+    def _catalogue(self) -> None:
+        for number in range(3):
+            path = f"/v1/products/{self.made('products', '/v1/products', {'source_id': f'p{number}'})['id']}"
+            self.made("skus", f"{path}/skus", {"source_id": f"s{number}", "attributes": {"color": "blue"}})
+            static = {"type": "STATIC", "products": [{"id": self.names["products"][-1], "object": "product"}]}
+            asked = static if number else {"type": "AUTO_UPDATE", "filter": CHEAP}
+            self.made("product-collections", "/v1/product-collections", {"name": f"C{number}", **asked})
 
     def _signals(self) -> None:
         for number in range(2):
@@ -238,6 +248,28 @@ def _distribution(rng: random.Random, names: Names) -> Any:
     return {"name": _new(rng), "trigger": trigger, "channel": "email", "message": MAIL, "active": rng.random() < 0.5}
 
 
+def _product(rng: random.Random, _names: Names) -> Any:
+    return {"source_id": f"p{rng.randrange(20)}", "price": rng.randrange(2000), "metadata": {"n": rng.randrange(10)}}
+
+
+def _sku(rng: random.Random, _names: Names) -> Any:
+    return {"source_id": _new(rng), "sku": "S", "currency": "USD", "attributes": {"color": "blue"}}
+
+
+def _collection(rng: random.Random, names: Names) -> Any:
+    if rng.random() < 0.5:
+        return {"type": "AUTO_UPDATE", "name": _new(rng), "filter": CHEAP}
+    return {
+        "type": "STATIC",
+        "name": _new(rng),
+        "products": [{"id": _some(rng, names, "products"), "object": "product"}],
+    }
+
+
+def _products_file(rng: random.Random, names: Names) -> Any:
+    return File(f"product_id,source_id,name,sku\n{_some(rng, names, 'products')},{_new(rng)},N,S\n".encode())
+
+
 def _consents(rng: random.Random, names: Names) -> Any:
     return {_some(rng, names, "consents"): rng.choice([True, False, {"given": True, "channels": ["email"]}])}
 
@@ -302,6 +334,16 @@ ACCEPTED: Mapping[str, Make] = {
             "related_object_type": "voucher",
             "related_object_id": _some(rng, names, "vouchers"),
         },
+        ("POST", "/v1/products"): _product,
+        ("PUT", "/v1/products/{}"): _product,
+        ("POST", "/v1/products/bulk/async"): _listed(_product),
+        ("POST", "/v1/products/metadata/async"): lambda rng, _: {"source_ids": [_new(rng)], "metadata": {"n": 1}},
+        ("POST", "/v1/products/importCSV"): _products_file,
+        ("POST", "/v1/skus/importCSV"): _products_file,
+        ("POST", "/v1/products/{}/skus"): _sku,
+        ("PUT", "/v1/products/{}/skus/{}"): _sku,
+        ("POST", "/v1/product-collections"): _collection,
+        ("PUT", "/v1/product-collections/{}"): lambda rng, _: {"name": _new(rng)},
         ("POST", "/v1/consents"): lambda rng, _: {"name": _new(rng), "channels": ["email", "sms"]},
         ("PUT", "/v1/consents/{}"): lambda rng, _: {"description": _new(rng)},
         ("POST", "/v1/consents/inbound"): lambda _, __: {"channel": "sms", "from": "+48600000000", "text": "STOP"},

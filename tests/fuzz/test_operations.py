@@ -35,6 +35,8 @@ DOCUMENTS = (
     "management",
     "metadata-schemas",
     "orders",
+    "product-collections",
+    "products",
     "publications",
     "redemptions",
     "segments",
