@@ -24,11 +24,11 @@ MAX_LISTED_UNITS: Final = 1_000
 Left = dict[int, Sequence[int]]
 Picked = TypeVar("Picked")
 _LIMITS: Final = ("quantity_limit", "aggregated_quantity_limit", "amount_limit", "aggregated_amount_limit")
-_TEXTS: Final = ("product_id", "product_source_id", "price_formula")
+_TEXTS: Final = ("product_id", "product_source_id", "price_formula", "type")
 _KNOWN: Final = frozenset(
     (
         *_LIMITS, *_TEXTS, "object", "id", "source_id", "price", "effect", "repeat", "skip_initially", "target",
-        "strict", "order_item_indices", "order_item_units", "type",
+        "strict", "order_item_indices", "order_item_units",
     )
 )  # fmt: skip
 
@@ -101,21 +101,33 @@ def _entry(raw: Any, path: str) -> dict[str, Any]:
     goods = read_goods(raw, f"Property {path}")
     if goods.object is None:
         raise InvalidValidationRules(f"Property {path}.object should be one of: product, sku, {COLLECTION}")
-    given = {name: value for name, value in raw.items() if value is not None or name == "source_id"}
+    if goods.id is None:
+        raise InvalidValidationRules(f"Property {path}.id is required")
+    # Lines of an order are what an answer says, never what is asked for.
+    given = {
+        name: value
+        for name, value in raw.items()
+        if (value is not None or name == "source_id") and not name.startswith("order_item_")
+    }
     given.setdefault("effect", EVERY)
-    if given["effect"] not in EFFECTS:
-        raise InvalidValidationRules(f"Property {path}.effect should be one of: {', '.join(EFFECTS)}")
+    _check_words(given, path)
     for name in (*_LIMITS, "skip_initially", "price"):
         _number(given, name, 0, path)
     _number(given, "repeat", 1, path)
+    return given
+
+
+def _check_words(given: dict[str, Any], path: str) -> None:
+    if given["effect"] not in EFFECTS:
+        raise InvalidValidationRules(f"Property {path}.effect should be one of: {', '.join(EFFECTS)}")
     if given.get("target", "ITEM") not in ("ITEM", "UNIT"):
         raise InvalidValidationRules(f"Property {path}.target should be ITEM or UNIT")
+    if not isinstance(given.get("strict", False), bool):
+        raise InvalidValidationRules(f"Property {path}.strict should be boolean")
     for name in _TEXTS:
         value = given.get(name)
         if value is not None and not (isinstance(value, str) and 0 < len(value) <= 1_000):
             raise InvalidValidationRules(f"Property {path}.{name} should be a text of 1 to 1000 characters")
-    # Lines of an order are what an answer says, never what is asked for.
-    return {name: value for name, value in given.items() if not name.startswith("order_item_")}
 
 
 def _number(given: dict[str, Any], name: str, least: int, path: str) -> None:

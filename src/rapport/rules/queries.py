@@ -338,6 +338,20 @@ async def count_in_ledger(conn: Connection, project_id: int, wanted: list[Counte
     return found
 
 
+async def recount_customers(conn: Connection, project_id: int, customer_ids: list[str]) -> None:
+    """Have the different customers counted anew of whatever these (locked) customers redeemed.
+
+    For redemptions that become somebody else's. Without its row a counter begins with what the ledger says.
+    """
+    await conn.execute(
+        "DELETE FROM rule_counters WHERE project_id = $1 AND counted_by = 'customers' AND object_id IN ("
+        "SELECT unnest(ARRAY[campaign_id, voucher_id]) FROM redemptions "
+        "WHERE project_id = $1 AND customer_id = ANY ($2))",
+        project_id,
+        customer_ids,
+    )
+
+
 _ADD = """
 number = rule_counters.number + $6, orders_amount = rule_counters.orders_amount + $7,
 discount_amount = rule_counters.discount_amount + $8

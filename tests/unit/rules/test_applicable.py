@@ -1,9 +1,11 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rapport.rules import conditions
-from rapport.rules.applicable import Applicable, Covered, Part, applicable, checked, collections_of, entries_of
+from rapport.rules.applicable import EFFECTS, Applicable, Covered, Part, applicable, checked, collections_of, entries_of
 from rapport.rules.errors import InvalidValidationRules
 from rapport.rules.facts import item_of
 from rule_facts import MUG, SHIRT, one
@@ -129,6 +131,9 @@ def test_what_is_stored_has_an_effect_and_no_nulls() -> None:
         ({"included": [entry()] * 501}, "at most 500"),
         ({"included_all": 1}, "should be boolean"),
         ({"included": [{"id": "p"}]}, ".object"),
+        ({"included": [{"object": "product", "source_id": "s"}]}, ".id is required"),
+        ({"included": [entry(strict=1)]}, "strict"),
+        ({"included": [entry(type=1)]}, "type"),
         ({"included": [entry("voucher")]}, "object should be one of"),
         ({"included": [entry(effect="APPLY")]}, ".effect"),
         ({"included": [entry(quantity_limit=-1)]}, "quantity_limit"),
@@ -144,3 +149,41 @@ def test_what_cannot_be_is_refused(raw: Any, named: str) -> None:
     with pytest.raises(InvalidValidationRules) as error:
         checked(raw)
     assert named in error.value.details
+
+
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=5)
+    | st.sampled_from([*EFFECTS, "UNIT", "ITEM", "prod_mug", "product", "pc_all"])
+)
+ENTRIES = st.fixed_dictionaries(
+    {"object": st.sampled_from(["product", "sku", "products_collection"]) | VALUES, "id": st.just("pc_all") | VALUES},
+    optional=dict.fromkeys(
+        ("effect", "target", "repeat", "skip_initially", "quantity_limit", "aggregated_quantity_limit", "amount_limit", "x"),
+        VALUES | st.integers(0, 3),
+    ),
+)  # fmt: skip
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["included", "excluded", "included_all"]), st.lists(ENTRIES, max_size=3) | VALUES, max_size=3
+    )
+)
+def test_whatever_is_accepted_covers_no_unit_twice(raw: dict[str, Any]) -> None:
+    try:
+        stored = checked(raw)
+    except InvalidValidationRules:
+        return
+    assert checked(stored) == stored
+    found = applicable([stored], ITEMS, COLLECTIONS)
+    if found is None:
+        return
+    units = {item.index: 0 for item in ITEMS}
+    for part in found.parts:
+        for line in part.lines:
+            units[line.index] += line.units
+            assert line.numbers is None or len(line.numbers) == line.units
+    assert all(0 <= units[item.index] <= item.quantity for item in ITEMS)
