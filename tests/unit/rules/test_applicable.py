@@ -161,7 +161,8 @@ VALUES = (
 ENTRIES = st.fixed_dictionaries(
     {"object": st.sampled_from(["product", "sku", "products_collection"]) | VALUES, "id": st.just("pc_all") | VALUES},
     optional=dict.fromkeys(
-        ("effect", "target", "repeat", "skip_initially", "quantity_limit", "aggregated_quantity_limit", "amount_limit", "x"),
+        ("effect", "target", "repeat", "skip_initially", "quantity_limit", "aggregated_quantity_limit", "amount_limit",
+         "x"),
         VALUES | st.integers(0, 3),
     ),
 )  # fmt: skip
