@@ -15,6 +15,7 @@ from rapport import __version__
 from rapport.async_actions import routes as async_actions
 from rapport.bulk import holding as asked
 from rapport.bulk import routes as bulk
+from rapport.bulk import voucher_routes as bulk_vouchers
 from rapport.bulk.schemas import MAX_BODY_BYTES
 from rapport.campaigns import removal as campaign_removal
 from rapport.campaigns import routes as campaigns
@@ -116,6 +117,7 @@ ROUTERS = (
     devices.router,
     metadata.router,
     bulk.router,
+    bulk_vouchers.router,
     imports.router,
 )
 

@@ -8,7 +8,7 @@ from rapport.async_actions.schemas import Accepted
 from rapport.bulk import queries
 from rapport.bulk.kinds import event_time
 from rapport.bulk.models import Asked
-from rapport.bulk.schemas import PastEvent
+from rapport.bulk.schemas import PastEvent, VoucherTag
 from rapport.core.clock import EARLIEST
 from rapport.core.db import Connection
 from rapport.core.errors import InvalidPayload
@@ -16,6 +16,8 @@ from rapport.customers.models import Customer
 from rapport.customers.schemas import CustomerInput, Metadata, apply
 from rapport.events.actions import check
 from rapport.http.caller import Caller
+from rapport.vouchers.importing import Brought, new_voucher
+from rapport.vouchers.schemas import VoucherInput
 
 
 async def accept(caller: Caller, kind: str, asked: Sequence[Asked], parameters: dict[str, Any]) -> Accepted:
@@ -39,6 +41,25 @@ def look_at_customer(data: CustomerInput) -> CustomerInput:
     if data.source_id is None:
         raise InvalidPayload("Missing required property .source_id")
     data.id = None
+    return data
+
+
+def look_at_voucher(data: VoucherInput) -> VoucherInput:
+    """Return a voucher of an import without a campaign as it is kept. Raises InvalidPayload."""
+    new_voucher(Brought(data=data), None)
+    return data
+
+
+def look_at_campaign_voucher(data: VoucherInput) -> VoucherInput:
+    """Return a voucher of an import into a campaign as it is kept; the worker holds it against the campaign."""
+    if data.code is None:
+        raise InvalidPayload("Missing required property .code")
+    return data
+
+
+def look_at_tag(data: VoucherTag) -> VoucherTag:
+    """Return what a bulk update says of a voucher as it is kept. Raises InvalidPayload."""
+    check_metadata(data.metadata)
     return data
 
 

@@ -5,23 +5,29 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
-from rapport.bulk.models import Outcome, Waiting
+from rapport.bulk.models import Failure, Outcome, Waiting
 from rapport.bulk.schemas import PastEvent
 from rapport.core import jsons
 from rapport.core.clock import parse_instant
-from rapport.core.errors import InvalidPayload, RapportError
-from rapport.customers.schemas import CustomerInput
+from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound, RapportError
+from rapport.customers.schemas import CustomerInput, Metadata
 from rapport.customers.writes import Unit
 from rapport.events.actions import Happened
 from rapport.events.past import record_new
 from rapport.events.schemas import EventView
 from rapport.orders.many import place_many
 from rapport.orders.schemas import OrderInput
+from rapport.vouchers.importing import Brought, bring, tag
+from rapport.vouchers.schemas import VoucherInput
 
 BULK_UPDATE: Final = "CUSTOMERS.BULK_UPDATE"
 METADATA_UPDATE: Final = "CUSTOMERS.METADATA_UPDATE"
 ORDERS_IMPORT: Final = "ORDERS.IMPORT"
 EVENTS_IMPORT: Final = "EVENTS.IMPORT"
+VOUCHERS_IMPORT: Final = "VOUCHERS.IMPORT"
+CAMPAIGN_IMPORT: Final = "CAMPAIGN.VOUCHERS_IMPORT"
+VOUCHERS_UPDATE: Final = "VOUCHERS.BULK_UPDATE"
+VOUCHERS_METADATA: Final = "VOUCHERS.METADATA_UPDATE"
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -104,6 +110,33 @@ async def _record(unit: Unit, work: Work) -> list[Outcome]:
     return [_told(event, data) for event, data in zip(stored, work.inputs, strict=True)]
 
 
+def _brought(row: Waiting, parameters: Mapping[str, Any]) -> tuple[Brought, str | None]:
+    data = jsons.decoder(cast("Hashable", VoucherInput)).decode(jsons.encode(row.input))
+    return Brought(data=data), parameters.get("campaign_id")
+
+
+def _coded(row: Waiting, parameters: Mapping[str, Any]) -> tuple[str, Metadata]:
+    """Return a code, and the metadata of its own or those that the request has for all."""
+    own = (row.input or {}).get("metadata")
+    return row.source_id or "", parameters["metadata"] if own is None else own
+
+
+async def _bring(unit: Unit, work: Work) -> list[Outcome]:
+    """Insert vouchers, each by itself: a code that is taken fails alone."""
+    found = await bring(unit, [brought for brought, _ in work.inputs], work.inputs[0][1])
+    return [_voucher(one, found=isinstance(one, DuplicateFound)) for one in found]
+
+
+async def _tag(unit: Unit, work: Work) -> list[Outcome]:
+    return [_voucher(one, found=not isinstance(one, NotFound)) for one in await tag(unit, work.inputs)]
+
+
+def _voucher(one: str | RapportError, *, found: bool) -> Outcome:
+    if isinstance(one, str):
+        return Outcome(found=found, updated=True, object_id=one)
+    return Outcome(found=found, updated=False, error=Failure(one.key, one.message, one.details))
+
+
 def _told(event: EventView | None, data: PastEvent) -> Outcome:
     if event is None:
         return Outcome(found=True, updated=False, object_id=data.id)
@@ -113,6 +146,10 @@ def _told(event: EventView | None, data: PastEvent) -> Outcome:
 def _names(*people: object) -> set[str]:
     named = [(one.id, one.source_id) if isinstance(one, CustomerInput) else (one,) for one in people]
     return {name for names in named for name in names if isinstance(name, str)}
+
+
+def _nobody(_one: object) -> set[str]:
+    return set()
 
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -125,5 +162,9 @@ KINDS: Final[Mapping[str, Kind]] = {
         lambda one: _names(one.customer, one.referrer, one.customer_id, one.referrer_id),
         past=True,
     ),
+    VOUCHERS_IMPORT: Kind(500, _brought, _bring, _nobody, past=False),
+    CAMPAIGN_IMPORT: Kind(500, _brought, _bring, _nobody, past=False),
+    VOUCHERS_UPDATE: Kind(100, _coded, _tag, _nobody, past=False),
+    VOUCHERS_METADATA: Kind(100, _coded, _tag, _nobody, past=False),
     EVENTS_IMPORT: Kind(100, _again(PastEvent), _record, lambda one: _names(one.customer), past=True),
 }

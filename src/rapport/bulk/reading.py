@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from litestar import Request
@@ -26,6 +26,7 @@ _AT_ONCE = 50
 
 class _Named(msgspec.Struct):
     source_id: Any = None
+    code: Any = None
 
 
 class _BodyTooLarge(PayloadTooLarge):
@@ -39,7 +40,8 @@ class _BodyTooLarge(PayloadTooLarge):
 class Things:
     """What a request is a list of: their name, how many there may be, and how one is read and looked at.
 
-    `look`: returns what is kept of it, or raises a RapportError. `named`: their source ids must differ.
+    `look`: returns what is kept of it, or raises a RapportError. `named`: their names must differ. `name_of`: the
+    property that is a thing's name, kept as its source id.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Things:
     kind: Any
     look: Callable[[Any], Any]
     named: bool
+    name_of: Literal["source_id", "code"] = "source_id"
 
 
 async def read_raw(request: Request[Any, Any, Any]) -> bytes:
@@ -80,14 +83,16 @@ async def read_things(request: Request[Any, Any, Any], things: Things) -> list[A
 
 
 def read_names(names: list[Any], things: Things) -> list[Asked]:
-    """Return a thing for each different source id of a list; what cannot be one fails alone. Raises InvalidPayload."""
+    """Return a thing for each different name of a list; what cannot be one fails alone. Raises InvalidPayload."""
     check_number(things, len(names))
     found: dict[object, Asked] = {}
     for place, name in enumerate(names):
         if _is_name(name):
             found[name] = Asked(name, {})
         else:
-            error = InvalidPayload(f"Property .source_ids[{place}] should be a string of 1 to {_MAX_NAME} characters")
+            error = InvalidPayload(
+                f"Property .{things.name_of}s[{place}] should be a string of 1 to {_MAX_NAME} characters"
+            )
             found[place] = Asked(None, None, failure(error))
     return list(found.values())
 
@@ -118,14 +123,15 @@ def failure(error: RapportError) -> Failure:
 
 
 def _read(raw: bytes, things: Things, seen: set[str]) -> Asked:
-    source_id = _source_id(raw)
+    source_id = _source_id(raw, things.name_of)
     try:
         if len(raw) > MAX_THING_BYTES:
             raise InvalidPayload(f"It is longer than {MAX_THING_BYTES} bytes")
         kept = things.look(parse(raw, things.kind))
         if things.named and source_id in seen:
+            word = things.name_of.replace("_", " ")
             raise DuplicateFound(
-                things.name.removesuffix("s"), source_id or "", "Its source id is in the request already"
+                things.name.removesuffix("s"), source_id or "", f"Its {word} is in the request already"
             )
     except RapportError as error:
         return Asked(source_id, None, failure(error))
@@ -134,10 +140,10 @@ def _read(raw: bytes, things: Things, seen: set[str]) -> Asked:
     return Asked(source_id, kept)
 
 
-def _source_id(raw: bytes) -> str | None:
+def _source_id(raw: bytes, name_of: Literal["source_id", "code"]) -> str | None:
     """Return what a thing calls itself, if that can be kept."""
     try:
-        name = msgspec.json.decode(raw, type=_Named).source_id
+        name = getattr(msgspec.json.decode(raw, type=_Named), name_of)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return name if _is_name(name) else None

@@ -8,11 +8,14 @@ from msgspec import UNSET, Meta, UnsetType
 from rapport.bulk.models import Item
 from rapport.customers.schemas import Identifier, Metadata
 from rapport.events.schemas import EventInput
+from rapport.vouchers.schemas import Code
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_CUSTOMERS = 100
 MAX_ORDERS = 2_000
 MAX_EVENTS = 10_000
+MAX_VOUCHERS_TAGGED = 100
+MAX_VOUCHERS_IMPORTED = 10_000
 
 
 class PastEvent(EventInput, kw_only=True):
@@ -33,6 +36,27 @@ class MetadataUpdateRead(msgspec.Struct, kw_only=True):
     """As MetadataUpdate, with each source id to be looked at by itself."""
 
     source_ids: list[Any]
+    metadata: Metadata
+
+
+class VoucherTag(msgspec.Struct, kw_only=True):
+    """`VouchersUpdateInBulkItemRequestBody` of the reference."""
+
+    code: Code
+    metadata: Metadata
+
+
+class VouchersMetadataUpdate(msgspec.Struct, kw_only=True):
+    """`VouchersMetadataUpdateInBulkRequestBody` of the reference."""
+
+    codes: Annotated[list[Code], Meta(min_length=1, max_length=MAX_VOUCHERS_TAGGED)]
+    metadata: Metadata
+
+
+class VouchersMetadataUpdateRead(msgspec.Struct, kw_only=True):
+    """As VouchersMetadataUpdate, with each code to be looked at by itself."""
+
+    codes: list[Any]
     metadata: Metadata
 
 

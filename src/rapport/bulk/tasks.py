@@ -4,7 +4,16 @@ from typing import Final
 
 from rapport.async_actions.tasks import REMOVE_EVERY_S, ActionSteps, OldActions
 from rapport.bulk import queries
-from rapport.bulk.kinds import BULK_UPDATE, EVENTS_IMPORT, METADATA_UPDATE, ORDERS_IMPORT
+from rapport.bulk.kinds import (
+    BULK_UPDATE,
+    CAMPAIGN_IMPORT,
+    EVENTS_IMPORT,
+    METADATA_UPDATE,
+    ORDERS_IMPORT,
+    VOUCHERS_IMPORT,
+    VOUCHERS_METADATA,
+    VOUCHERS_UPDATE,
+)
 from rapport.bulk.models import REPORT_KEPT, Failure
 from rapport.bulk.steps import BulkStep
 from rapport.core.db import Database
@@ -46,9 +55,12 @@ def periodics(writer: Writer) -> list[Periodic]:
     """
     step = BulkStep(writer.db.clock_offset)
     updates = ActionSteps("bulk: update", writer, {BULK_UPDATE: step, METADATA_UPDATE: step}, in_order=True)
+    kinds = (VOUCHERS_IMPORT, CAMPAIGN_IMPORT, VOUCHERS_UPDATE, VOUCHERS_METADATA)
+    vouchers = ActionSteps("bulk: vouchers", writer, dict.fromkeys(kinds, step), in_order=True)
     imports = ActionSteps("bulk: import", writer, {ORDERS_IMPORT: step, EVENTS_IMPORT: step}, in_order=True)
     return [
         Periodic("bulk: update", STEP_EVERY_S, updates.run),
+        Periodic("bulk: vouchers", STEP_EVERY_S, vouchers.run),
         Periodic("bulk: import", STEP_EVERY_S, imports.run),
         Periodic("bulk: tidy up", TIDY_EVERY_S, Tidying().run),
         Periodic("async actions: remove old ones", REMOVE_EVERY_S, OldActions().run),

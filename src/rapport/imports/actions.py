@@ -6,7 +6,7 @@ from rapport.core.errors import NotFound, RapportError
 from rapport.core.ids import new_id
 from rapport.http.caller import Caller
 from rapport.imports import queries
-from rapport.imports.models import Import
+from rapport.imports.models import Import, action_type
 
 
 class ImportOver(RapportError):
@@ -56,7 +56,7 @@ async def undo(caller: Caller, import_id: str) -> str:
         await async_actions.enqueue(
             conn,
             caller,
-            f"{one.kind.upper()}.IMPORT_UNDO",
+            action_type(one.kind, "IMPORT_UNDO"),
             {"import_id": import_id},
             offset=caller.db.clock_offset,
             total=one.created + one.updated,

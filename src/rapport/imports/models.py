@@ -19,6 +19,8 @@ MAX_ROW_BYTES = 262_144
 CUSTOMERS = "customers"
 ORDERS = "orders"
 EVENTS = "events"
+VOUCHERS = "vouchers"
+CAMPAIGN_VOUCHERS = "campaign_vouchers"
 # What is history: nobody is written to because of it, unless asked for.
 PAST = frozenset({ORDERS, EVENTS})
 
@@ -29,6 +31,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     `mode`: an empty cell erases (replace) or says nothing (merge). `segment_events`: whether entering and leaving
     segments is something to react to. `separator` and `quote` are characters or empty: found out, no quoting.
     `format`: auto takes what begins with a brace for newline-delimited JSON, where the kind may be that.
+    `campaign_id`: where vouchers belong.
     """
 
     mode: Mode = "replace"
@@ -38,6 +41,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     encoding: Encoding = "auto"
     separator: str = ""
     quote: str = '"'
+    campaign_id: str | None = None
+
+
+def action_type(kind: str, what: str) -> str:
+    """Return the type of the action by which a file of this kind is read (IMPORT_CSV) or undone (IMPORT_UNDO)."""
+    return f"CAMPAIGN.VOUCHERS_{what}" if kind == CAMPAIGN_VOUCHERS else f"{kind.upper()}.{what}"
 
 
 class Import(msgspec.Struct, frozen=True):

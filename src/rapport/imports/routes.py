@@ -1,15 +1,17 @@
 """HTTP operations of imports."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 from litestar import Request, Response, Router, get, post
 from litestar.response import Stream
+from msgspec import structs
 
 from rapport.async_actions.schemas import Accepted
+from rapport.campaigns import queries as campaigns
 from rapport.core.db import Database
-from rapport.core.errors import NotFound
+from rapport.core.errors import InvalidPayload, NotFound
 from rapport.core.queries import read_now
 from rapport.http import links
 from rapport.http.bodies import answer
@@ -17,7 +19,7 @@ from rapport.http.caller import Caller, server_caller
 from rapport.http.lists import envelope, read_page
 from rapport.http.openapi import operation
 from rapport.imports import actions, queries, reports
-from rapport.imports.models import CUSTOMERS, EVENTS, ORDERS, Import
+from rapport.imports.models import CAMPAIGN_VOUCHERS, CUSTOMERS, EVENTS, ORDERS, VOUCHERS, Import, Options
 from rapport.imports.options import read_options
 from rapport.imports.schemas import ImportView, view
 from rapport.imports.upload import Upload, receive
@@ -35,6 +37,9 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "separator": {"type": "string"},
     "quote": {"type": "string"},
 }
+CODES_OPTIONS: Final[dict[str, dict[str, Any]]] = {
+    name: OPTIONS[name] for name in ("dry_run", "encoding", "separator", "quote")
+}
 PAST_OPTIONS: Final[dict[str, dict[str, Any]]] = {
     **OPTIONS,
     "segment_events": {**_TRUTH, "default": "false"},
@@ -42,10 +47,16 @@ PAST_OPTIONS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-async def _receive(request: Request[Any, Any, Any], caller: Caller, kind: str) -> Response[bytes]:
+async def _receive(
+    request: Request[Any, Any, Any], caller: Caller, kind: str, campaign_id: str | None = None, *, status: int = 202
+) -> Response[bytes]:
     upload = Upload(caller.db, caller, kind, request.app.state.import_max_bytes)
-    action_id = await receive(request, upload, lambda given: read_options(given, kind))
-    return answer(Accepted(async_action_id=action_id), 202)
+
+    def read(given: Mapping[str, str]) -> Options:
+        return structs.replace(read_options(given, kind), campaign_id=campaign_id)
+
+    action_id = await receive(request, upload, read)
+    return answer(Accepted(async_action_id=action_id), status)
 
 
 @post(
@@ -88,6 +99,36 @@ async def import_events(request: Request[Any, Any, Any], caller: Caller) -> Resp
     Nobody is sent a message because of them, but for those who enter segments if `segment_events` is true.
     """
     return await _receive(request, caller, EVENTS)
+
+
+@post(
+    "/v1/vouchers/importCSV",
+    status_code=202,
+    request_max_body_size=None,
+    opt=operation("import-vouchers-using-csv", upload="text/csv", answer=Accepted, query=CODES_OPTIONS),
+)
+async def import_vouchers(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
+    """Bring in vouchers without a campaign, with codes that they have already, from a CSV file."""
+    return await _receive(request, caller, VOUCHERS)
+
+
+@post(
+    "/v1/campaigns/{campaign_id:str}/importCSV",
+    status_code=200,
+    request_max_body_size=None,
+    opt=operation("import-vouchers-to-campaign-using-csv", upload="text/csv", answer=Accepted, query=CODES_OPTIONS),
+)
+async def import_campaign_vouchers(
+    request: Request[Any, Any, Any], campaign_id: str, caller: Caller
+) -> Response[bytes]:
+    """Bring vouchers into a campaign, with codes that they have already, from a CSV file."""
+    async with caller.db.read() as conn:
+        campaign = await campaigns.find(conn, caller.project_id, campaign_id)
+    if campaign is None:
+        raise NotFound("campaign", campaign_id)
+    if campaign.voucher_type is None:
+        raise InvalidPayload("A campaign of in-cart promotions has no vouchers")
+    return await _receive(request, caller, CAMPAIGN_VOUCHERS, campaign.id, status=200)
 
 
 @get("/v1/imports", opt=operation("list-imports", spec=queries.IMPORTS, item=ImportView))
@@ -174,6 +215,8 @@ router = Router(
         import_customers,
         import_orders,
         import_events,
+        import_vouchers,
+        import_campaign_vouchers,
         list_imports,
         get_import,
         get_failures,

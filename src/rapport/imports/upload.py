@@ -14,7 +14,7 @@ from rapport.core.db import Connection, Database
 from rapport.core.errors import InvalidPayload, NotFound, PayloadTooLarge
 from rapport.core.ids import new_id
 from rapport.imports import queries
-from rapport.imports.models import Options
+from rapport.imports.models import Options, action_type
 from rapport.imports.reading import Recoding
 
 FORM: Final = "A form (multipart/form-data) with the part file is required"
@@ -75,7 +75,7 @@ class Upload:
             await async_actions.enqueue(
                 conn,
                 self._signature,
-                f"{self._kind.upper()}.IMPORT_CSV",
+                action_type(self._kind, "IMPORT_CSV"),
                 parameters,
                 offset=self._db.clock_offset,
                 total=self.lines,

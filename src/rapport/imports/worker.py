@@ -5,21 +5,28 @@ from typing import Final
 
 import structlog
 
-from rapport.async_actions.tasks import ActionSteps
+from rapport.async_actions.tasks import ActionSteps, Step
 from rapport.core.db import Connection, Database
-from rapport.customers.writes import Writer
+from rapport.customers.writes import Unit, Writer
 from rapport.imports import queries
 from rapport.imports.customers.rows import Customers
 from rapport.imports.histories.events import Events
 from rapport.imports.histories.orders import Orders
-from rapport.imports.models import CUSTOMERS, EVENTS, ORDERS, Kind
+from rapport.imports.models import CAMPAIGN_VOUCHERS, CUSTOMERS, EVENTS, ORDERS, VOUCHERS, Kind, action_type
 from rapport.imports.tasks import ImportStep
 from rapport.imports.undo import UndoStep
+from rapport.imports.vouchers.rows import Vouchers
 from rapport.settings import Settings
 from rapport.work.periodic import Periodic
 from rapport.work.turns import Turns
 
-KINDS: Final[dict[str, Kind]] = {CUSTOMERS: Customers(), ORDERS: Orders(), EVENTS: Events()}
+KINDS: Final[dict[str, Kind]] = {
+    CUSTOMERS: Customers(),
+    ORDERS: Orders(),
+    EVENTS: Events(),
+    VOUCHERS: Vouchers(),
+    CAMPAIGN_VOUCHERS: Vouchers(),
+}
 # An upload from which nothing has come for so long was cut off together with the process that took it in.
 _UPLOAD_RESTS: Final = timedelta(hours=1)
 _AT_ONCE: Final = 10_000
@@ -30,8 +37,8 @@ log = structlog.get_logger(__name__)
 def steps(writer: Writer) -> ActionSteps:
     """Return what takes steps of imports and of their undoing."""
     read, undo = ImportStep(KINDS, writer.db.clock_offset), UndoStep(KINDS, writer.db.clock_offset)
-    names = [name.upper() for name in KINDS]
-    by_type = {f"{name}.IMPORT_CSV": read for name in names} | {f"{name}.IMPORT_UNDO": undo for name in names}
+    by_type: dict[str, Step[Unit]] = {action_type(name, "IMPORT_CSV"): read for name in KINDS}
+    by_type |= {action_type(name, "IMPORT_UNDO"): undo for name in KINDS}
     return ActionSteps("imports", writer, by_type)
 
 

@@ -1,0 +1,114 @@
+"""Many changes of one balance at one moment, and codes that are imported and generated at the same time."""
+
+import asyncio
+import random
+from collections import Counter
+from typing import Any
+
+import bulk_requests
+from harness import Server, async_client
+from promotions import make_campaign
+from rapport.core.db import Database
+from rapport.vouchers.ledger import queries as ledger
+
+RACERS = 64
+
+
+async def _post_all(server: Server, api: Any, requests: list[tuple[str, Any]]) -> list[Any]:
+    headers = {name: api.headers[name] for name in ("X-App-Id", "X-App-Token")}
+    async with async_client(server.base_url, headers) as client:
+        return list(await asyncio.gather(*(client.post(path, json=body) for path, body in requests)))
+
+
+async def _books(db: Database, project_id: int, made_with: int) -> tuple[int, int, bool]:
+    """Return balance and number of lines, and whether each line's balance follows from the one before it."""
+    async with db.read() as conn:
+        balance = await conn.fetchval("SELECT balance FROM vouchers WHERE project_id = $1", project_id)
+        rows = await conn.fetch(
+            "SELECT amount, balance FROM voucher_transactions WHERE project_id = $1 ORDER BY number", project_id
+        )
+    running = made_with
+    for row in rows:
+        running += row["amount"]
+        if row["balance"] != running or running < 0:
+            return balance, len(rows), False
+    return balance, len(rows), running == balance
+
+
+async def test_a_card_is_emptied_once_by_sixty_four_racers(
+    server: Server, api: Any, db: Database, project_id: int
+) -> None:
+    api.call("POST", "/v1/vouchers/CARD", {"type": "GIFT_VOUCHER", "gift": {"amount": 1000}})
+    answers = await _post_all(server, api, [("/v1/vouchers/CARD/balance", {"amount": -100})] * RACERS)
+    outcome = Counter((one.status_code, one.json().get("key")) for one in answers)
+    assert outcome == {(200, None): 10, (400, "insufficient_card_balance"): RACERS - 10}
+    assert sorted(one.json()["balance"] for one in answers if one.status_code == 200) == [*range(0, 1000, 100)]
+    assert await _books(db, project_id, 1000) == (0, 10, True)
+
+
+async def test_balances_are_the_sum_of_their_ledgers_after_random_changes_by_sixty_four_connections(
+    server: Server, api: Any, db: Database, project_id: int
+) -> None:
+    rng = random.Random(20261125)
+    api.call("POST", "/v1/vouchers/CARD", {"type": "GIFT_VOUCHER", "gift": {"amount": 500}})
+    amounts = [rng.choice([-1, 1]) * rng.randint(1, 400) for _ in range(640)]
+    answers = await _post_all(server, api, [("/v1/vouchers/CARD/balance", {"amount": one}) for one in amounts])
+    done = [amount for amount, one in zip(amounts, answers, strict=True) if one.status_code == 200]
+    assert {one.status_code for one in answers} <= {200, 400}
+    balance, lines, holds = await _books(db, project_id, 500)
+    assert (balance, lines, holds) == (500 + sum(done), len(done), True)
+    gift = api.call("GET", "/v1/vouchers/CARD")["gift"]
+    assert gift["amount"] == 500 + sum(one for one in done if one > 0)
+    assert gift["subtracted_amount"] == -sum(one for one in done if one < 0)
+
+
+async def test_an_untouched_card_of_a_campaign_is_spent_no_more_than_it_is_worth(
+    api: Any, db: Database, project_id: int
+) -> None:
+    voucher = {"type": "GIFT_VOUCHER", "discount": None, "gift": {"amount": 1000}}
+    make_campaign(api, "Cards", campaign_type="GIFT_VOUCHERS", voucher=voucher, vouchers_count=1)
+    card = api.call("GET", "/v1/vouchers")["vouchers"][0]["id"]
+
+    async def spend(number: int) -> bool:
+        async def work(conn: Any) -> bool:
+            now = await conn.fetchval("SELECT now()")
+            details = {"redemption": {"id": f"r_{number}"}}
+            return await ledger.take(conn, project_id, card, 300, now, details=details) is not None
+
+        return bool(await db.transaction(work))
+
+    assert sum(await asyncio.gather(*(spend(number) for number in range(RACERS)))) == 3
+    assert await _books(db, project_id, 1000) == (100, 3, True)
+
+
+async def test_imported_codes_and_generated_ones_are_never_the_same(
+    server: Server, api: Any, db: Database, project_id: int
+) -> None:
+    # Of 1,000 possible codes, 500 are drawn and all are imported, at once.
+    pattern = {"pattern": "###", "charset": "0123456789"}
+    campaign = make_campaign(api, vouchers_count=0, voucher={"code_config": pattern})
+    codes = [f"{number:03}" for number in range(1000)]
+    random.shuffle(codes)
+    off = {"type": "DISCOUNT_VOUCHER", "discount": {"type": "AMOUNT", "amount_off": 1}}
+    generating = f"/v1/campaigns/{campaign['id']}/vouchers?vouchers_count=50"
+    requests = [(generating, {}) for _ in range(10)]
+    requests += [("/v1/vouchers/import", [{"code": code, **off} for code in codes[at : at + 250]]) for at in (0, 250)]
+    requests += [
+        (f"/v1/campaigns/{campaign['id']}/import", [{"code": code} for code in codes[at : at + 250]])
+        for at in (500, 750)
+    ]
+    random.shuffle(requests)
+    answers = await _post_all(server, api, requests)
+    assert all(one.status_code == 202 or one.json()["key"] == "code_generation_failed" for one in answers)
+    actions = [bulk_requests.finished(api, one.json()["async_action_id"]) for one in answers if one.status_code == 202]
+    imported = [one["result"] for one in actions if one["type"].endswith("IMPORT")]
+    generated = [one["result"]["done_count"] for one in actions if one["type"].endswith("GENERATE")]
+    assert sum(one["done_count"] + one["failed_count"] for one in imported) == 1000
+    async with db.read() as conn:
+        rows = await conn.fetch("SELECT code, campaign_id FROM vouchers WHERE project_id = $1", project_id)
+        made = await conn.fetchval("SELECT codes_made FROM campaigns WHERE project_id = $1", project_id)
+    assert (
+        len({row["code"] for row in rows}) == len(rows) == sum(generated) + sum(one["done_count"] for one in imported)
+    )
+    assert made == sum(row["campaign_id"] is not None for row in rows)
+    assert len(rows) == 1000
