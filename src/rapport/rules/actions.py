@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from rapport.core.db import Connection
-from rapport.core.errors import DuplicateFound, NotFound
+from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound
 from rapport.core.ids import new_id
 from rapport.core.jsons import check_limits
 from rapport.core.queries import read_now
@@ -137,6 +137,8 @@ async def create_assignment(caller: Caller, rule_id: str, data: AssignmentInput,
 
     async def work(conn: Connection) -> Assignment:
         kind, reference = data.related_object_type, data.related_object_id
+        if kind not in queries.RELATED:
+            raise InvalidPayload(f"Property .related_object_type: rules for a {kind} are not supported yet")
         object_id = await queries.find_related(conn, caller.project_id, kind, reference)
         if object_id is None:
             raise NotFound(kind, reference)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from rapport.http.answers import Count, Instant
-from rapport.rules.schemas import Context, Type
+from rapport.rules.schemas import Context, Related, Type
 
 
 class RuleErrorAnswer(msgspec.Struct, kw_only=True):
@@ -32,18 +32,18 @@ class ValidationRuleAnswer(msgspec.Struct, kw_only=True):
 
 
 class AssignmentAnswer(msgspec.Struct, kw_only=True):
-    """That a validation rule holds for a campaign or a voucher."""
+    """That a validation rule holds for a campaign, a voucher or something else."""
 
     id: str
     rule_id: str
     related_object_id: str
-    related_object_type: Literal["campaign", "voucher", "promotion_tier"]
+    related_object_type: Related
     created_at: Instant
     object: Literal["validation_rules_assignment"]
 
 
 class AssignmentsAnswer(msgspec.Struct, kw_only=True):
-    """The validation rules that hold for a campaign or a voucher."""
+    """The validation rules that hold for something."""
 
     object: Literal["list"]
     data_ref: Literal["data"]

@@ -25,7 +25,7 @@ ASSIGNMENTS = ListSpec(
 )
 _RULE = columns(ValidationRule)
 _ASSIGNMENT = columns(Assignment)
-_RELATED = {
+RELATED = {
     "campaign": "SELECT id FROM campaigns WHERE project_id = $1 AND id = $2 AND state = 'live'",
     "voucher": "SELECT id FROM vouchers WHERE project_id = $1 AND (id = $2 OR code = $2) AND NOT binned "
     "ORDER BY id = $2 DESC LIMIT 1",
@@ -117,8 +117,8 @@ async def using_segment(conn: Connection, project_id: int, segment_id: str) -> l
 
 
 async def find_related(conn: Connection, project_id: int, kind: str, reference: str) -> str | None:
-    """Return the id of the campaign, of the tier, or of the voucher (also by code), or None."""
-    found: str | None = await conn.fetchval(_RELATED[kind], project_id, reference)
+    """Return the id of the campaign, or of the voucher (also by code), or None."""
+    found: str | None = await conn.fetchval(RELATED[kind], project_id, reference)
     return found
 
 

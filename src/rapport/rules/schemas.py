@@ -10,6 +10,7 @@ from rapport.rules.models import Assignment, ValidationRule
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Type = Literal["expression", "basic", "advanced", "complex"]
+Related = Literal["voucher", "promotion_tier", "campaign", "earning_rule", "distribution", "reward_assignment"]
 # `context_type` of the reference's `ValidationRuleBase`; kept and shown, it changes nothing.
 Context = Literal[
     "earning_rule.order.paid",
@@ -106,7 +107,7 @@ class ValidationRuleUpdate(msgspec.Struct, kw_only=True):
 class AssignmentInput(msgspec.Struct, kw_only=True):
     """`ValidationRulesAssignmentsCreateRequestBody` of the reference."""
 
-    related_object_type: Literal["campaign", "voucher", "promotion_tier"]
+    related_object_type: Related
     related_object_id: Annotated[str, Meta(min_length=1, max_length=255)]
 
 
