@@ -9,6 +9,7 @@ import exports_world
 import facts
 import harness
 import imports
+import in_cart
 import promotions
 from conftest import Api
 from fuzzing import File, Lines, shape
@@ -19,6 +20,7 @@ from rapport.projects.models import NewKey
 Names = dict[str, list[str]]
 CSV = 'Name,Email,Source_id,tier,Birthdate\nAnn,ann@x.example,ann,gold,1990-01-02\n"B, ""b""",,bob,,\n'
 CHEAP = {"junction": "and", "price": {"conditions": {"$less_than": [1000]}}}
+CIRCLE = {"type": "circle", "distance": {"center": "52.2297,21.0122", "radius": "5 km"}}
 MAIL = {"subject": "Hello {{ customer.name }}", "text": "Dear {{ customer.name }}!"}
 
 
@@ -47,6 +49,7 @@ class World:
         self._customers()
         self._promotions()
         self._catalogue()
+        self._in_cart()
         self._signals()
         self._schemas()
         self._work()
@@ -103,6 +106,19 @@ class World:
             static = {"type": "STATIC", "products": [{"id": self.names["products"][-1], "object": "product"}]}
             asked = static if number else {"type": "AUTO_UPDATE", "filter": CHEAP}
             self.made("product-collections", "/v1/product-collections", {"name": f"C{number}", **asked})
+
+    def _in_cart(self) -> None:
+        basket = in_cart.make_promotion(self.api, *(in_cart.tier(f"T{number}") for number in range(6)), name="Basket")
+        self.names["promotions"].append(basket["id"])
+        self.names["tiers"] += [one["id"] for one in basket["promotion"]["tiers"]]
+        for number in range(3):
+            stack = in_cart.make_stack(self.api, basket["id"], self.names["tiers"][number], name=f"S{number}")
+            self.names["stacks"].append(stack["id"])
+            self.names["categories"].append(in_cart.make_category(self.api, f"C{number}"))
+            self.made("locations", "/v1/locations", {"name": f"L{number}", "shape": CIRCLE})
+            body = {"name": f"Template {number}", "campaign_id": self.names["campaigns"][number]}
+            # A template's id stands where that of a campaign might, behind the word campaigns.
+            self.made("campaigns", "/v1/templates/campaigns", body)
 
     def _signals(self) -> None:
         for number in range(2):
@@ -228,6 +244,18 @@ def _publication(rng: random.Random, names: Names) -> Any:
     return {"campaign": {"name": _some(rng, names, "campaigns")}, "customer": {"source_id": f"c{rng.randrange(3)}"}}
 
 
+def _tier(rng: random.Random, _names: Names) -> Any:
+    return in_cart.tier(_new(rng), rng.randrange(100), hierarchy=rng.choice([None, 1, 3]), metadata={"n": 1})
+
+
+def _tier_stack(rng: random.Random, names: Names) -> Any:
+    return {"name": _new(rng), "tiers": {"ids": names["tiers"][3:5]}}
+
+
+def _location(rng: random.Random, _names: Names) -> Any:
+    return {"name": _new(rng), "shape": CIRCLE, "source_id": _new(rng)}
+
+
 def _rule(rng: random.Random, _names: Names) -> Any:
     return {
         "name": _new(rng),
@@ -317,6 +345,24 @@ ACCEPTED: Mapping[str, Make] = {
         ("PUT", "/v1/campaigns/{}"): lambda rng, _: {"description": _new(rng), "metadata": {"a": 1}},
         ("POST", "/v1/campaigns/{}/vouchers"): lambda _, __: {"metadata": {"a": 1}},
         ("POST", "/v1/campaigns/{}/vouchers/{}"): lambda _, __: {"metadata": {"a": 1}},
+        ("POST", "/v1/promotions/{}/tiers"): _tier,
+        ("PUT", "/v1/promotions/tiers/{}"): _tier,
+        ("POST", "/v1/promotions/{}/stacks"): _tier_stack,
+        ("PUT", "/v1/promotions/{}/stacks/{}"): _tier_stack,
+        ("POST", "/v1/categories"): lambda rng, _: {"name": _new(rng), "hierarchy": rng.randrange(9)},
+        ("PUT", "/v1/categories/{}"): lambda rng, _: {"name": _new(rng), "hierarchy": rng.randrange(9)},
+        ("POST", "/v1/locations"): _location,
+        ("PUT", "/v1/locations/{}"): _location,
+        ("POST", "/v1/templates/campaigns"): lambda rng, names: {
+            "name": _new(rng),
+            "campaign_id": _some(rng, names, "campaigns"),
+        },
+        ("PUT", "/v1/templates/campaigns/{}"): lambda rng, _: {"name": _new(rng), "description": _new(rng)},
+        ("POST", "/v1/templates/campaigns/{}/campaign-setup"): lambda rng, _: {"name": _new(rng)},
+        ("POST", "/v1/templates/campaigns/{}/tier-setup"): lambda rng, names: {
+            "name": _new(rng),
+            "campaign_id": _some(rng, names, "promotions"),
+        },
         ("POST", "/v1/vouchers"): _voucher,
         ("POST", "/v1/vouchers/{}"): _voucher,
         ("PUT", "/v1/vouchers/{}"): lambda rng, _: {"category": _new(rng), "metadata": {"a": 1}},
