@@ -9,6 +9,7 @@ import exports_world
 import facts
 import harness
 import imports
+import in_cart
 import promotions
 from conftest import Api
 from fuzzing import File, Lines, shape
@@ -18,6 +19,8 @@ from rapport.projects.models import NewKey
 
 Names = dict[str, list[str]]
 CSV = 'Name,Email,Source_id,tier,Birthdate\nAnn,ann@x.example,ann,gold,1990-01-02\n"B, ""b""",,bob,,\n'
+CHEAP = {"junction": "and", "price": {"conditions": {"$less_than": [1000]}}}
+CIRCLE = {"type": "circle", "distance": {"center": "52.2297,21.0122", "radius": "5 km"}}
 MAIL = {"subject": "Hello {{ customer.name }}", "text": "Dear {{ customer.name }}!"}
 
 
@@ -45,6 +48,8 @@ class World:
         self.names["resource"] = ["customer", "order", "voucher"]
         self._customers()
         self._promotions()
+        self._catalogue()
+        self._in_cart()
         self._signals()
         self._schemas()
         self._work()
@@ -93,6 +98,27 @@ class World:
             self.made("assignments", path, assigned)
         entries = self.api.call("GET", "/v1/trash-bin")["data"]
         self.names["trash-bin"] = [entry["id"] for entry in entries]
+
+    def _catalogue(self) -> None:
+        for number in range(3):
+            path = f"/v1/products/{self.made('products', '/v1/products', {'source_id': f'p{number}'})['id']}"
+            self.made("skus", f"{path}/skus", {"source_id": f"s{number}", "attributes": {"color": "blue"}})
+            static = {"type": "STATIC", "products": [{"id": self.names["products"][-1], "object": "product"}]}
+            asked = static if number else {"type": "AUTO_UPDATE", "filter": CHEAP}
+            self.made("product-collections", "/v1/product-collections", {"name": f"C{number}", **asked})
+
+    def _in_cart(self) -> None:
+        basket = in_cart.make_promotion(self.api, *(in_cart.tier(f"T{number}") for number in range(6)), name="Basket")
+        self.names["promotions"].append(basket["id"])
+        self.names["tiers"] += [one["id"] for one in basket["promotion"]["tiers"]]
+        for number in range(3):
+            stack = in_cart.make_stack(self.api, basket["id"], self.names["tiers"][number], name=f"S{number}")
+            self.names["stacks"].append(stack["id"])
+            self.names["categories"].append(in_cart.make_category(self.api, f"C{number}"))
+            self.made("locations", "/v1/locations", {"name": f"L{number}", "shape": CIRCLE})
+            body = {"name": f"Template {number}", "campaign_id": self.names["campaigns"][number]}
+            # A template's id stands where that of a campaign might, behind the word campaigns.
+            self.made("campaigns", "/v1/templates/campaigns", body)
 
     def _signals(self) -> None:
         for number in range(2):
@@ -218,6 +244,18 @@ def _publication(rng: random.Random, names: Names) -> Any:
     return {"campaign": {"name": _some(rng, names, "campaigns")}, "customer": {"source_id": f"c{rng.randrange(3)}"}}
 
 
+def _tier(rng: random.Random, _names: Names) -> Any:
+    return in_cart.tier(_new(rng), rng.randrange(100), hierarchy=rng.choice([None, 1, 3]), metadata={"n": 1})
+
+
+def _tier_stack(rng: random.Random, names: Names) -> Any:
+    return {"name": _new(rng), "tiers": {"ids": names["tiers"][3:5]}}
+
+
+def _location(rng: random.Random, _names: Names) -> Any:
+    return {"name": _new(rng), "shape": CIRCLE, "source_id": _new(rng)}
+
+
 def _rule(rng: random.Random, _names: Names) -> Any:
     return {
         "name": _new(rng),
@@ -236,6 +274,28 @@ def _distribution(rng: random.Random, names: Names) -> Any:
     segment = {"type": "customer.segment.entered", "segment_id": names["segments"][0]}
     trigger = rng.choice([segment, {"type": "customer.custom_event", "event": "seen"}])
     return {"name": _new(rng), "trigger": trigger, "channel": "email", "message": MAIL, "active": rng.random() < 0.5}
+
+
+def _product(rng: random.Random, _names: Names) -> Any:
+    return {"source_id": f"p{rng.randrange(20)}", "price": rng.randrange(2000), "metadata": {"n": rng.randrange(10)}}
+
+
+def _sku(rng: random.Random, _names: Names) -> Any:
+    return {"source_id": _new(rng), "sku": "S", "currency": "USD", "attributes": {"color": "blue"}}
+
+
+def _collection(rng: random.Random, names: Names) -> Any:
+    if rng.random() < 0.5:
+        return {"type": "AUTO_UPDATE", "name": _new(rng), "filter": CHEAP}
+    return {
+        "type": "STATIC",
+        "name": _new(rng),
+        "products": [{"id": _some(rng, names, "products"), "object": "product"}],
+    }
+
+
+def _products_file(rng: random.Random, names: Names) -> Any:
+    return File(f"product_id,source_id,name,sku\n{_some(rng, names, 'products')},{_new(rng)},N,S\n".encode())
 
 
 def _consents(rng: random.Random, names: Names) -> Any:
@@ -285,6 +345,24 @@ ACCEPTED: Mapping[str, Make] = {
         ("PUT", "/v1/campaigns/{}"): lambda rng, _: {"description": _new(rng), "metadata": {"a": 1}},
         ("POST", "/v1/campaigns/{}/vouchers"): lambda _, __: {"metadata": {"a": 1}},
         ("POST", "/v1/campaigns/{}/vouchers/{}"): lambda _, __: {"metadata": {"a": 1}},
+        ("POST", "/v1/promotions/{}/tiers"): _tier,
+        ("PUT", "/v1/promotions/tiers/{}"): _tier,
+        ("POST", "/v1/promotions/{}/stacks"): _tier_stack,
+        ("PUT", "/v1/promotions/{}/stacks/{}"): _tier_stack,
+        ("POST", "/v1/categories"): lambda rng, _: {"name": _new(rng), "hierarchy": rng.randrange(9)},
+        ("PUT", "/v1/categories/{}"): lambda rng, _: {"name": _new(rng), "hierarchy": rng.randrange(9)},
+        ("POST", "/v1/locations"): _location,
+        ("PUT", "/v1/locations/{}"): _location,
+        ("POST", "/v1/templates/campaigns"): lambda rng, names: {
+            "name": _new(rng),
+            "campaign_id": _some(rng, names, "campaigns"),
+        },
+        ("PUT", "/v1/templates/campaigns/{}"): lambda rng, _: {"name": _new(rng), "description": _new(rng)},
+        ("POST", "/v1/templates/campaigns/{}/campaign-setup"): lambda rng, _: {"name": _new(rng)},
+        ("POST", "/v1/templates/campaigns/{}/tier-setup"): lambda rng, names: {
+            "name": _new(rng),
+            "campaign_id": _some(rng, names, "promotions"),
+        },
         ("POST", "/v1/vouchers"): _voucher,
         ("POST", "/v1/vouchers/{}"): _voucher,
         ("PUT", "/v1/vouchers/{}"): lambda rng, _: {"category": _new(rng), "metadata": {"a": 1}},
@@ -302,6 +380,16 @@ ACCEPTED: Mapping[str, Make] = {
             "related_object_type": "voucher",
             "related_object_id": _some(rng, names, "vouchers"),
         },
+        ("POST", "/v1/products"): _product,
+        ("PUT", "/v1/products/{}"): _product,
+        ("POST", "/v1/products/bulk/async"): _listed(_product),
+        ("POST", "/v1/products/metadata/async"): lambda rng, _: {"source_ids": [_new(rng)], "metadata": {"n": 1}},
+        ("POST", "/v1/products/importCSV"): _products_file,
+        ("POST", "/v1/skus/importCSV"): _products_file,
+        ("POST", "/v1/products/{}/skus"): _sku,
+        ("PUT", "/v1/products/{}/skus/{}"): _sku,
+        ("POST", "/v1/product-collections"): _collection,
+        ("PUT", "/v1/product-collections/{}"): lambda rng, _: {"name": _new(rng)},
         ("POST", "/v1/consents"): lambda rng, _: {"name": _new(rng), "channels": ["email", "sms"]},
         ("PUT", "/v1/consents/{}"): lambda rng, _: {"description": _new(rng)},
         ("POST", "/v1/consents/inbound"): lambda _, __: {"channel": "sms", "from": "+48600000000", "text": "STOP"},

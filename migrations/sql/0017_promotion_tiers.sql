@@ -92,3 +92,7 @@ CREATE TABLE campaign_templates (
     PRIMARY KEY (project_id, id),
     UNIQUE (project_id, name)
 );
+
+-- What is asked before a category is deleted.
+CREATE INDEX campaigns_of_category ON campaigns (project_id, category_id) WHERE category_id IS NOT NULL;
+CREATE INDEX vouchers_of_category ON vouchers (project_id, category_id) WHERE category_id IS NOT NULL;

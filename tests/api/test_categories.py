@@ -93,6 +93,25 @@ def test_a_tier_is_put_into_a_category_by_id_or_by_name(api: Any) -> None:
         assert error["resource_type"] == "category"
 
 
+def test_a_campaign_is_put_into_a_category_by_id_or_by_name(api: Any) -> None:
+    first, second = make_category(api, "First"), make_category(api, "Second")
+    made = make_campaign(api, category="First")
+    assert (made["category_id"], made["category"]) == (first, "First")
+    assert [one["id"] for one in made["categories"]] == [first]
+    changed = api.call("PUT", "/v1/campaigns/Spring", {"category_id": second})
+    assert (changed["category_id"], changed["category"]) == (second, "Second")
+    api.call("PUT", f"/v1/categories/{second}", {"name": "Renamed", "hierarchy": 1})
+    assert api.call("GET", "/v1/campaigns/Spring")["category"] == "Renamed"
+    for given in ({"category": "Nothing"}, {"category_id": "cat_none"}):
+        api.fails("PUT", "/v1/campaigns/Spring", given, status=404, key="not_found")
+    body = {"name": "Other", "campaign_type": "PROMOTION", "category": "Nothing"}
+    error = api.fails("POST", "/v1/campaigns", body, status=404, key="not_found")
+    assert (error["resource_type"], error["resource_id"]) == ("category", "Nothing")
+    none = api.call("PUT", "/v1/campaigns/Spring", {"category": ""})
+    assert (none["category_id"], none["categories"], "category" in none) == (None, [], False)
+    api.call("DELETE", f"/v1/categories/{second}", status=204)
+
+
 async def test_a_category_of_another_project_is_not_there(api: Any, server: Server, db: Database) -> None:
     category = make_category(api)
     key = await create_key(db, f"other {os.urandom(4).hex()}", "server")

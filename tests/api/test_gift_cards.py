@@ -175,7 +175,10 @@ def test_transactions_are_exported(api: Any) -> None:
         assert (made["exported_object"], made["status"]) == ("voucher_transactions", "SCHEDULED")
         done = exports_world.finished(api, made["id"])
         assert exports_world.table(exports_world.download(done["result"]["url"]))[1:] == rows
-    assert api.call("POST", "/v1/vouchers/CARD/transactions/export")["parameters"]["filters"]["voucher_id"]
+    made = api.call("POST", "/v1/vouchers/CARD/transactions/export")
+    card = api.call("GET", "/v1/vouchers/CARD")["id"]
+    kept = api.call("GET", f"/v1/exports/{made['id']}")["parameters"]["filters"]
+    assert kept == {"voucher_id": {"conditions": {"$in": [card]}}}
     api.fails("POST", "/v1/vouchers/NONE/transactions/export", status=404, key="not_found")
 
 

@@ -251,3 +251,13 @@ async def test_an_order_costs_what_it_did_and_one_statement_with_products(
     same = ItemInput(product=ProductInput(source_id="phone", override=True, price=5, name="Phone"))
     for items in ([named], [named] * 500, [same], [ItemInput(product_id="none")]):
         assert len(await statements(writer, project_id, placing(*items))) == len(plain) + 1, items
+
+
+def test_a_refused_redemption_overrides_nothing(api: Any) -> None:
+    code = {"type": "DISCOUNT_VOUCHER", "discount": {"type": "AMOUNT", "amount_off": 100}, "active": False}
+    api.call("POST", "/v1/vouchers/CODE", code)
+    items = [{"product": {"source_id": "new", "override": True, "price": 300}}]
+    body = {"redeemables": [{"object": "voucher", "id": "CODE"}], "order": {"items": items}}
+    api.fails("POST", "/v1/redemptions", body, status=400, key="voucher_disabled")
+    assert api.call("GET", PRODUCTS)["total"] == 0
+    assert api.call("GET", "/v1/orders")["total"] == 0

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from catalogue import COLLECTIONS, PRODUCTS, items_of, make_collection, make_filter, make_product, make_sku
+from harness import Server
+from management import managed
 from rapport.core.db import Database
 from rapport.product_collections.queries import collections_of
 from rapport.projects.actions import create_key
+from rapport.projects.models import NewKey
 
 
 def test_a_static_collection_has_what_it_was_given(api: Any) -> None:
@@ -206,3 +209,20 @@ async def test_others_are_told_which_collections_have_what_in_one_statement(
         assert await collections_of(conn, project_id, [phone["id"]], [], []) == {phone["id"]: frozenset()}
         other_id = await conn.fetchval("SELECT project_id FROM projects WHERE id = $1", other_key.project_id)
         assert await collections_of(conn, other_id, [phone["id"]], [], [auto["id"]]) == {phone["id"]: frozenset()}
+
+
+async def test_operands_are_as_the_schema_of_products_has_them(
+    api: Any, server: Server, db: Database, key: NewKey
+) -> None:
+    async with managed(server, db, key.project) as management:
+        management.define("product", {"weight": "number", "season": "date"})
+    make_product(api, metadata={"weight": 5, "season": "2026-01-31"})
+    made = make_collection(api, "Heavy", filter=make_filter("metadata.weight", "$more_than", "4.5"))
+    assert made["filter"] == make_filter("metadata.weight", "$more_than", 4.5)
+    assert items_of(api, made["id"]) == ["phone"]
+    for bad, details in (
+        (make_filter("metadata.weight", "$contains", "4"), "does not apply to metadata of type number"),
+        (make_filter("metadata.season", "$is", "soon"), "takes a date"),
+    ):
+        body = {"type": "AUTO_UPDATE", "name": "Bad", "filter": bad}
+        assert details in api.fails("POST", COLLECTIONS, body, status=400, key="invalid_payload")["details"]

@@ -261,3 +261,19 @@ def test_the_documented_example_is_accepted(api: Any) -> None:
         "POST", "/v1/validation-rules", {"name": "R", "rules": missing}, status=400, key="invalid_validation_rules"
     )
     assert error["details"] == "Rule 'custom_event.metadata' must have a 'property'"
+
+
+def test_two_customers_who_become_one_count_once(api: Any) -> None:
+    rule = make_rule(api, one_rule("campaign.redemptions.customers_count", "$less_than_or_equal", 2))
+    campaign = make_campaign(api, quantity=None, validation_rules=[rule])
+    code = codes_of(api, campaign["id"])[0]
+    redeem(api, code, customer="ann")
+    redeem(api, code, customer="bob")
+    refused(api, code, customer="cid", key="redemption_rules_violated")
+    ann, bob = (api.call("GET", f"/v1/customers/{name}")["id"] for name in ("ann", "bob"))
+    done = api.call("POST", f"/v1/customers/{ann}/merge", {"source": bob})
+    api.call("POST", f"/v1/merges/{done['merge']['id']}/undo")
+    refused(api, code, customer="cid", key="redemption_rules_violated")
+    api.call("POST", f"/v1/customers/{ann}/merge", {"source": bob})
+    redeem(api, code, customer="cid")
+    refused(api, code, customer="dan", key="redemption_rules_violated")

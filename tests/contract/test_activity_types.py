@@ -28,6 +28,7 @@ PROMOTIONS = {
     "customer.publication.succeeded", "customer.publication.failed", "customer.validation.succeeded",
     "customer.validation.failed", "customer.redemption.succeeded", "customer.redemption.failed",
     "customer.redemption.rollback.succeeded", "customer.redemption.rollback.failed", "customer.voucher.deleted",
+    "customer.voucher.gift.balance_added",
 }  # fmt: skip
 HERE = {"customer.deleted", "customer.email.sent", "customer.email.failed"}
 

@@ -63,6 +63,11 @@ def _offer(campaign_type: str, voucher: CampaignVoucherInput) -> dict[str, Any]:
     return {"discount": checked(voucher.discount.given(), ".voucher.discount"), "gift": None}
 
 
+def _has_tiers(data: CampaignInput) -> bool:
+    """Whether a request says anything of tiers; what, the feature that keeps them reads."""
+    return bool(data.promotion.get("tiers") if isinstance(data.promotion, dict) else data.promotion)
+
+
 def _codes(data: CampaignInput, campaign_type: str) -> dict[str, Any]:
     """Return what a campaign's codes are like, and how many are wanted. Raises InvalidPayload."""
     if campaign_type == PROMOTION:
@@ -72,7 +77,7 @@ def _codes(data: CampaignInput, campaign_type: str) -> dict[str, Any]:
             raise InvalidPayload("Property .vouchers_count does not belong to a campaign of type PROMOTION")
         nothing = {"discount": None, "gift": None, "quantity": None, "code_config": _NO_CODES}
         return nothing | {"codes_wanted": 0, "codes_made": 0, "is_referral_code": False}
-    if data.promotion:
+    if _has_tiers(data):
         raise InvalidPayload(f"Property .promotion does not belong to a campaign of type {campaign_type}")
     if data.voucher is None:
         raise InvalidPayload("Missing required property .voucher")
@@ -138,7 +143,7 @@ def taken(name: str) -> DuplicateFound:
 async def add(conn: Connection, caller: Caller, data: CampaignInput, tiers: Tiers | None = None) -> Campaign:
     """As `create`, in the caller's transaction; a name that is taken fails as UniqueViolation, see `taken`."""
     asked = _campaign(data)
-    if data.promotion and tiers is None:
+    if _has_tiers(data) and tiers is None:
         raise InvalidPayload("Property .promotion is not supported yet")
     now = await read_now(conn, caller.db.clock_offset)
     schema = (await load(conn, caller.project_id)).of(asked.metadata_schema)
@@ -150,7 +155,7 @@ async def add(conn: Connection, caller: Caller, data: CampaignInput, tiers: Tier
     await rules.assign(conn, caller.project_id, now, data.validation_rules or [], "campaign", campaign.id)
     if campaign.codes_made:
         await generation.make_all(conn, caller.project_id, campaign, now, campaign.codes_made)
-    if data.promotion and tiers is not None:
+    if tiers is not None and _has_tiers(data):
         await tiers.create(conn, caller, campaign, data.promotion)
     if campaign.codes_wanted > 1:
         await generation.note(conn, caller, campaign.id, campaign.codes_wanted, made=campaign.codes_made > 0)

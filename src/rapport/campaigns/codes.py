@@ -15,8 +15,8 @@ MAX_CODE_LENGTH = 255
 PLACE = "#"
 # Up to here every possible code is written down and shuffled, so that even the last free one is found.
 ENUMERATED = 20_000
-# Beyond, a campaign may use up this share of the possible codes; free ones are then found quickly by drawing.
-FULLEST = 0.8
+# Beyond, a campaign may use up so many percent of the possible codes; free ones are then found quickly by drawing.
+FULLEST_PERCENT = 80
 
 
 class CodeConfig(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -63,7 +63,7 @@ def configure(
 
 def check_space(config: CodeConfig, count: int, path: str) -> None:
     """See that `count` different codes can be made. Raises InvalidPayload."""
-    most = config.space if config.space <= ENUMERATED else math.floor(config.space * FULLEST)
+    most = config.space if config.space <= ENUMERATED else config.space * FULLEST_PERCENT // 100
     if count > most:
         raise InvalidPayload(f"Property {path} allows {config.space} different codes, too few for {count} vouchers")
 

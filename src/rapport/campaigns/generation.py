@@ -43,8 +43,10 @@ async def make(
 ) -> list[str]:
     """Insert up to `count` vouchers with random codes and return the codes; fewer where free codes are hard to find.
 
-    Codes that others have, in this campaign or elsewhere, are drawn anew.
+    Codes that others have, in this campaign or elsewhere, are drawn anew. A campaign without vouchers gets none.
     """
+    if campaign.voucher_type is None:
+        return []
     made: list[str] = []
     for _ in range(_ROUNDS):
         missing = count - len(made)

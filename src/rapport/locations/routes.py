@@ -11,10 +11,11 @@ from rapport.http.caller import Caller
 from rapport.http.lists import envelope, read_page
 from rapport.http.openapi import operation
 from rapport.locations import actions, queries
+from rapport.locations.filters import FIELDS, filters
 from rapport.locations.schemas import LocationAnswer, LocationInput, LocationsAnswer, LocationUpdate, view
 
 _ONE = "/v1/locations/{location_id:str}"
-_PARAMETERS = {"filters": conditions.schema(("name", "created_at", "updated_at"))}
+_PARAMETERS = {"filters": conditions.schema(FIELDS)}
 
 
 @get(
@@ -24,9 +25,9 @@ async def list_locations(request: Request[Any, Any, Any], caller: Caller) -> Res
     """List locations, newest first."""
     given = list(request.query_params.multi_items())
     page = read_page(queries.LOCATIONS, {name: value for name, value in given if not conditions.is_filter(name)})
-    filters = conditions.read_conditions(given, queries.filters(caller.db.clock_offset))
+    asked = conditions.read_conditions(given, filters(caller.db.clock_offset))
     async with caller.db.read() as conn:
-        found = await queries.list_page(conn, caller.project_id, page, filters)
+        found = await queries.list_page(conn, caller.project_id, page, asked)
     return answer(envelope(queries.LOCATIONS, found, [view(one) for one in found.items]))
 
 

@@ -153,10 +153,10 @@ class Draft:
             product = self._product(sku.product_id, None)
         if keep and item.product is not None and item.product.override:
             product = self._override_product(item.product, product, names, f"{path}.product")
-            item = msgspec.structs.replace(item, product=msgspec.structs.replace(item.product, metadata=None))
+            item = msgspec.structs.replace(item, product=None)
         if keep and item.sku is not None and item.sku.override:
             sku = self._override_sku(item.sku, sku, product, names, f"{path}.sku")
-            item = msgspec.structs.replace(item, sku=msgspec.structs.replace(item.sku, metadata=None))
+            item = msgspec.structs.replace(item, sku=None)
         return _told(item, product, sku)
 
     def _override_product(self, said: ProductInput, current: Product | None, names: _Names, path: str) -> Product:

@@ -10,9 +10,12 @@ from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound, Resour
 from rapport.core.ids import new_id
 from rapport.core.queries import read_now
 from rapport.http.caller import Caller
-from rapport.product_collections import filters, queries
+from rapport.metadata.queries import load
+from rapport.product_collections import fields, filters, queries
 from rapport.product_collections.models import AUTO_UPDATE, Collection, Member
 from rapport.product_collections.schemas import CollectionInput, CollectionUpdate, MemberInput, check_kind
+from rapport.products.schemas import SCHEMA
+from rapport.segments.typed import typed_rows
 
 RESOURCE = "products_collection"
 
@@ -30,10 +33,12 @@ class CollectionInUse(ResourceInUse):
 async def create(caller: Caller, data: CollectionInput) -> tuple[Collection, list[Member]]:
     """Create a collection (`create-product-collection`). Raises InvalidPayload, NotFound, DuplicateFound."""
     check_kind(data.type, data)
-    filter_ = _read(data.filter) if data.type == AUTO_UPDATE else None
+    if data.type == AUTO_UPDATE:
+        filters.parse(data.filter)
 
     async def work(conn: Connection) -> tuple[Collection, list[Member]]:
         now = await read_now(conn, caller.db.clock_offset)
+        filter_ = None if data.filter is None else await _read(conn, caller.project_id, data.filter)
         collection = Collection(new_id("pc"), data.name, data.type, filter_, now, None)
         members = await _members(conn, caller.project_id, data.products or [])
         await queries.insert(conn, caller.project_id, collection)
@@ -46,10 +51,13 @@ async def create(caller: Caller, data: CollectionInput) -> tuple[Collection, lis
         raise DuplicateFound(RESOURCE, data.name) from error
 
 
-def _read(raw: dict[str, Any] | None) -> dict[str, Any]:
-    """Return a filter as it is kept. Raises InvalidPayload."""
+async def _read(conn: Connection, project_id: int, raw: dict[str, Any]) -> dict[str, Any]:
+    """Return a filter as it is kept, its operands as the schema of products has them. Raises InvalidPayload."""
     filters.parse(raw)
-    return filters.stored(raw or {})
+    schemas = await load(conn, project_id)
+    kept = typed_rows(raw, schemas.of(SCHEMA), "filter", fields.find)
+    filters.parse(kept)
+    return filters.stored(kept)
 
 
 async def _members(conn: Connection, project_id: int, asked: Sequence[MemberInput]) -> list[Member]:
@@ -83,7 +91,7 @@ async def update(caller: Caller, collection_id: str, data: CollectionUpdate) -> 
         after = msgspec.structs.replace(
             current,
             name=current.name if data.name is None else data.name,
-            filter=current.filter if data.filter is None else _read(data.filter),
+            filter=current.filter if data.filter is None else await _read(conn, caller.project_id, data.filter),
             updated_at=now,
         )
         await queries.update(conn, caller.project_id, after)

@@ -10,6 +10,7 @@ from rapport.customers.models import Customer
 from rapport.redemptions import queries
 from rapport.redemptions.models import Redemption
 from rapport.redemptions.views import view
+from rapport.rules import queries as rules
 
 _ELSEWHERE = {"customer", "tracking_id", "order"}
 
@@ -30,7 +31,9 @@ async def _erase(conn: Connection, project_id: int, customer: Customer) -> int:
 async def _move(
     conn: Connection, project_id: int, giver_id: str, taker_id: str, only: Sequence[str] | None = None
 ) -> list[str]:
-    return await move(conn, _HELD, project_id, giver_id, taker_id, only)
+    moved = await move(conn, _HELD, project_id, giver_id, taker_id, only)
+    await rules.recount_customers(conn, project_id, [giver_id, taker_id])
+    return moved
 
 
 holding = Holding("redemptions", _gather, _erase, _move)

@@ -135,7 +135,7 @@ async def _watch(
         return
     await queries.shut_redemptions_out(conn, project_id)
     object_ids = [one.related_object_id for one, _ in asking]
-    campaigns = await queries.campaigns_of(conn, project_id, object_ids)
+    campaigns = await queries.campaigns_of(conn, project_id, [one for one, _ in asking])
     watches = {
         (one.id, watch_of(count, campaigns.get(object_id, object_id) if count.scope == "campaign" else object_id))
         for (one, rules), object_id in zip(asking, object_ids, strict=True)

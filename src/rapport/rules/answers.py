@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from rapport.http.answers import Count, Instant
+from rapport.rules.applicable import Effect
 from rapport.rules.schemas import Context, Related, Type
 
 
@@ -15,13 +16,43 @@ class RuleErrorAnswer(msgspec.Struct, kw_only=True):
     message: str
 
 
+class ApplicableToAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Goods that a discount on items applies to, and how far."""
+
+    object: Literal["product", "sku", "products_collection"]
+    id: str
+    effect: Effect
+    source_id: str | None | UnsetType = UNSET
+    product_id: str | UnsetType = UNSET
+    product_source_id: str | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+    strict: bool | UnsetType = UNSET
+    price: Count | UnsetType = UNSET
+    price_formula: str | UnsetType = UNSET
+    quantity_limit: Count | UnsetType = UNSET
+    aggregated_quantity_limit: Count | UnsetType = UNSET
+    amount_limit: Count | UnsetType = UNSET
+    aggregated_amount_limit: Count | UnsetType = UNSET
+    skip_initially: Count | UnsetType = UNSET
+    repeat: Count | UnsetType = UNSET
+    target: Literal["ITEM", "UNIT"] | UnsetType = UNSET
+
+
+class ApplicableAnswer(msgspec.Struct, kw_only=True):
+    """Which items of an order a discount on items applies to."""
+
+    excluded: list[ApplicableToAnswer]
+    included: list[ApplicableToAnswer]
+    included_all: bool
+
+
 class ValidationRuleAnswer(msgspec.Struct, kw_only=True):
     """A validation rule."""
 
     id: str
     name: str
     rules: dict[str, Any]
-    applicable_to: dict[str, Any]
+    applicable_to: ApplicableAnswer
     type: Type
     context_type: Context
     assignments_count: Count

@@ -232,6 +232,8 @@ _OBJECTS: Mapping[str, str] = {
     "campaign": "r.campaign_id",
     "promotion_tier": "r.promotion_tier_id",
 }
+# What has a campaign, by its kind; the others are one, or have none.
+_IN_CAMPAIGNS: Mapping[str, str] = {"voucher": "vouchers", "promotion_tier": "promotion_tiers"}
 _BY: Mapping[str, str] = {
     "all": "true",
     "customers": "true",
@@ -289,14 +291,18 @@ async def watch(
     )
 
 
-async def campaigns_of(conn: Connection, project_id: int, object_ids: list[str]) -> dict[str, str]:
-    """Return the campaigns of those of the vouchers that have one, by the voucher's id."""
-    rows = await conn.fetch(
-        "SELECT id, campaign_id FROM vouchers WHERE project_id = $1 AND id = ANY ($2) AND campaign_id IS NOT NULL",
-        project_id,
-        object_ids,
-    )
-    return {row["id"]: row["campaign_id"] for row in rows}
+async def campaigns_of(conn: Connection, project_id: int, assignments: Sequence[Assignment]) -> dict[str, str]:
+    """Return the campaigns of what rules are assigned to, by the object's id, where it belongs to one."""
+    found: dict[str, str] = {}
+    for kind in sorted({one.related_object_type for one in assignments} & _IN_CAMPAIGNS.keys()):
+        rows = await conn.fetch(
+            f"SELECT id, campaign_id FROM {_IN_CAMPAIGNS[kind]} "
+            "WHERE project_id = $1 AND id = ANY ($2) AND campaign_id IS NOT NULL",
+            project_id,
+            [one.related_object_id for one in assignments if one.related_object_type == kind],
+        )
+        found |= {row["id"]: row["campaign_id"] for row in rows}
+    return found
 
 
 async def read_counters(conn: Connection, project_id: int, wanted: list[Counter]) -> dict[Counter, Spent]:
@@ -343,6 +349,20 @@ async def count_in_ledger(conn: Connection, project_id: int, wanted: list[Counte
         )
         found |= {counters[row["place"] - 1]: Spent(*row[1:]) for row in rows}
     return found
+
+
+async def recount_customers(conn: Connection, project_id: int, customer_ids: list[str]) -> None:
+    """Have the different customers counted anew of whatever these (locked) customers redeemed.
+
+    For redemptions that become somebody else's. Without its row a counter begins with what the ledger says.
+    """
+    await conn.execute(
+        "DELETE FROM rule_counters WHERE project_id = $1 AND counted_by = 'customers' AND object_id IN ("
+        "SELECT unnest(ARRAY[campaign_id, voucher_id]) FROM redemptions "
+        "WHERE project_id = $1 AND customer_id = ANY ($2))",
+        project_id,
+        customer_ids,
+    )
 
 
 _ADD = """

@@ -22,7 +22,6 @@ _POST: Final = re.compile(
 )
 _GET: Final = re.compile(r"/client/v1/validate|/v1/publications/create|/v1/vouchers/.+", re.DOTALL)
 _NAMES: Final = ("customer[source_id]", "customer[id]", "customer", "tracking_id")
-_NOT_VALID: Final = re.compile(rb'"valid"\s*:\s*false')
 _CODES: Final = frozenset({"voucher", "gift_card", "loyalty_card"})
 # A client key is not told of these.
 _HIDDEN: Final = frozenset(
@@ -85,13 +84,13 @@ class Guesses:
 
     def failed(self, asked: Asked, status: int, body: bytes) -> Told | None:
         """Return what to answer where codes were tried in vain, or None."""
-        if status == 200 and not (b'"error"' in body and _NOT_VALID.search(body)):
+        if status == 200 and b'"error"' not in body:
             return None
         said = _read(body)
         if status != 200:
             return _refused(asked, status, said, body)
-        if isinstance(said.get("redeemables"), list):
-            return _invalid(asked, said, body)
+        if isinstance(said.get("inapplicable_redeemables"), list):
+            return _inapplicable(asked, said, body)
         return _invalid_one(asked, said, body)
 
 
@@ -125,44 +124,50 @@ def _missing(code: str, error: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _codes(asked: Asked) -> list[str]:
-    """Return the codes that a request tries."""
+def _codes(asked: Asked) -> tuple[list[str], bool]:
+    """Return the codes that a request tries, and whether it is about nothing but codes."""
     said = _read(asked.body)
     listed = said.get("redeemables")
-    found = [_text(one.get("id")) for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    among = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    found = [_text(one.get("id")) for one in among if one.get("object") in _CODES]
     found += [_text(said.get("voucher")), _text(asked.query.get("code")), _text(asked.query.get("voucher"))]
-    return [code for code in found if code is not None]
+    return [code for code in found if code is not None], all(one.get("object") in _CODES for one in among)
 
 
-def _meant(asked: Asked, error: Mapping[str, Any]) -> str:
-    """Return the code that an error is about: those about one of several begin their details with it."""
-    codes = _codes(asked)
-    details = str(error.get("details"))
+def _meant(asked: Asked, error: Mapping[str, Any]) -> str | None:
+    """Return the code that an error is about, or None: those about one of several begin their details with it."""
     if _is_missing(error):
         return str(error.get("resource_id"))
-    return next((code for code in codes if details.startswith(code)), codes[0] if codes else "")
+    codes, are_all = _codes(asked)
+    details = str(error.get("details"))
+    named = sorted((code for code in codes if details.startswith(code)), key=len)
+    if named:
+        return named[-1]
+    return codes[0] if codes and are_all else None
 
 
 def _refused(asked: Asked, status: int, error: dict[str, Any], body: bytes) -> Told | None:
-    # A campaign of which nothing can be published is no code.
-    if not _counts(asked, error) or not (_is_missing(error) or _codes(asked)):
+    # A promotion tier is no code, nor is a campaign of which nothing can be published.
+    code = _meant(asked, error)
+    if code is None or not _counts(asked, error):
         return None
     if _is_hidden(asked, error):
-        missing = _missing(_meant(asked, error), error)
+        missing = _missing(code, error)
         return Told(1, 404, jsons.encode(missing))
     return Told(1, status, body)
 
 
 def _error_of(redeemable: Any) -> dict[str, Any]:
-    result = redeemable.get("result") if isinstance(redeemable, dict) else None
+    """Return what is wrong with a code; nothing where it is well, or no code."""
+    is_code = isinstance(redeemable, dict) and redeemable.get("object") in _CODES
+    result = redeemable.get("result") if is_code else None
     error = result.get("error") if isinstance(result, dict) else None
     return error if isinstance(error, dict) else {}
 
 
-def _invalid(asked: Asked, said: dict[str, Any], body: bytes) -> Told | None:
-    """Read the answer to a validation of several codes; each of those that failed counts."""
-    listed = said.get("inapplicable_redeemables")
-    failed = [one for one in listed if _counts(asked, _error_of(one))] if isinstance(listed, list) else []
+def _inapplicable(asked: Asked, said: dict[str, Any], body: bytes) -> Told | None:
+    """Read an answer about several codes, valid or not, redeemed or not; each of those that failed counts."""
+    failed = [one for one in said["inapplicable_redeemables"] if _counts(asked, _error_of(one))]
     if not failed:
         return None
     if not asked.by_client:

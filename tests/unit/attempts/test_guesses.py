@@ -168,6 +168,32 @@ def test_each_code_of_a_validation_counts_and_two_that_cannot_be_used_look_the_s
     assert (by_server.attempts, json.loads(by_server.body)) == (1, answer)
 
 
+@pytest.mark.parametrize("more", [{"valid": True, "redeemables": []}, {"redemptions": []}])
+def test_codes_that_were_left_out_of_what_else_went_well_count(more: dict[str, Any]) -> None:
+    request = asked({"redeemables": [{"object": "voucher", "id": code} for code in ("GOOD", "A", "B")]})
+    left_out = [inapplicable("A", missing("A")), inapplicable("B", error("voucher_disabled", details="B"))]
+    found = told(request, 200, {"inapplicable_redeemables": left_out, **more})
+    assert found is not None
+    assert (found.attempts, found.status) == (2, 200)
+    uniform = [inapplicable("A", missing("A")), inapplicable("B", missing("B"))]
+    assert json.loads(found.body) == {"inapplicable_redeemables": uniform, **more}
+
+
+def test_a_promotion_tier_is_no_code() -> None:
+    tier = {"object": "promotion_tier", "id": "promo_1"}
+    refused = error("customer_rules_violated", details="promo_1 cannot be redeemed because")
+    assert told(asked({"redeemables": [tier]}), 400, refused) is None
+    assert told(asked({"redeemables": [tier, {"object": "voucher", "id": "CODE"}]}), 400, refused) is None
+    assert told(asked(ONE), 200, validation(inapplicable("promo_1", refused) | {"object": "promotion_tier"})) is None
+
+
+def test_of_two_codes_that_begin_alike_the_longer_is_meant() -> None:
+    several = {"redeemables": [{"object": "voucher", "id": code} for code in ("COD", "CODE")]}
+    found = told(asked(several), 400, error("voucher_disabled"))
+    assert found is not None
+    assert json.loads(found.body) == missing("CODE")
+
+
 def test_the_older_validation_says_the_same_of_both() -> None:
     request = asked(path="/client/v1/validate", code="CODE")
     answers = [

@@ -2,6 +2,7 @@ import pytest
 
 from rapport.campaigns import codes
 from rapport.core.errors import InvalidPayload
+from rapport.core.ids import BASE62
 
 
 def configured(**more: object) -> codes.CodeConfig:
@@ -51,7 +52,7 @@ def test_codes_that_cannot_be_typed_are_refused(more: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("pattern", "charset", "count", "fits"),
     [("##", "0123456789", 100, True), ("##", "0123456789", 101, False), ("#######", "0123456789", 8_000_000, True),
-     ("#######", "0123456789", 8_000_001, False)],
+     ("#######", "0123456789", 8_000_001, False), ("#" * 200, "ab\u00e9" * 20 + BASE62, 5_000_000, True)],
 )  # fmt: skip
 def test_a_space_too_small_for_the_count_is_refused(pattern: str, charset: str, count: int, fits: bool) -> None:
     config = configured(pattern=pattern, charset=charset)

@@ -109,6 +109,21 @@ def test_the_same_missing_units_twice_are_as_once() -> None:
     }
 
 
+def test_units_that_are_free_already_count_among_the_free() -> None:
+    before = cart(shirts(4, discount_quantity=1, discount_amount=3000))
+    done = give("ADD_MISSING_ITEMS", 3, before)
+    assert counts(done.cart) == [(4, 4, 3)]
+    assert (done.off, done.cart.total_amount) == (6000, 3000)
+
+
+def test_units_are_never_more_off_than_what_the_order_still_costs() -> None:
+    before = Cart.of(6000, 5000, [shirts(2)])
+    done = give("ADD_MISSING_ITEMS", 1, before)
+    assert counts(done.cart) == [(2, 2, 1)]
+    assert (done.off, done.saved, done.cart.total_amount) == (1000, 1000, 0)
+    assert done.cart.amount == done.cart.total_discount_amount
+
+
 def test_new_units_are_added_whatever_is_there() -> None:
     done = give("ADD_NEW_ITEMS", 3, cart(shirts(1), CAP))
     assert counts(done.cart) == [(1, 4, 3), (2, 2, 0)]

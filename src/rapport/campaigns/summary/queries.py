@@ -15,27 +15,27 @@ WITH span AS MATERIALIZED (
 )
 """
 _WITHIN: Final = "project_id = $1 AND campaign_id = $2 AND created_at >= span.since AND created_at < span.until"
-# Indexes: redemptions_of_campaign, validations_of_campaign.
+_REDEEMED: Final = "line.object = 'redemption' AND line.result = 'SUCCESS'"
+# Indexes: redemptions_of_campaign and the key for what was undone, validations_of_campaign.
 _BASE: Final = f"""
 {_SPAN}, ledger AS (
-    SELECT count(*) FILTER (WHERE object = 'redemption') AS redemptions,
-        count(*) FILTER (WHERE object = 'redemption' AND result = 'SUCCESS') AS redemptions_succeeded,
-        count(*) FILTER (WHERE object = 'redemption' AND result = 'FAILURE') AS redemptions_failed,
-        count(*) FILTER (WHERE object = 'redemption_rollback') AS rollbacks,
-        count(*) FILTER (WHERE object = 'redemption_rollback' AND result = 'SUCCESS') AS rollbacks_succeeded,
-        count(*) FILTER (WHERE object = 'redemption_rollback' AND result = 'FAILURE') AS rollbacks_failed,
-        coalesce(sum((amounts ->> 'amount')::bigint)
-            FILTER (WHERE object = 'redemption' AND result = 'SUCCESS'), 0)::bigint
-            AS orders_amount,
-        coalesce(sum((amounts ->> 'amount')::bigint)
-            FILTER (WHERE object = 'redemption_rollback' AND result = 'SUCCESS'), 0)::bigint
-            AS orders_rolledback_amount,
-        coalesce(sum((amounts ->> 'applied_discount_amount')::bigint)
-            FILTER (WHERE object = 'redemption' AND result = 'SUCCESS'), 0)::bigint AS discounted_amount,
-        coalesce(sum((amounts ->> 'applied_discount_amount')::bigint)
-            FILTER (WHERE object = 'redemption_rollback' AND result = 'SUCCESS'), 0)::bigint
+    SELECT count(*) FILTER (WHERE line.object = 'redemption') AS redemptions,
+        count(*) FILTER (WHERE line.object = 'redemption' AND line.result = 'SUCCESS') AS redemptions_succeeded,
+        count(*) FILTER (WHERE line.object = 'redemption' AND line.result = 'FAILURE') AS redemptions_failed,
+        count(*) FILTER (WHERE line.object = 'redemption_rollback') AS rollbacks,
+        count(*) FILTER (WHERE line.object = 'redemption_rollback' AND line.result = 'SUCCESS') AS rollbacks_succeeded,
+        count(*) FILTER (WHERE line.object = 'redemption_rollback' AND line.result = 'FAILURE') AS rollbacks_failed,
+        coalesce(sum((line.amounts ->> 'amount')::bigint) FILTER (WHERE {_REDEEMED}), 0)::bigint AS orders_amount,
+        coalesce(sum((undone.amounts ->> 'amount')::bigint), 0)::bigint AS orders_rolledback_amount,
+        coalesce(sum((line.amounts ->> 'applied_discount_amount')::bigint) FILTER (WHERE {_REDEEMED}), 0)::bigint
+            AS discounted_amount,
+        coalesce(sum((undone.amounts ->> 'applied_discount_amount')::bigint), 0)::bigint
             AS rolledback_discounted_amount
-    FROM redemptions, span WHERE {_WITHIN}
+    FROM span, redemptions AS line LEFT JOIN redemptions AS undone
+        ON undone.project_id = $1 AND undone.id = line.redemption_id
+        AND line.object = 'redemption_rollback' AND line.result = 'SUCCESS'
+    WHERE line.project_id = $1 AND line.campaign_id = $2
+        AND line.created_at >= span.since AND line.created_at < span.until
 ), asked AS (
     SELECT count(*) AS validations,
         count(*) FILTER (WHERE type = 'customer.validation.succeeded') AS validations_succeeded,

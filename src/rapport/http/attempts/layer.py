@@ -27,6 +27,7 @@ from rapport.http.attempts.budgets import Budgets, Subject, subjects
 from rapport.http.attempts.errors import TooManyAttempts
 from rapport.http.attempts.models import Asked, Reader
 from rapport.http.caller import CLIENT_HEADERS, SERVER_HEADERS, Key, KeyRing
+from rapport.http.cors import PREFIX
 from rapport.http.errors import error_answer
 
 # By which a server key says whom it asks for; without it, its requests are counted under no address.
@@ -160,7 +161,7 @@ class Attempts:
             return
         found = cast("HTTPScope", scope)
         try:
-            key = await self._key(found)
+            key = await self._key(found, path)
             if key is not None:
                 answer = await self._attempt(key, found, path, receive)
         except Exception as error:  # noqa: BLE001 (this is above the application: nobody else makes answers of errors)
@@ -179,20 +180,19 @@ class Attempts:
             headers.append((b"retry-after", str(error.retry_after_s).encode()))
         return _Answer(response.status_code or 500, headers, [response.content]).closed()
 
-    async def _key(self, scope: HTTPScope) -> Key | None:
+    async def _key(self, scope: HTTPScope, path: str) -> Key | None:
         """Return the API key of a request, or None where the application will refuse it."""
         ring: KeyRing = self._litestar.state.key_ring
+        kind, names = ("client", CLIENT_HEADERS) if path.startswith(PREFIX) else ("server", SERVER_HEADERS)
         given = dict(reversed(list(scope["headers"])))
-        for kind, names in (("client", CLIENT_HEADERS), ("server", SERVER_HEADERS)):
-            app_id, token = (given.get(name.lower().encode()) for name in names)
-            if app_id is None or token is None:
-                continue
-            try:
-                key, _ = await ring.check(app_id.decode("latin-1"), token.decode("latin-1"))
-            except Unauthorized:
-                return None
-            return key if key.kind == kind else None
-        return None
+        app_id, token = (given.get(name.lower().encode()) for name in names)
+        if app_id is None or token is None:
+            return None
+        try:
+            key, _ = await ring.check(app_id.decode("latin-1"), token.decode("latin-1"))
+        except Unauthorized:
+            return None
+        return key if key.kind == kind else None
 
     def _subjects(self, key: Key, asked: Asked, address: addresses.Address | None) -> list[Subject]:
         """Return whose budgets a failure would be taken off."""
