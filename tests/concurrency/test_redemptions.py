@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import random
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
@@ -131,6 +132,36 @@ class Injected(Exception):
     """A failure that a test puts between two statements."""
 
 
+class Statements:
+    """Statements of this process, of which one can be made to fail."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._left: int | None = None
+        for name in ("fetch", "fetchrow", "fetchval", "execute", "executemany"):
+            monkeypatch.setattr(asyncpg.Connection, name, self._failing(getattr(asyncpg.Connection, name)))
+
+    def _failing(self, original: Any) -> Any:
+        async def wrapped(conn: Any, *args: Any, **more: Any) -> Any:
+            if self._left is not None:
+                if self._left == 0:
+                    raise Injected
+                self._left -= 1
+            return await original(conn, *args, **more)
+
+        return wrapped
+
+    async def fail_after(self, number: int, work: Callable[[], Awaitable[Any]]) -> bool:
+        """Run `work` with a failure after so many statements; return whether it came to that."""
+        self._left = number
+        try:
+            await work()
+        except Injected:
+            return True
+        finally:
+            self._left = None
+        return False
+
+
 async def _state(db: Database, project_id: int) -> list[Any]:
     tables = ("customers", "orders", "redemptions", "voucher_transactions", "activity", "rule_counters", "vouchers")
     async with db.read() as conn:
@@ -154,33 +185,7 @@ async def test_a_failure_between_any_two_statements_leaves_nothing_of_a_stack(
     found = api.call("GET", f"/v1/promotions/{promotion['id']}/tiers")["tiers"][0]["id"]
     writer = Writer(db, SegmentDecider())
     signature = Internal(project_id, "v-test", Source("API", {"app_id": "key", "name": "key"}))
-    left = itertools.repeat(None)
-    counting = False
-
-    def failing(name: str) -> Any:
-        original = getattr(asyncpg.Connection, name)
-
-        async def wrapped(self: Any, *args: Any, **more: Any) -> Any:
-            if counting and next(left, "fail") == "fail":
-                raise Injected
-            return await original(self, *args, **more)
-
-        return wrapped
-
-    for name in ("fetch", "fetchrow", "fetchval", "execute", "executemany"):
-        monkeypatch.setattr(asyncpg.Connection, name, failing(name))
-
-    async def broken_at(number: int, work: Any) -> bool:
-        nonlocal left, counting
-        left, counting = itertools.repeat(None, number), True
-        try:
-            await work()
-        except Injected:
-            return True
-        finally:
-            counting = False
-        return False
-
+    statements = Statements(monkeypatch)
     things = [{"object": "voucher", "id": "CODE"}, {"object": "promotion_tier", "id": found}]
     body = {
         "redeemables": [*things, {"object": "voucher", "id": "CARD"}],
@@ -190,12 +195,11 @@ async def test_a_failure_between_any_two_statements_leaves_nothing_of_a_stack(
     done: list[Any] = []
 
     async def redeem() -> None:
-
         done.append(await actions.redeem(writer, signature, msgspec.convert(body, RedeemInput)))
 
     before = await _state(db, project_id)
     numbers = itertools.count()
-    while await broken_at(next(numbers), redeem):
+    while await statements.fail_after(next(numbers), redeem):
         assert await _state(db, project_id) == before
     assert next(numbers) > 12, "too few statements: the test shows nothing"
     assert [row.amounts["total_amount"] for row in done[0].rows] == [900, 810, 310]
@@ -205,7 +209,7 @@ async def test_a_failure_between_any_two_statements_leaves_nothing_of_a_stack(
 
     between = await _state(db, project_id)
     numbers = itertools.count()
-    while await broken_at(next(numbers), undo):
+    while await statements.fail_after(next(numbers), undo):
         assert await _state(db, project_id) == between
     assert (used(api, "CODE"), used(api, "CARD"), balance(api)) == (0, 0, 500)
 
