@@ -24,9 +24,7 @@ CREATE TABLE voucher_locks (
 
 ALTER TABLE vouchers
     ADD COLUMN locked_quantity bigint NOT NULL DEFAULT 0 CHECK (locked_quantity >= 0),
-    ADD COLUMN locked_credits bigint NOT NULL DEFAULT 0 CHECK (locked_credits >= 0),
-    ADD CONSTRAINT vouchers_locked_within_quantity
-        CHECK (quantity IS NULL OR locked_quantity = 0 OR redeemed_quantity + locked_quantity <= quantity);
+    ADD COLUMN locked_credits bigint NOT NULL DEFAULT 0 CHECK (locked_credits >= 0);
 
 ALTER TABLE redemptions
     -- Of a promotion tier instead of a voucher; the stack that it was named by.

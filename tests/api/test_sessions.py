@@ -106,3 +106,23 @@ def test_a_session_that_is_none_is_refused(api: Any, session: dict[str, Any]) ->
     make_voucher(api, "ONE", redemption={"quantity": 1})
     error = api.fails("POST", "/v1/validations", basket("ONE", session=session), status=400, key="invalid_payload")
     assert ".session" in error["details"]
+
+
+def test_a_quantity_may_be_lowered_below_what_sessions_hold(api: Any) -> None:
+    make_voucher(api, "FIVE", redemption={"quantity": 5})
+    for number in range(3):
+        validate(api, "FIVE", session=lock(f"k{number}"))
+    api.call("PUT", "/v1/vouchers/FIVE", {"redemption": {"quantity": 1}})
+    api.fails("POST", "/v1/redemptions", basket("FIVE"), status=400, key="quantity_exceeded")
+    api.fails("POST", "/v1/redemptions", basket("FIVE", session={"key": "k0"}), status=400, key="quantity_exceeded")
+    for number in range(3):
+        api.call("DELETE", f"/v1/vouchers/FIVE/sessions/k{number}", status=204)
+    redeem(api, "FIVE")
+    assert used(api, "FIVE") == 1
+
+
+def test_a_voucher_that_goes_takes_its_locks_along(api: Any) -> None:
+    make_voucher(api, "ONE", redemption={"quantity": 1})
+    validate(api, "ONE", session=lock())
+    api.call("DELETE", "/v1/vouchers/ONE", params={"force": "true"}, status=204)
+    api.fails("DELETE", "/v1/vouchers/ONE/sessions/k", status=404, key="not_found")

@@ -41,6 +41,7 @@ DOCUMENTS = (
     "products",
     "promotions",
     "publications",
+    "qualifications",
     "redemptions",
     "segments",
     "templates",

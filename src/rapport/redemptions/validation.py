@@ -176,4 +176,5 @@ def _entry(validation: Validation, at: Circumstances) -> Entry:
         },
     }
     kind = "customer.validation.succeeded" if validation.valid else "customer.validation.failed"
-    return Entry(kind, validation.customer.id, payload)
+    campaigns = (one.campaign_id for one in validation.redeemables)
+    return Entry(kind, validation.customer.id, payload, next(filter(None, campaigns), None))

@@ -99,7 +99,8 @@ REDEMPTIONS = Exported(
         "(SELECT part.*, person.source_id AS customer_source_id, person.name AS customer_name, "
         "CASE WHEN part.result = 'FAILURE' THEN 'FAILED' WHEN part.rollback_id IS NULL THEN 'SUCCEEDED' "
         "ELSE 'ROLLED_BACK' END AS status, "
-        "CASE WHEN part.voucher_id IS NULL THEN 'redemption' ELSE 'voucher' END AS related_object "
+        "CASE WHEN part.voucher_id IS NOT NULL THEN 'voucher' "
+        "WHEN part.promotion_tier_id IS NOT NULL THEN 'promotion_tier' ELSE 'redemption' END AS related_object "
         f"FROM redemptions AS part {_OF_CUSTOMER} WHERE part.project_id = $1) AS r"
     ),
     fields={
@@ -108,12 +109,12 @@ REDEMPTIONS = Exported(
         "date": instant("r.created_at"),
         "voucher_code": text("r.voucher_code"),
         "campaign": text("r.campaign"),
-        "promotion_tier_id": nothing(),
+        "promotion_tier_id": text("r.promotion_tier_id"),
         **{name: text(f"r.{name}") for name in ("customer_id", "customer_source_id", "customer_name")},
         "tracking_id": text("r.customer_source_id"),
         "order_id": text("r.order_id"),
         "order_amount": plain("(r.amounts ->> 'amount')"),
-        "gift_amount": nothing(),
+        "gift_amount": plain("r.credits"),
         "loyalty_points": nothing(),
         "result": plain("r.result"),
         "failure_code": text("r.failure_code"),
@@ -131,7 +132,7 @@ REDEMPTIONS = Exported(
         filter_any("campaign", "r.campaign", "r.campaign_id"),
         filter_any("customer", "r.customer_id", "r.customer_source_id"),
         filter_any("voucher", "r.voucher_code", "r.voucher_id"),
-        filter_text("related_object_id", "r.voucher_id"),
+        filter_text("related_object_id", "coalesce(r.voucher_id, r.promotion_tier_id)"),
         filter_text("related_object_parent_id", "r.campaign_id"),
         filter_text("parent_redemption_id", "r.parent_id"),
         filter_text("campaign_name", "r.campaign"),
