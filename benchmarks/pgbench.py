@@ -51,17 +51,22 @@ class Script:
         self._lines.append(line)
 
     def transaction(
-        self, statements: Sequence[Statement], instead: Mapping[str, Expression], *, keep: str | None = None
+        self,
+        statements: Sequence[Statement],
+        instead: Mapping[str, Expression],
+        *,
+        keep: str | None = None,
+        kept: int = 0,
     ) -> None:
         """Add a transaction.
 
         Parameters that are equal to a key of `instead` become its expression, also within lists. The ids of log entries
-        are made anew, the time is that of the run. With `keep`, the row that the first statement returns is kept in
-        variables of that prefix.
+        are made anew, the time is that of the run. With `keep`, the row that the statement number `kept` returns is
+        kept in variables of that prefix.
         """
         self.set("BEGIN;")
         for number, statement in enumerate(statements):
-            self._add(statement, instead, keep if number == 0 else None)
+            self._add(statement, instead, keep if number == kept else None)
         self.set("COMMIT;")
 
     def _add(self, statement: Statement, instead: Mapping[str, Expression], gset: str | None) -> None:

@@ -60,5 +60,26 @@ async def script(url: str, project_id: int, *, hot: bool) -> Script:
         str(row.order_id): Expression("'ord_' || :n"),
         row.id: Expression("'r_' || :n"),
     }
-    made.transaction(statements, instead, keep="c_")
+    customer = next(number for number, statement in enumerate(statements) if "customers" in statement.sql)
+    made.transaction(statements, instead, keep="c_", kept=customer)
     return made
+
+
+def counter() -> Script:
+    """Return what no redemption of one code can be faster than: the same row counted up by everybody."""
+    made = Script()
+    made.set("UPDATE vouchers SET redeemed_quantity = redeemed_quantity + 1 WHERE project_id = 1 AND code = 'bench-0';")
+    return made
+
+
+def validations(headers: dict[str, str], number: int) -> Iterator[bytes]:
+    """Yield validations of five codes at once, by known customers at random."""
+    draw = random.Random(number)
+    while True:
+        codes = draw.sample(range(CODES), 5)
+        body = {
+            "redeemables": [{"object": "voucher", "id": f"bench-{code}"} for code in codes],
+            "customer": {"source_id": f"bench-{draw.randrange(upsert.CUSTOMERS)}"},
+            "order": {"amount": draw.randrange(1_000, 50_000)},
+        }
+        yield load.request("POST", "/v1/validations", headers, json.dumps(body).encode())

@@ -43,6 +43,16 @@ async def writes(world: World) -> AsyncIterator[Line]:
         made = functools.partial(redemption.requests, running.headers, hot=hot)
         full = (await load.closed(running.port, world.connections, world.seconds, made)).checked(200)
         yield await _against(world, name, full, await redemption.script(running.url, _PROJECT, hot=hot))
+        if hot:
+            alone = await world.bare(redemption.counter())
+            told = "one hot code against a counter in one row"
+            yield Line(told, f"{full.per_second:,.0f}/s", f"pgbench: {alone:,.0f}/s", full.per_second / alone, Aim(0.5))
+    made = functools.partial(redemption.validations, running.headers)
+    full = (await load.closed(running.port, world.connections, world.seconds, made)).checked(200)
+    yield Line(
+        "validation of 5 stacked redeemables",
+        f"{full.per_second:,.0f}/s, p50 {full.percentile_ms(50):.1f} ms, p99 {full.percentile_ms(99):.1f} ms",
+    )
     yield sizes.memory_line(world, "memory without segments")
 
 
