@@ -192,7 +192,7 @@ def test_validations(sdk: voucherify.ApiClient, vouchers: voucherify.VouchersApi
     good = validations.validate_stacked_discounts(request("A", kind=models.ValidationsValidateRequestBody))
     assert good.valid is True
     assert [one.status for one in good.redeemables] == ["APPLICABLE"]
-    assert (good.order.total_amount, good.stacking_rules.redeemables_limit) == (5200, 5)
+    assert (good.order.total_amount, good.stacking_rules.redeemables_limit) == (5200, 30)
     bad = validations.validate_stacked_discounts(request("A", "B", kind=models.ValidationsValidateRequestBody))
     assert bad.valid is False
     assert bad.inapplicable_redeemables[0].result.error.key == "voucher_disabled"
