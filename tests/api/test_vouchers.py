@@ -140,7 +140,7 @@ def test_null_in_an_update_of_a_voucher_lifts_no_limit(api: Any) -> None:
     assert [changed[name] for name in ("start_date", "expiration_date", "additional_info")] == [None] * 3
 
 
-@pytest.mark.parametrize("word", ["qualification", "bulk", "metadata"])
+@pytest.mark.parametrize("word", ["bulk", "metadata"])
 def test_the_words_of_other_operations_are_no_codes(api: Any, word: str) -> None:
     for body in ({"type": "DISCOUNT_VOUCHER", "discount": amount(5)}, [{"code": "A"}], {}):
         error = api.fails("POST", f"/v1/vouchers/{word}", body, status=404, key="not_found")
