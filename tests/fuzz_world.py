@@ -90,6 +90,8 @@ class World:
             redeemed = promotions.redeem(self.api, codes[0], customer=f"c{number}")["redemptions"][0]
             self.names["redemptions"].append(redeemed["id"])
             promotions.make_voucher(self.api, f"GONE{number}")
+            card = {"type": "GIFT_VOUCHER", "gift": {"amount": 100_000}}
+            self.names["vouchers"] += [self.api.call("POST", f"/v1/vouchers/CARD{number}", card)["code"]]
             self.api.call("DELETE", f"/v1/vouchers/GONE{number}", status=204)
             rule = promotions.make_rule(self.api, promotions.one_rule("redemption.count.per_customer", "$less_than", 1))
             self.names["validation-rules"].append(rule)
@@ -213,6 +215,10 @@ def _listed(make: Make, *, lines: bool = False) -> Make:
 
 def _csv(rng: random.Random, names: Names) -> Any:
     return File(CSV.replace("ann", _new(rng)).replace("gold", _some(rng, names, "customers")).encode())
+
+
+def _codes_csv(rng: random.Random, _names: Names) -> Any:
+    return File(f"Code,Value,Discount Type\n{_new(rng)},300,AMOUNT\n".encode())
 
 
 def _members(_rng: random.Random, names: Names) -> Any:
@@ -363,7 +369,21 @@ ACCEPTED: Mapping[str, Make] = {
             "name": _new(rng),
             "campaign_id": _some(rng, names, "promotions"),
         },
+        ("POST", "/v1/campaigns/{}/import"): lambda rng, _: [{"code": _new(rng)}],
+        ("POST", "/v1/campaigns/{}/importCSV"): lambda rng, _: File(f"Code\n{_new(rng)}\n".encode()),
+        ("POST", "/v1/campaigns/{}/transactions/export"): lambda _, __: {"parameters": {"order": "created_at"}},
         ("POST", "/v1/vouchers"): _voucher,
+        ("POST", "/v1/vouchers/import"): _listed(lambda rng, names: {"code": _new(rng), **_voucher(rng, names)}),
+        ("POST", "/v1/vouchers/importCSV"): _codes_csv,
+        ("POST", "/v1/vouchers/bulk/async"): lambda rng, names: [
+            {"code": _some(rng, names, "vouchers"), "metadata": {"a": 1}}
+        ],
+        ("POST", "/v1/vouchers/metadata/async"): lambda rng, names: {
+            "codes": [_some(rng, names, "vouchers")],
+            "metadata": {"a": 1},
+        },
+        ("POST", "/v1/vouchers/{}/balance"): lambda rng, _: {"amount": rng.choice([-300, 200, 5_000])},
+        ("POST", "/v1/vouchers/{}/transactions/export"): lambda _, __: {"parameters": {"fields": ["id", "amount"]}},
         ("POST", "/v1/vouchers/{}"): _voucher,
         ("PUT", "/v1/vouchers/{}"): lambda rng, _: {"category": _new(rng), "metadata": {"a": 1}},
         ("POST", "/v1/vouchers/{}/redemption"): _one,

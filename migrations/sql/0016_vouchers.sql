@@ -42,6 +42,8 @@ ALTER TABLE vouchers
             ELSE discount IS NOT NULL END),
     ADD CONSTRAINT vouchers_gift_check CHECK ((gift_amount IS NULL) = (balance IS NULL));
 
+CREATE INDEX vouchers_in_category ON vouchers (project_id, category_id) WHERE category_id IS NOT NULL;
+
 -- The ledger of gift cards: every change of a balance. It outlives vouchers, campaigns and redemptions.
 CREATE TABLE voucher_transactions (
     project_id integer NOT NULL,

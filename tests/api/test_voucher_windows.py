@@ -77,16 +77,17 @@ def test_the_windows_of_a_campaign_reach_the_codes_that_nobody_has(api: Any) -> 
 
 
 def test_a_category_is_the_vouchers_own_or_its_campaigns(api: Any) -> None:
-    make_campaign(api, category="Spring things", category_id="cat_1", vouchers_count=1)
+    category = api.call("POST", "/v1/categories", {"name": "Spring things", "hierarchy": 1})["id"]
+    make_campaign(api, category="Spring things", vouchers_count=1)
     api.call("POST", "/v1/campaigns/Spring/vouchers/OWN", {"category": "Own"})
     make_voucher(api, "ALONE", category="Own")
     found = {
         name: sorted(one["code"] for one in api.call("GET", "/v1/vouchers", params={"category": name})["vouchers"])
-        for name in ("Own", "Spring things", "cat_1")
+        for name in ("Own", "Spring things", category)
     }
     assert found["Own"] == ["ALONE", "OWN"]
     assert len(found["Spring things"]) == 1
-    assert len(found["cat_1"]) == 2
+    assert found[category] == found["Spring things"]
     assert api.call("PUT", "/v1/campaigns/Spring", {"category": ""}).get("category") is None
 
 
@@ -124,3 +125,26 @@ def test_a_campaign_of_in_cart_promotions_has_no_codes(api: Any) -> None:
     assert api.call("PUT", "/v1/campaigns/Cart", {"description": "x"})["description"] == "x"
     api.call("DELETE", "/v1/campaigns/Cart", status=202)
     assert api.call("GET", "/v1/vouchers")["total"] == 0
+
+
+def test_a_voucher_shows_the_category_that_it_is_put_into(api: Any) -> None:
+    made = api.call("POST", "/v1/categories", {"name": "First", "hierarchy": 1})
+    by_name = make_voucher(api, "NAME", category="First")
+    by_id = make_voucher(api, "ID", category_id=made["id"])
+    assert [(one["category"], one["category_id"]) for one in (by_name, by_id)] == [("First", made["id"])] * 2
+    assert by_name["categories"] == by_id["categories"] == [made]
+    word = make_voucher(api, "WORD", category="a word of our own")
+    assert (word["category"], word["category_id"], word["categories"]) == ("a word of our own", None, [])
+    api.fails("POST", "/v1/vouchers/NONE", {"discount": amount(1), "category_id": "cat_none"}, status=404,
+              key="not_found")  # fmt: skip
+    api.call("PUT", f"/v1/categories/{made['id']}", {"name": "Renamed", "hierarchy": 2})
+    assert api.call("GET", "/v1/vouchers/NAME")["category"] == "Renamed"
+    found = api.call("GET", "/v1/vouchers", params={"category": "Renamed"})
+    assert {one["code"] for one in found["vouchers"]} == {"NAME", "ID"}
+    gone = api.call("PUT", "/v1/vouchers/NAME", {"category": ""})
+    assert (gone["category"], gone["category_id"], gone["categories"]) == (None, None, [])
+    campaign = make_campaign(api, category="Renamed", vouchers_count=1)
+    (code,) = codes_of(api, campaign["id"])
+    assert api.call("GET", f"/v1/vouchers/{code}")["category_id"] == made["id"]
+    own = api.call("POST", "/v1/campaigns/Spring/vouchers/OWN", {"category": "Own"})
+    assert (own["category"], own["category_id"]) == ("Own", None)

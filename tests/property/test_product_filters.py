@@ -27,8 +27,11 @@ from rapport.segments.filters import InvalidFilter
 from rapport.segments.operators import BY_NAME, Presence, Recurring
 
 KEYS = ("a", "b", "a.b")
-FIELDS = (*fields.FIXED, *fields.FIXED, *(f'{name}."{key}"' for name in ("attributes", "metadata") for key in KEYS),
+FIELDS = (*fields.FIXED, "price", "skus", "source_id",
+          *(f'{name}."{key}"' for name in ("attributes", "metadata") for key in KEYS),
           "metadata.a.b", "attributes.a.b", "metadata.a", "metadata.b")  # fmt: skip
+# What things are called by: here operands are names that there are.
+NAMING = ("id", "product_id", "source_id", "skus")
 EXAMPLES = 2_000 if os.environ.get("RAPPORT_SOAK") else 80
 numbers = itertools.count(1_000)
 
@@ -75,21 +78,26 @@ def worlds(draw: st.DrawFn) -> World:
     prices = st.none() | st.integers(0, 5) | st.integers(0, 2**53 - 1)
     objects = st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, pool.values))
     times = {"created_at": pool.instants, "updated_at": st.none() | pool.instants}
+    drawn = draw(st.lists(st.none() | pool.texts, min_size=9, max_size=9))
+    # Each is given once.
+    source_ids = iter([None if name in drawn[:place] else name for place, name in enumerate(drawn)])
     products, skus = [], []
     for number in range(draw(st.integers(1, 3))):
         product = st.builds(
-            Product, id=st.just(f"prod_{number}"), source_id=st.none(), name=maybe, price=prices, image_url=maybe,
-            attributes=st.lists(pool.texts, max_size=2), metadata=objects, **times,
+            Product, id=st.just(f"prod_{number}"), source_id=st.just(next(source_ids)), name=maybe, price=prices,
+            image_url=maybe, attributes=st.lists(pool.texts, max_size=2), metadata=objects, **times,
         )  # fmt: skip
         products.append(draw(product))
         for place in range(draw(st.integers(0, 2))):
             sku = st.builds(
-                Sku, id=st.just(f"sku_{number}_{place}"), product_id=st.just(f"prod_{number}"), source_id=st.none(),
-                sku=maybe, price=prices, currency=maybe, attributes=objects, metadata=objects, image_url=maybe, **times,
+                Sku, id=st.just(f"sku_{number}_{place}"), product_id=st.just(f"prod_{number}"),
+                source_id=st.just(next(source_ids)), sku=maybe, price=prices, currency=maybe, attributes=objects,
+                metadata=objects, image_url=maybe, **times,
             )  # fmt: skip
             skus.append(draw(sku))
-    ids = st.sampled_from([one.id for one in (*products, *skus)])
-    return World(products, skus, draw(st.lists(collection_filters(pool, ids), min_size=1, max_size=4)), now, zone)
+    things = (*products, *skus)
+    ids = st.sampled_from([name for one in things for name in (one.id, one.source_id) if name is not None])
+    return World(products, skus, draw(st.lists(collection_filters(pool, ids), min_size=4, max_size=10)), now, zone)
 
 
 @st.composite
@@ -118,7 +126,7 @@ def conditions(draw: st.DrawFn, name: str, pool: Pool, ids: st.SearchStrategy[st
     found: dict[str, Any] = {}
     for spelling in draw(st.lists(st.sampled_from(fitting), min_size=1, max_size=2, unique=True)):
         meaning = BY_NAME[spelling].meanings[kind]
-        one = ids if name in ("id", "product_id") and spelling in ("$is", "$is_not") else _operands(meaning, kind, pool)
+        one = ids if name in NAMING and spelling in ("$is", "$is_not", "$in") else _operands(meaning, kind, pool)
         single = isinstance(meaning, Presence | Recurring)
         found[spelling] = draw(one if single else one | st.lists(one, min_size=1, max_size=3))
     return found

@@ -58,6 +58,19 @@ async def find(conn: Connection, project_id: int, category_id: str, *, lock: boo
     return None if row is None else Category(*row)
 
 
+async def find_named(conn: Connection, project_id: int, keys: Sequence[str]) -> dict[str, Category]:
+    """Return the categories with these ids or names, by either; none is deleted while this transaction goes on."""
+    if not keys:
+        return {}
+    rows = await conn.fetch(
+        f"SELECT {_COLUMNS} FROM categories WHERE project_id = $1 AND (id = ANY ($2) OR name = ANY ($2)) FOR KEY SHARE",
+        project_id,
+        list(set(keys)),
+    )
+    found = [Category(*row) for row in rows]
+    return {one.name: one for one in found} | {one.id: one for one in found}
+
+
 async def find_to_use(conn: Connection, project_id: int, category_id: str | None, name: str | None) -> Category | None:
     """Return the category with this id, or else with this name; it is not deleted while this transaction goes on."""
     row = await conn.fetchrow(

@@ -74,11 +74,11 @@ class TierAnswer(msgspec.Struct, kw_only=True):
     campaign: TierCampaignAnswer
     campaign_id: str
     active: bool
-    summary: SummaryAnswer
     object: Literal["promotion_tier"]
     validation_rule_assignments: AssignmentsAnswer
     category_id: str | None
     categories: list[CategoryAnswer]
+    summary: SummaryAnswer | UnsetType = UNSET
     updated_at: Instant | UnsetType = UNSET
     banner: str | UnsetType = UNSET
     start_date: Instant | UnsetType = UNSET
@@ -98,18 +98,24 @@ class TiersAnswer(msgspec.Struct, kw_only=True):
     has_more: bool
 
 
-async def shown(conn: Connection, project_id: int, tiers: Sequence[Tier]) -> list[dict[str, Any]]:
-    """Return tiers as the API shows them: with what they came to, their rules and their categories."""
+async def shown(
+    conn: Connection, project_id: int, tiers: Sequence[Tier], *, summarized: bool = False
+) -> list[dict[str, Any]]:
+    """Return tiers as the API shows them, with their rules and their categories.
+
+    `summarized`: also with what they came to. That is counted from the ledger, so what it costs grows with the
+    redemptions: not for the path of a redemption itself.
+    """
     if not tiers:
         return []
     ids = [tier.id for tier in tiers]
-    summaries = await queries.summaries(conn, project_id, ids)
+    summaries = await queries.summaries(conn, project_id, ids) if summarized else {}
     assigned = await rules.assignments_of(conn, project_id, ids)
     known = await categories.find_many(conn, project_id, [tier.category_id for tier in tiers if tier.category_id])
     return [
         view(
             tier,
-            summaries.get(tier.id, Summary()),
+            summaries.get(tier.id, Summary()) if summarized else None,
             assigned.get(tier.id, []),
             known.get(tier.category_id or ""),
         )

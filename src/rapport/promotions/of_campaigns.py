@@ -33,6 +33,6 @@ class CampaignTiers:
         found = await queries.of_campaigns(conn, project_id, campaign_ids)
         tiers = [tier for campaign_id in campaign_ids for tier in found.get(campaign_id, [])]
         views: dict[str, list[dict[str, Any]]] = {campaign_id: [] for campaign_id in campaign_ids}
-        for one in await shown(conn, project_id, tiers):
+        for one in await shown(conn, project_id, tiers, summarized=True):
             views[one["campaign_id"]].append(one)
         return {campaign_id: tiers_list(part) for campaign_id, part in views.items()}

@@ -27,7 +27,7 @@ _PARAMETERS = {"is_available": BOOLEAN}
 
 async def _shown(caller: Caller, tier: Tier) -> Response[bytes]:
     async with caller.db.read() as conn:
-        return answer((await shown(conn, caller.project_id, [tier]))[0])
+        return answer((await shown(conn, caller.project_id, [tier], summarized=True))[0])
 
 
 async def _page(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
@@ -36,7 +36,9 @@ async def _page(request: Request[Any, Any, Any], caller: Caller) -> Response[byt
     async with caller.db.read() as conn:
         at: datetime | None = await read_now(conn, caller.db.clock_offset) if available else None
         found = await queries.list_page(conn, caller.project_id, page, available_at=at)
-        return answer(envelope(queries.TIERS, found, await shown(conn, caller.project_id, found.items)))
+        return answer(
+            envelope(queries.TIERS, found, await shown(conn, caller.project_id, found.items, summarized=True))
+        )
 
 
 @get(_ALL, opt=operation("list-promotion-tiers", item=TierAnswer, spec=queries.TIERS, query=_PARAMETERS))
@@ -65,7 +67,7 @@ async def list_tiers_of_campaign(campaign_id: str, caller: Caller) -> Response[b
         if campaign is None:
             raise NotFound("campaign", campaign_id)
         found = await queries.of_campaigns(conn, caller.project_id, [campaign.id])
-        return answer(tiers_list(await shown(conn, caller.project_id, found.get(campaign.id, []))))
+        return answer(tiers_list(await shown(conn, caller.project_id, found.get(campaign.id, []), summarized=True)))
 
 
 @post(

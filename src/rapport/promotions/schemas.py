@@ -149,13 +149,17 @@ def _summary_view(summary: Summary) -> dict[str, Any]:
     }
 
 
-def view(tier: Tier, summary: Summary, assignments: Sequence[Assignment], category: Category | None) -> dict[str, Any]:
-    """Return the promotion tier object of the API."""
+def view(
+    tier: Tier, summary: Summary | None, assignments: Sequence[Assignment], category: Category | None
+) -> dict[str, Any]:
+    """Return the promotion tier object of the API, without a summary where there is none."""
     shown: dict[str, Any] = {"id": tier.id, "created_at": iso(tier.created_at), "name": tier.name}
     if tier.updated_at is not None:
         shown["updated_at"] = iso(tier.updated_at)
     if tier.banner is not None:
         shown["banner"] = tier.banner
+    if summary is not None:
+        shown["summary"] = _summary_view(summary)
     return shown | {
         "action": {"discount": tier.discount},
         "metadata": tier.metadata,
@@ -165,7 +169,6 @@ def view(tier: Tier, summary: Summary, assignments: Sequence[Assignment], catego
         "campaign_id": tier.campaign_id,
         "active": tier.active,
         **_times(tier),
-        "summary": _summary_view(summary),
         "object": "promotion_tier",
         "validation_rule_assignments": assignments_list(list(assignments)),
         "category_id": tier.category_id,

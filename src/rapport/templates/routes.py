@@ -111,7 +111,7 @@ async def set_tier_up(request: Request[Any, Any, Any], template_id: str, caller:
     """Add a tier to a campaign as the template says, but for what the body says."""
     tier, made = await actions.set_tier_up(caller, template_id, await read_body(request, TierSetup))
     async with caller.db.read() as conn:
-        shown = (await shown_tiers(conn, caller.project_id, [tier]))[0]
+        shown = (await shown_tiers(conn, caller.project_id, [tier], summarized=True))[0]
     return answer({"created_resources": created_view(made), "promotion_tier": shown, "object": "promotion_tier_setup"})
 
 

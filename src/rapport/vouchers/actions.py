@@ -32,7 +32,7 @@ from rapport.metadata.queries import load
 from rapport.metadata.values import check
 from rapport.rules import actions as rules
 from rapport.rules import queries as assignments
-from rapport.vouchers import queries, removal
+from rapport.vouchers import placing, queries, removal
 from rapport.vouchers.models import DISCOUNT_VOUCHER, GIFT_VOUCHER, Voucher
 from rapport.vouchers.queries import NewVoucher
 from rapport.vouchers.schemas import AddedVoucherInput, VoucherInput, VoucherUpdate, campaign_view, event_view
@@ -125,7 +125,9 @@ async def _insert(
     caller: Caller, conn: Connection, new: NewVoucher, code: str | None, config: CodeConfig | None
 ) -> str:
     schema = (await load(conn, caller.project_id)).of("voucher")
-    new = msgspec.structs.replace(new, metadata=check(schema, new.metadata))
+    known = await placing.load(conn, caller.project_id, new.category, new.category_id)
+    place = placing.placed(known, new.category, new.category_id)
+    new = msgspec.structs.replace(new, metadata=check(schema, new.metadata), **place)
     if code is not None:
         codes.check_text(code, ".code")
         if len(code) > codes.MAX_CODE_LENGTH:
@@ -209,9 +211,8 @@ def _of_campaign(campaign: Campaign, data: AddedVoucherInput) -> NewVoucher:
 
 def _changes(data: VoucherUpdate, voucher: Voucher) -> dict[str, Any]:
     changes: dict[str, Any] = {} if data.active is None else {"active": data.active}
-    for name in ("additional_info", "category", "category_id"):
-        if getattr(data, name) is not None:
-            changes[name] = getattr(data, name) or None
+    if data.additional_info is not None:
+        changes["additional_info"] = data.additional_info or None
     for name in ("start_date", "expiration_date"):
         if getattr(data, name) is not None:
             changes[name] = changed_instant(getattr(data, name), None, f".{name}")
@@ -259,6 +260,9 @@ async def update(caller: Caller, reference: str, data: VoucherUpdate) -> Voucher
         await queries.lock(conn, caller.project_id, code)
         voucher = await get(conn, caller.project_id, code)
         changes = _changes(data, voucher)
+        if data.category is not None or data.category_id is not None:
+            known = await placing.load(conn, caller.project_id, data.category, data.category_id)
+            changes |= placing.placed(known, data.category, data.category_id)
         if "metadata" in changes:
             schema = (await load(conn, caller.project_id)).of("voucher")
             changes["metadata"] = check(schema, changes["metadata"], before=voucher.metadata)

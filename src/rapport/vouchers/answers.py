@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from rapport.campaigns.answers import DiscountAnswer, GiftAnswer, HoursAnswer, TimeframeAnswer
 from rapport.campaigns.validity import Weekday
+from rapport.categories.schemas import CategoryAnswer
 from rapport.http.answers import Count, Instant
 from rapport.rules.answers import AssignmentsAnswer
 
@@ -51,7 +52,7 @@ class VoucherAnswer(msgspec.Struct, kw_only=True):
     campaign_id: str | None
     category: str | None
     category_id: str | None
-    categories: list[Any]
+    categories: list[CategoryAnswer]
     type: Literal["DISCOUNT_VOUCHER", "GIFT_VOUCHER"]
     discount: DiscountAnswer | None
     gift: GiftAnswer | None

@@ -15,7 +15,7 @@ from rapport.core.ids import new_id
 from rapport.customers.writes import Unit
 from rapport.discounts.schemas import checked
 from rapport.metadata.values import check
-from rapport.vouchers import queries
+from rapport.vouchers import placing, queries
 from rapport.vouchers.actions import quantity_of, standalone
 from rapport.vouchers.queries import NewVoucher
 from rapport.vouchers.schemas import VoucherInput
@@ -48,11 +48,14 @@ async def bring(unit: Unit, some: Sequence[Brought], campaign_id: str | None) ->
     campaign = None if campaign_id is None else await lock_campaign(unit, campaign_id)
     await unit.open()
     schema = unit.moment.schemas.of("voucher")
+    keys = {key for one in some for key in (one.data.category, one.data.category_id)}
+    known = await placing.load(unit.conn, unit.project_id, *keys)
     read: list[NewVoucher | RapportError] = []
     for one in some:
         try:
             new = new_voucher(one, campaign)
-            read.append(msgspec.structs.replace(new, metadata=check(schema, new.metadata)))
+            place = placing.placed(known, new.category, new.category_id)
+            read.append(msgspec.structs.replace(new, metadata=check(schema, new.metadata), **place))
         except RapportError as error:
             read.append(error)
     wanted = [one for one in read if isinstance(one, NewVoucher)]

@@ -18,6 +18,7 @@ class Voucher(msgspec.Struct, frozen=True):
     (taken off by hand), `balance` (what is left), in minor units, and `effect`. `quantity` is how often it may be
     redeemed, None without limit. A voucher is published once `publication_id` is set; `holder_id` is the customer whose
     code it is. `time_zone` is the project's, where there are windows of time. Who knows `asset_id` sees its images.
+    `in_category`: the category of `category_id`, as the API shows it.
     """
 
     id: str
@@ -51,3 +52,4 @@ class Voucher(msgspec.Struct, frozen=True):
     is_referral_code: bool | None = None
     campaign_kind: str | None = None
     asset_id: str | None = None
+    in_category: dict[str, Any] | None = None

@@ -13,6 +13,9 @@ from rapport.http.queries import fetch_page
 from rapport.vouchers.models import DISCOUNT_VOUCHER, Voucher
 
 _GIFT_AMOUNT = "coalesce(vouchers.gift_amount, (campaigns.gift ->> 'amount')::bigint)"
+# A word of its own is a voucher's category though none is called so: its campaign's is not its, then.
+_CATEGORY_ID = "(CASE WHEN vouchers.category IS NULL THEN campaigns.category_id ELSE vouchers.category_id END)"
+_ISO = '\'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"\''
 _OWN_WINDOWS = (
     "num_nonnulls(vouchers.validity_timeframe, vouchers.validity_day_of_week, vouchers.validity_hours, "
     "campaigns.validity_timeframe, campaigns.validity_day_of_week, campaigns.validity_hours) > 0"
@@ -35,11 +38,17 @@ coalesce(vouchers.validity_hours, campaigns.validity_hours) AS validity_hours,
 CASE WHEN {_OWN_WINDOWS} THEN
     (SELECT projects.time_zone FROM projects WHERE projects.project_id = vouchers.project_id) END AS time_zone,
 coalesce(vouchers.category, campaigns.category) AS category,
-coalesce(vouchers.category_id, campaigns.category_id) AS category_id,
+{_CATEGORY_ID} AS category_id,
 coalesce(campaigns.is_referral_code, false) AS is_referral_code, campaigns.campaign_type AS campaign_kind,
 (SELECT projects.id || '.' || vouchers.id || '.'
     || left(encode(sha256(projects.link_secret || convert_to('asset ' || vouchers.id, 'UTF8')), 'hex'), 32)
-    FROM projects WHERE projects.project_id = vouchers.project_id) AS asset_id
+    FROM projects WHERE projects.project_id = vouchers.project_id) AS asset_id,
+CASE WHEN {_CATEGORY_ID} IS NOT NULL THEN (
+    SELECT jsonb_strip_nulls(jsonb_build_object('id', place.id, 'name', place.name, 'hierarchy', place.hierarchy,
+        'object', 'category', 'created_at', to_char(place.created_at AT TIME ZONE 'UTC', {_ISO}),
+        'updated_at', to_char(place.updated_at AT TIME ZONE 'UTC', {_ISO})))
+    FROM categories AS place WHERE place.project_id = vouchers.project_id
+        AND place.id = {_CATEGORY_ID}) END AS in_category
 """
 # What publishing a code writes into it: what its campaign changes later holds for the codes that nobody has. $6 is the
 # end of its activity after publishing.
@@ -70,7 +79,7 @@ VOUCHERS = ListSpec(
     filters={
         "campaign": Equals("campaign"),
         "campaign_id": Equals("campaign_id"),
-        "category": ListFilter("(category = {0} OR category_id = {0})"),
+        "category": ListFilter("(category = {0} OR category_id = {0} OR in_category ->> 'name' = {0})"),
         "customer": ListFilter(
             "holder_id IN (SELECT id FROM customers WHERE project_id = $1 AND (id = {0} OR source_id = {0}) "
             "UNION ALL SELECT customer_id FROM customer_aliases WHERE project_id = $1 AND reference = {0})"
