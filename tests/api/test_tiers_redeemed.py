@@ -1,6 +1,6 @@
 from typing import Any
 
-from in_cart import make_promotion, make_stack, tier
+from in_cart import make_category, make_promotion, make_stack, tier
 from promotions import make_rule, make_voucher, one_rule, percent, summary
 from shopping import line, redeem, statuses, validate
 
@@ -138,3 +138,16 @@ def test_a_discount_on_some_items_touches_these_and_says_so(api: Any) -> None:
     assert [item.get("discount_amount") for item in done["order"]["items"]] == [100, None]
     back = api.call("POST", f"/v1/redemptions/{done['redemptions'][0]['id']}/rollback")
     assert (back["order"]["total_amount"], back["order"]["items_discount_amount"]) == (600, 0)
+
+
+def test_the_tiers_of_a_stack_are_not_limited_by_their_number_or_category(api: Any) -> None:
+    category = make_category(api)
+    campaign = make_promotion(api, *(tier(f"T{number}", 10, category_id=category) for number in range(7)))
+    made = make_stack(api, campaign["id"], *tiers_of(api, campaign))["id"]
+    done = redeem(api, ("promotion_stack", made))
+    assert len(done["redemptions"]) == 7
+    many = [("promotion_tier", one) for one in tiers_of(api, campaign)]
+    assert [status for _, status in statuses(validate(api, *many))] == [
+        "APPLICABLE",
+        *["applicable_redeemables_per_category_limit_exceeded"] * 6,
+    ]

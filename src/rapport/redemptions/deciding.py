@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from rapport.core.errors import InvalidPayload
 from rapport.customers.models import Customer
 from rapport.discounts import applying
 from rapport.discounts.applicable import EVERYTHING, Applicable
@@ -119,7 +120,9 @@ def cart_of(order: Order) -> Cart:
 def decide(
     redeemables: Sequence[Redeemable], rules: Sequence[Rules], at: Situation, stacking: StackingRules
 ) -> Decision:
-    """Decide about all redeemables of a request together."""
+    """Decide about all redeemables of a request together; a stack is the only thing in its request."""
+    if any(redeemable.stack_id is not None for redeemable in redeemables):
+        stacking = stacking.for_stack()
     run = _Run(redeemables, rules, at, stacking)
     alone = [run.attempt(place) for place in range(len(redeemables))]
     run.first = alone
@@ -222,8 +225,8 @@ class _Run:
                 variables=self._variables(redeemable),
                 products=self._at.products,
             )
-        except FormulaError as error:
-            return Refusal("invalid_formula", "Invalid formula", f"{redeemable.id}: {error}")
+        except (FormulaError, InvalidPayload) as error:
+            return Refusal("invalid_discount", "Discount cannot be worked out", f"{redeemable.id}: {error}")
         told = done.discount
         has_effect = done.off > 0 or bool(done.added) or bool(done.lines)
         return Effect(

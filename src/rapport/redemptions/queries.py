@@ -61,9 +61,13 @@ SELECT count(*) FILTER (WHERE done AND object = 'redemption') AS total_redeemed,
     count(*) FILTER (WHERE done AND object = 'redemption') AS total_succeeded,
     count(*) FILTER (WHERE done AND object = 'redemption_rollback') AS total_rolled_back,
     count(*) FILTER (WHERE object = 'redemption_rollback' AND result = 'FAILURE') AS total_rollback_failed,
-    count(*) FILTER (WHERE done AND object = 'redemption_rollback') AS total_rollback_succeeded
+    count(*) FILTER (WHERE done AND object = 'redemption_rollback') AS total_rollback_succeeded,
+    coalesce(sum(credits) FILTER (WHERE done AND object = 'redemption' AND rollback_id IS NULL), 0) AS redeemed_amount,
+    (SELECT coalesce(sum(balance), 0) FROM vouchers WHERE project_id = $1 AND holder_id = $2 AND NOT binned
+        AND type = 'GIFT_VOUCHER') AS amount_to_go
 FROM (
-    SELECT object, result, result = 'SUCCESS' AND (voucher_id IS NOT NULL OR promotion_tier_id IS NOT NULL) AS done
+    SELECT object, credits, rollback_id, result,
+        result = 'SUCCESS' AND (voucher_id IS NOT NULL OR promotion_tier_id IS NOT NULL) AS done
     FROM redemptions WHERE project_id = $1 AND customer_id = $2
 ) AS lines
 """
@@ -147,7 +151,11 @@ async def erase_of_customer(conn: Connection, project_id: int, customer_id: str)
     return int(done.rpartition(" ")[2])
 
 
-async def totals_of_customer(conn: Connection, project_id: int, customer_id: str) -> dict[str, int]:
-    """Return the numbers of `summary.redemptions` as the ledger has them; the index is redemptions_of_customer."""
-    row = await conn.fetchrow(_TOTALS, project_id, customer_id)
-    return dict(row)
+async def totals_of_customer(conn: Connection, project_id: int, customer_id: str) -> dict[str, Any]:
+    """Return the numbers of `summary.redemptions` as the ledger has them, and what gift cards paid and still hold.
+
+    The indexes are redemptions_of_customer and vouchers_of_holder.
+    """
+    row = dict(await conn.fetchrow(_TOTALS, project_id, customer_id))
+    gift = {name: int(row.pop(name)) for name in ("redeemed_amount", "amount_to_go")}
+    return {**row, "gift": gift}

@@ -3,6 +3,7 @@
 Validation and redemption both decide through `settle`, so that what was found applicable is what is redeemed.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -50,6 +51,18 @@ class StackingRules(msgspec.Struct, frozen=True, kw_only=True):
     def is_exclusive(self, categories: Collection["Category"]) -> bool:
         """Whether something with these categories keeps out what is neither exclusive nor joint."""
         return not self.is_joint(categories) and any(one.id in self.exclusive_categories for one in categories)
+
+    def for_stack(self) -> "StackingRules":
+        """Return the rules among the tiers of one stack: whoever made it chose them, so none are too many."""
+        return msgspec.structs.replace(
+            self,
+            applicable_redeemables_limit=sys.maxsize,
+            applicable_redeemables_per_category_limit=None,
+            applicable_redeemables_category_limits={},
+            applicable_exclusive_redeemables_limit=sys.maxsize,
+            applicable_exclusive_redeemables_per_category_limit=None,
+            redeemables_sorting_rule="REQUESTED_ORDER",
+        )
 
     def takes_initial_amount(self, categories: Collection[str]) -> bool:
         """Whether its discount is worked out on what the order cost before any other."""

@@ -95,9 +95,7 @@ def _tried(
 ) -> list[Qualified]:
     """Decide about each candidate alone; the tiers of a stack all have to apply, one after another."""
     qualified, place = [], 0
-    alone = msgspec.structs.replace(
-        stacking, redeemables_application_mode="ALL", applicable_redeemables_limit=len(rules) + 1
-    )
+    alone = msgspec.structs.replace(stacking, redeemables_application_mode="ALL")
     for candidate in found:
         count = len(candidate.redeemables)
         own = list(rules[place : place + count])
