@@ -65,7 +65,8 @@ def _offer(campaign_type: str, voucher: CampaignVoucherInput) -> dict[str, Any]:
 
 def _has_tiers(data: CampaignInput) -> bool:
     """Whether a request says anything of tiers; what, the feature that keeps them reads."""
-    return bool(data.promotion.get("tiers") if isinstance(data.promotion, dict) else data.promotion)
+    said = data.promotion.get("tiers") if isinstance(data.promotion, dict) else data.promotion
+    return said is not None and said != []
 
 
 def _codes(data: CampaignInput, campaign_type: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from rapport.vouchers.queries import FROZEN
 _COLUMNS = columns(PublicationRow)
 _NAMES = PublicationRow.__struct_fields__
 # Of what was published: a publication publishes vouchers of one kind only.
-_VOUCHER_TYPE = """(SELECT coalesce(to_jsonb(vouchers) ->> 'type', 'DISCOUNT_VOUCHER') FROM vouchers
+_VOUCHER_TYPE = """(SELECT vouchers.type FROM vouchers
     WHERE vouchers.project_id = publications.project_id AND vouchers.id = publications.voucher_ids[1])"""
 _TRACKING_ID = """(SELECT customers.source_id FROM customers
     WHERE customers.project_id = publications.project_id AND customers.id = publications.customer_id)"""

@@ -13,6 +13,7 @@ from rapport.http import conditions
 from rapport.http.bodies import answer, read_body
 from rapport.http.caller import Caller, client_caller
 from rapport.http.errors import payload_error
+from rapport.http.links import base_url
 from rapport.http.lists import envelope, read_page
 from rapport.http.openapi import operation
 from rapport.publications import actions, queries
@@ -49,7 +50,7 @@ async def _create(
     request: Request[Any, Any, Any], caller: Caller, writer: Writer, data: PublicationInput
 ) -> Response[bytes]:
     done, customer = await actions.create(writer, caller, data, join_once=_flag(request, "join_once"))
-    return answer(created_view(done, customer))
+    return answer(created_view(done, customer, base_url(request)))
 
 
 @post(
@@ -140,7 +141,7 @@ async def create_publication_client_side(
     """Give a customer, named by source id, a code of a campaign that nobody has, or a particular code."""
     data = (await read_body(request, ClientPublicationInput)).checked()
     done, customer = await actions.create(writer, caller, data, join_once=_flag(request, "join_once"))
-    return answer(client_view(done, customer))
+    return answer(client_view(done, customer, base_url(request)))
 
 
 @get(

@@ -96,19 +96,19 @@ def view(row: PublicationRow, customer: dict[str, Any] | None, vouchers: dict[st
     return shown | {"voucher": _short_voucher(row, 0, vouchers.get(row.voucher_ids[0]))}
 
 
-def client_view(publication: Publication, customer: Customer) -> dict[str, Any]:
+def client_view(publication: Publication, customer: Customer, base_url: str) -> dict[str, Any]:
     """Return the answer of `create-publication-client-side`: of the customer only what the caller said, and an id."""
     named = {"id": customer.id, "source_id": customer.source_id, "object": "customer"}
     unknown = {"summary": None, "loyalty": None, "referrals": None}
-    return created_view(publication, customer) | {"customer": named | unknown}
+    return created_view(publication, customer, base_url) | {"customer": named | unknown}
 
 
-def created_view(publication: Publication, customer: Customer) -> dict[str, Any]:
-    """Return the answer of `create-publication`, with the whole voucher.
+def created_view(publication: Publication, customer: Customer, base_url: str) -> dict[str, Any]:
+    """Return the answer of `create-publication`, with the whole voucher; `base_url` is put before links to its images.
 
     The official SDK parses no other `channel` than API in this answer; lists and events show the one that was given.
     """
     shown = view(publication.row, customer_view(customer), {}) | {"channel": DEFAULT_CHANNEL}
     if len(publication.row.voucher_ids) == 1:
-        shown["voucher"] = voucher_view(publication.voucher)
+        shown["voucher"] = voucher_view(publication.voucher, None, base_url)
     return shown

@@ -106,7 +106,7 @@ class Sending:
             recipient = _recipient(customer)
             publication = await _publish(unit, message, distribution, customer)
             link = await self._unsubscribe_url(unit, customer, message.channel)
-            variables = await _variables(unit, message, distribution, customer, publication)
+            variables = await _variables(unit, message, distribution, customer, publication, self._base_url or "")
             variables["unsubscribe_url"] = link
             written, prepared = self._write(message, distribution, customer, recipient, variables, unit)
             if publication is not None:
@@ -303,7 +303,12 @@ async def _log_unpublished(
 
 
 async def _variables(
-    unit: Unit, message: Claimed, distribution: Distribution, customer: Customer, publication: Publication | None
+    unit: Unit,
+    message: Claimed,
+    distribution: Distribution,
+    customer: Customer,
+    publication: Publication | None,
+    base_url: str,
 ) -> dict[str, Any]:
     """Return what templates may use; docs/distributions.md lists it."""
     trigger = await queries.find_entry(unit.conn, unit.project_id, message.trigger_id) or {}
@@ -318,6 +323,6 @@ async def _variables(
         "time_zone": unit.moment.zone.key,
     }
     if publication is not None:
-        known["voucher"] = voucher_view(publication.voucher)
+        known["voucher"] = voucher_view(publication.voucher, None, base_url)
         known["campaign"] = {"id": distribution.campaign_id, "name": publication.row.campaign}
     return templates.values(known)  # type: ignore[no-any-return]

@@ -30,7 +30,7 @@ _HELD = """
         || left(md5(held.redeemable_id), 12) AS id
 FROM (SELECT vouchers.project_id, vouchers.holder_id AS customer_id, vouchers.id AS redeemable_id,
         coalesce(publications.created_at, vouchers.created_at) AS created_at, vouchers.campaign_id,
-        campaigns.campaign_type, coalesce(to_jsonb(vouchers) ->> 'type', 'DISCOUNT_VOUCHER') AS voucher_type
+        campaigns.campaign_type, vouchers.type AS voucher_type
     FROM vouchers
     LEFT JOIN campaigns ON campaigns.project_id = vouchers.project_id AND campaigns.id = vouchers.campaign_id
     LEFT JOIN publications ON publications.project_id = vouchers.project_id

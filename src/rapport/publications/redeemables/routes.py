@@ -9,6 +9,7 @@ from rapport.customers import queries as customers
 from rapport.http import conditions
 from rapport.http.bodies import answer
 from rapport.http.caller import Caller
+from rapport.http.links import base_url
 from rapport.http.lists import envelope, read_page
 from rapport.http.openapi import operation
 from rapport.publications.redeemables import queries
@@ -36,7 +37,8 @@ async def list_customer_redeemables(
         now = await read_now(conn, caller.db.clock_offset)
     # What was deleted between the two reads is not there any more.
     held = [one for one in found.items if one.redeemable_id in known]
-    shown = envelope(queries.REDEEMABLES, found, [view(one, known[one.redeemable_id], now) for one in held])
+    links = base_url(request)
+    shown = envelope(queries.REDEEMABLES, found, [view(one, known[one.redeemable_id], now, links) for one in held])
     return answer(shown | ({"more_starting_after": found.items[-1].id} if found.has_more else {}))
 
 

@@ -67,9 +67,9 @@ def status(voucher: Voucher, shown: dict[str, Any], now: datetime) -> str:
     return "NO_BALANCE" if gift is not None and not gift["balance"] else "ACTIVE"
 
 
-def view(held: Held, voucher: Voucher, now: datetime) -> dict[str, Any]:
-    """Return the `CustomerRedeemable` of the reference."""
-    shown = voucher_view(voucher)
+def view(held: Held, voucher: Voucher, now: datetime, base_url: str) -> dict[str, Any]:
+    """Return the `CustomerRedeemable` of the reference; `base_url` is put before the links to a code's images."""
+    shown = voucher_view(voucher, None, base_url)
     return {
         "id": held.id,
         "created_at": iso(held.created_at),
