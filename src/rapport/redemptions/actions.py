@@ -24,11 +24,16 @@ async def redeem(writer: Writer, signature: Signature, data: RedeemInput) -> Red
     check(data)
     check_limits(data.metadata, ".metadata")
 
+    runs = 0
+
     async def work(unit: Unit) -> Redeemed | Refused:
+        nonlocal runs
+        runs += 1
         # From here on nobody assigns a rule that counts: what is read next has all of them.
         await budgets.begin(unit.conn, unit.project_id)
         attempt = await open_attempt(unit, data)
-        await find(attempt)
+        # Who came too late once takes a place in the queue for the vouchers before reading what is left of them.
+        await find(attempt, wait=runs > 1)
         decision, at = await decide(attempt)
         if not stacking.is_valid(decision.verdicts, attempt.rules):
             return await keeping.fail(attempt, decision)

@@ -18,9 +18,10 @@ from rapport.redemptions import deciding, stacking
 from rapport.redemptions.deciding import Decision, Situation
 from rapport.redemptions.models import Redemption
 from rapport.redemptions.reading import Asked, read_situation
-from rapport.redemptions.redeemables.models import Redeemable
+from rapport.redemptions.redeemables.models import VOUCHER, Redeemable
 from rapport.redemptions.redeemables.queries import Found, find_redeemables
 from rapport.redemptions.schemas import RedeemInput, check_count, check_order, customer_of
+from rapport.redemptions.sessions.queries import lock_vouchers
 from rapport.redemptions.stacking import StackingRules
 
 
@@ -91,10 +92,15 @@ async def open_attempt(unit: Unit, data: RedeemInput) -> Attempt:
     return attempt
 
 
-async def find(attempt: Attempt) -> None:
-    """Read what is to be redeemed. Raises NotFound where all must apply and something is not there."""
+async def find(attempt: Attempt, *, wait: bool) -> None:
+    """Read what is to be redeemed; with `wait`, under the locks of the vouchers.
+
+    Raises NotFound where all must apply and something is not there, InvalidPayload for too many.
+    """
     unit = attempt.unit
     asked = [one.asked for one in attempt.data.redeemables]
+    if wait:
+        await lock_vouchers(unit.conn, unit.project_id, [one.id for one in asked if one.object == VOUCHER])
     found: Found = await find_redeemables(unit.conn, unit.project_id, asked, unit.now, attempt.session_key)
     check_count(attempt.data, found.rules)
     if found.missing and (
