@@ -9,6 +9,7 @@ import msgspec
 from rapport.backtests.counting import Key
 from rapport.backtests.models import Backtest, Draft, Kind, Sample
 from rapport.backtests.tally import Tally
+from rapport.core.clock import EARLIEST
 from rapport.core.db import Connection, Row, columns
 from rapport.core.ids import new_id
 from rapport.customers.held.queries import Held
@@ -127,25 +128,24 @@ async def count_orders(conn: Connection, project_id: int, one: Backtest) -> int:
     """Return how many orders are to be replayed (orders_by_created_at)."""
     number: int = await conn.fetchval(
         "SELECT count(*) FROM orders WHERE project_id = $1 AND status = ANY ($2) AND created_at < $3 "
-        "AND ($4::timestamptz IS NULL OR created_at >= $4)",
+        "AND created_at >= $4",
         project_id,
         one.statuses,
         one.until,
-        one.since,
+        one.since or EARLIEST,
     )
     return number
 
 
 async def next_orders(conn: Connection, project_id: int, one: Backtest, count: int) -> list[Order]:
     """Return the next orders in the order of their time (orders_by_created_at)."""
-    since = one.since if one.cursor_at is None else one.cursor_at
     rows = await conn.fetch(
         f"SELECT {_ORDER} FROM orders WHERE project_id = $1 AND status = ANY ($2) AND created_at < $3 "
-        "AND ($4::timestamptz IS NULL OR (created_at, id) > ($4, $5)) ORDER BY created_at, id LIMIT $6",
+        "AND (created_at, id) > ($4, $5) ORDER BY created_at, id LIMIT $6",
         project_id,
         one.statuses,
         one.until,
-        since,
+        one.cursor_at or one.since or EARLIEST,
         # Before all ids of that moment, where the period begins with it.
         one.cursor_id or "",
         count,

@@ -158,13 +158,11 @@ def at_fault(rule_set: RuleSet, facts: Facts) -> tuple[str, ...]:
     """Return the rules whose outcome keeps an order out: what does not hold, and below a `not` what does."""
     wanted = _wanted(rule_set.expression, outcome=True)
     return tuple(
-        number
-        for number, leaf in rule_set.leaves.items()
-        if (number, _holds(leaf, facts) is None) not in wanted and any(one == number for one, _ in wanted)
+        number for number, leaf in rule_set.leaves.items() if (number, _violation(leaf, facts) is not None) in wanted
     )
 
 
-def _holds(leaf: Leaf, facts: Facts) -> Violation | None:
+def _violation(leaf: Leaf, facts: Facts) -> Violation | None:
     """Return what is wrong about one rule, as if it stood by itself."""
     single = RuleSet({leaf.number: leaf}, logic.Rule(leaf.number), conditions.Needs())
     return conditions.judge(single, facts)
