@@ -11,6 +11,9 @@ import msgspec
 
 # Reasons beyond these are counted together: there are as many as rules, and a few more.
 MAX_REASONS: Final = 300
+# Months beyond these are counted together: 50 years.
+MAX_MONTHS: Final = 600
+OTHER: Final = "other"
 SAMPLES: Final = 20
 SAMPLES_OF_ONE_REASON: Final = 5
 
@@ -72,8 +75,11 @@ class Tally(msgspec.Struct, kw_only=True):
     samples: dict[str, int] = {}
 
     def month_of(self, at: datetime, zone: ZoneInfo) -> Month:
-        """Return the month of a moment."""
-        return self.months.setdefault(f"{at.astimezone(zone):%Y-%m}", Month())
+        """Return the month of a moment; what comes after as many months as are told apart goes into OTHER."""
+        month = at.astimezone(zone).date().isoformat()[:7]
+        if month not in self.months and len(self.months) >= MAX_MONTHS:
+            month = OTHER
+        return self.months.setdefault(month, Month())
 
     def has_room(self, kind: str) -> bool:
         """Whether one more sample of a kind is kept; it is counted if so."""

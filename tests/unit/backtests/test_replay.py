@@ -1,5 +1,6 @@
 """Why an order is refused, and what is counted of it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from rapport.backtests import replay
 from rapport.backtests.caveats import caveats
 from rapport.backtests.models import Backtest, Draft
-from rapport.backtests.tally import MAX_REASONS, SAMPLES, Tally
+from rapport.backtests.tally import MAX_MONTHS, MAX_REASONS, OTHER, SAMPLES, Tally
 from rapport.core.clock import EARLIEST
 from rapport.redemptions.deciding import Situation
 from rapport.redemptions.stacking import DEFAULTS
@@ -107,6 +108,10 @@ def test_a_tally_does_not_grow_with_the_orders() -> None:
         tally.reason_of(f"key{number}", "Message", None, None).count += 1
     assert len(tally.reasons) == MAX_REASONS + 1
     assert tally.reasons[""].count == MAX_REASONS
+    for number in range(MAX_MONTHS + 5):
+        tally.month_of(datetime(1 + number // 12, 1 + number % 12, 9, tzinfo=UTC), WARSAW).orders += 1
+    assert len(tally.months) == MAX_MONTHS + 1
+    assert [tally.months[month].orders for month in ("0001-01", "0050-12", OTHER)] == [1, 1, 5]
     assert [tally.has_room("refused") for _ in range(SAMPLES + 2)] == [True] * SAMPLES + [False] * 2
     assert msgspec.convert(msgspec.to_builtins(tally), Tally) == tally
 
