@@ -6,8 +6,12 @@ from typing import Any
 
 import msgspec
 
+import harness
+from rapport.activity.log import internal
+from rapport.async_actions.queries import enqueue
 from rapport.backtests import queries
 from rapport.backtests.models import Backtest, Draft
+from rapport.backtests.steps import KIND
 from rapport.backtests.tally import Tally
 from rapport.core.db import Database
 from rapport.rules.models import NOTHING_APPLICABLE
@@ -102,3 +106,30 @@ async def test_who_is_in_a_step_is_erased_after_it_or_not_seen_by_it(api: Any, d
     await running
     async with db.read() as conn:
         assert await queries.hold_customers(conn, project_id, [ann]) == {}
+
+
+async def test_a_back_test_whose_action_was_given_up_or_is_forgotten_has_failed(db: Database, project_id: int) -> None:
+    async with db.read() as conn:
+        assert await queries.insert(conn, project_id, BACKTEST, 1)
+        assert not await queries.insert(conn, project_id, msgspec.structs.replace(BACKTEST, id="bt_2"), 1)
+        await enqueue(conn, internal(project_id), "OTHER", {}, offset=timedelta(), action_id="aa_1")
+        waiting = await queries.find(conn, project_id, "bt_1")
+        assert waiting == BACKTEST
+        await conn.execute("UPDATE async_actions SET status = 'FAILED' WHERE project_id = $1", project_id)
+        given_up = await queries.find(conn, project_id, "bt_1")
+        await conn.execute("DELETE FROM async_actions WHERE project_id = $1", project_id)
+        forgotten = await queries.find(conn, project_id, "bt_1")
+    assert given_up == forgotten == msgspec.structs.replace(BACKTEST, status="FAILED")
+
+
+async def test_a_back_test_that_was_deleted_meanwhile_ends_its_action(api: Any, db: Database, project_id: int) -> None:
+    async with db.read() as conn:
+        signature = internal(project_id)
+        action_id = await enqueue(conn, signature, KIND, {"backtest_id": "bt_gone"}, offset=timedelta())
+
+    def over() -> Any:
+        found = api.call("GET", f"/v1/async-actions/{action_id}")
+        return found if found["status"] == "FAILED" else None
+
+    found = harness.wait_for(over, what="the end")
+    assert found["result"]["message"] == "Cannot find backtest with id bt_gone"
