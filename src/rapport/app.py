@@ -13,6 +13,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from rapport import __version__
 from rapport.async_actions import routes as async_actions
+from rapport.backtests import holding as tried
+from rapport.backtests import routes as backtests
 from rapport.bulk import holding as asked
 from rapport.bulk import routes as bulk
 from rapport.bulk import voucher_routes as bulk_vouchers
@@ -112,6 +114,7 @@ ROUTERS = (
     templates.router,
     redemptions.router,
     publications.router,
+    backtests.router,
     distributions.router,
     profiles.router,
     async_actions.router,
@@ -139,6 +142,7 @@ HOLDINGS: tuple[Holding, ...] = (
     held.holding,
     published.holding,
     ledger.holding,
+    tried.holding,
     said.holding,
     reacted.holding,
     owned.holding,

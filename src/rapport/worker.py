@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from rapport.async_actions.tasks import ActionSteps
+from rapport.backtests import steps as backtests
 from rapport.bulk import tasks as bulk
 from rapport.campaigns import purge as campaign_purge
 from rapport.campaigns import tasks as campaigns
@@ -64,6 +65,7 @@ def periodics(db: Database, settings: Settings) -> list[Periodic]:
         Periodic("metadata: purge", 0.5, purges.run),
         *distributions.periodics(writer, settings),
         *exports.periodics(settings),
+        *backtests.periodics(writer),
         *bulk.periodics(writer),
         *imports.periodics(writer, settings),
     ]

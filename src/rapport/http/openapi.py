@@ -61,6 +61,7 @@ _ANSWERS: Final = {
     "create-publication-client-side": "The publication, with its voucher",
     "list-customer-redeemables": "What the customer holds",
     "create-publication-1": "The publication, with its voucher",
+    "list-backtests": "A page of back-tests",
     "get-export": "The export; to a request with its token, the file",
     "create-order-export": "The export",
     "list-categories": "All categories of the project",

@@ -279,7 +279,17 @@ def _noted(order: Order, row: Redemption, root: Redemption) -> Order:
 def _without(
     order: Order, row: Redemption, root: Redemption, children: list[Redemption], standing: list[Redemption]
 ) -> Order:
-    """Return the order without a redemption's discounts; CANCELED when no other redemption on it stands.
+    """Return the order as a rollback leaves it: CANCELED when no other redemption on it stands."""
+    undone = without(order, row, children, standing)
+    return msgspec.structs.replace(
+        undone,
+        redemptions=_noted(order, row, root).redemptions,
+        status=order.status if standing else CANCELED,
+    )
+
+
+def without(order: Order, row: Redemption, children: list[Redemption], standing: list[Redemption]) -> Order:
+    """Return the order without a redemption's discounts. Pure.
 
     What the standing redemptions (oldest first) took off stays off, and what they did not take off is not put on:
     the shop may have changed the order's discount meanwhile. What was applied is what the last of them applied.
@@ -294,8 +304,7 @@ def _without(
     off_items = sum(item.get("discount_amount", 0) for item in items)
     discount = min(discount, max(0, amount - off_items))
     return msgspec.structs.replace(
-        _noted(order, row, root),
-        status=order.status if standing else CANCELED,
+        order,
         amount=amount,
         items=items,
         discount_amount=discount,

@@ -74,9 +74,14 @@ def judge(uses: Sequence[Use], standing: Mapping[Counter, Spent], zone: ZoneInfo
             if (violation := _judge(use, assigned, rule_set, spent, zone)) is not None
         )
         found.append(next(refusals, None))
-        for key in _touched(use.redeemed, spent):
-            spent[key] = spent[key].plus(_added(key, use.redeemed, spent, zone))
+        count(use.redeemed, spent, zone)
     return found
+
+
+def count(redeemed: Redeemed, spent: dict[Counter, Spent], zone: ZoneInfo) -> None:
+    """Add a redemption to those of the numbers that it has to do with, in place. Pure otherwise."""
+    for key in _touched(redeemed, spent):
+        spent[key] = spent[key].plus(_added(key, redeemed, spent, zone))
 
 
 def _judge(
@@ -195,6 +200,5 @@ def _deltas(
         **{key: one for key, one in before.items() if key.counted_by == "customer"},
     }
     for redeemed in every:
-        for key in _touched(redeemed, spent):
-            spent[key] = spent[key].plus(_added(key, redeemed, spent, zone))
+        count(redeemed, spent, zone)
     return {key: spent[key] for key in keys}
