@@ -211,6 +211,8 @@ def test_customers_are_filtered_by_the_language_of_segments(api: Any) -> None:
         save(api, source_id, address={"city": city}, metadata={"tier": tier})
     api.call("POST", "/v1/events", {"event": "seen", "customer": {"source_id": "b"}})
     segment = api.call("POST", "/v1/segments", {"name": "S", "type": "passive", "filter": facts.OSLO})
+    path = f"/v1/segments/{segment['id']}"
+    harness.wait_for(lambda: api.call("GET", path)["initial_sync_status"] == "DONE", what="the members")
     cases: list[tuple[dict[str, Any], list[str]]] = [
         ({"city": conditions(**{"is": ["Oslo"]})}, ["a", "c"]),
         (

@@ -66,7 +66,8 @@ async def test_a_step_reads_the_next_orders_in_the_order_of_the_index(db: Databa
         await conn.execute(_ORDERS, project_id, NOW)
         await conn.execute("ANALYZE orders")
         await conn.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        await conn.execute("SET LOCAL enable_seqscan = off")
+        for name in ("enable_seqscan", "enable_sort", "enable_incremental_sort"):
+            await conn.execute(f"SET LOCAL {name} = off")
         explained = Explained(conn)
         after = msgspec.structs.replace(BACKTEST, cursor_at=NOW, cursor_id="bt_ord_1")
         await queries.next_orders(explained, project_id, after, 10)  # type: ignore[arg-type]

@@ -53,6 +53,17 @@ DOCUMENTS = (
 DEVIATIONS: dict[tuple[str, str], str] = {
     ("GET /v1/metadata-schemas", '"data" is a required property'): "the SDK reads `schemas`, and has no `data`",
     ("POST /v1/exports", '"exported_object":"event"'): "exports that only Rapport has",
+    ("POST /v1/promotions/validation", "/6_res_validate_promotion/"): "`valid` is true or false, as in the examples",
+    (
+        "POST /v1/campaigns/qualification",
+        "/2_res_examine_qualification/",
+    ): "a campaign as everywhere else: its length of codes is a number, its categories are a list",
+    ("GET /v1/vouchers/{code}/transactions", "/VoucherTransactionBase/properties/campaign_id"): "a card of no campaign",
+    (
+        "GET /v1/templates/campaigns",
+        '"campaign_template" is a required',
+    ): "`data` has them, as data_ref and the SDK say",
+    ("POST /v1/templates/campaigns/{campaignTemplateId}/tier-setup", '"campaign" is a required'): "it makes a tier",
     ("GET /v1/publications", "/properties/publications"): "the customer was deleted for good: no id is left to tell",
     **{
         (f"GET /v1/async-actions{one}", f"/properties/{part}"): "types that only Rapport has: the SDK takes any text"

@@ -129,9 +129,13 @@ def _codes(asked: Asked) -> tuple[list[str], bool]:
     said = _read(asked.body)
     listed = said.get("redeemables")
     among = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    found = [_text(one.get("id")) for one in among if one.get("object") in _CODES]
+    found = [_text(one.get("id")) for one in among if _is_code(one)]
     found += [_text(said.get("voucher")), _text(asked.query.get("code")), _text(asked.query.get("voucher"))]
-    return [code for code in found if code is not None], all(one.get("object") in _CODES for one in among)
+    return [code for code in found if code is not None], all(map(_is_code, among))
+
+
+def _is_code(redeemable: Mapping[str, Any]) -> bool:
+    return _text(redeemable.get("object")) in _CODES
 
 
 def _meant(asked: Asked, error: Mapping[str, Any]) -> str | None:

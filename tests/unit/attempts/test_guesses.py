@@ -211,3 +211,9 @@ def test_the_older_validation_says_the_same_of_both() -> None:
 def test_what_is_valid_costs_nothing() -> None:
     assert told(asked(ONE), 200, {"valid": True, "redeemables": [], "inapplicable_redeemables": []}) is None
     assert told(asked(ONE), 200, {"redemptions": []}) is None
+
+
+@pytest.mark.parametrize("kind", [["voucher"], {"voucher": 1}, 1, None, "x" * 300])
+def test_what_is_no_kind_of_thing_is_no_code(kind: Any) -> None:
+    body = {"redeemables": [{"object": kind, "id": "CODE"}]}
+    assert told(asked(body=body), 400, error("invalid_payload", 400, "Property .redeemables[0].object")) is None
