@@ -4,8 +4,7 @@ import pytest
 
 import exports_world
 from promotions import codes_of, make_campaign, make_voucher, publish
-from rapport.core.db import Database
-from rapport.vouchers.ledger import queries as ledger
+from shopping import basket, redeem
 
 
 def make_card(api: Any, code: str = "CARD", amount: int = 1000, **more: Any) -> dict[str, Any]:
@@ -182,26 +181,16 @@ def test_transactions_are_exported(api: Any) -> None:
     api.fails("POST", "/v1/vouchers/NONE/transactions/export", status=404, key="not_found")
 
 
-async def test_what_a_redemption_takes_it_gives_back(api: Any, db: Database, project_id: int) -> None:
-    card = make_card(api)
-    details = {"redemption": {"id": "r_1"}, "order": {"id": "ord_1", "source_id": None}}
-
-    async def work(conn: Any) -> Any:
-        now = await conn.fetchval("SELECT now()")
-        taken = await ledger.take(conn, project_id, card["id"], 700, now, source="API", details=details)
-        assert taken is not None
-        assert await ledger.take(conn, project_id, card["id"], 301, now) is None
-        spent = await ledger.find_of_redemption(conn, project_id, card["id"], "r_1")
-        assert spent == [taken]
-        return await ledger.give_back(
-            conn, project_id, card["id"], 700, now, related_transaction_id=taken.id,
-            details={"rollback": {"id": "rr_1"}},
-        )  # fmt: skip
-
-    assert (await db.transaction(work)).balance == 1000
+def test_what_a_redemption_takes_it_gives_back(api: Any) -> None:
+    make_card(api)
+    spent = redeem(api, ("voucher", "CARD", 700))["redemptions"][0]
+    body = basket(("voucher", "CARD", 301))
+    api.fails("POST", "/v1/redemptions", body, status=400, key="gift_amount_exceeded")
+    rollback = api.call("POST", f"/v1/redemptions/{spent['id']}/rollback")
+    assert gift_of(api)["balance"] == 1000
     refund, redeemed = transactions(api)["data"]
-    assert (redeemed["type"], redeemed["details"]["redemption"]) == ("CREDITS_REDEMPTION", {"id": "r_1"})
+    assert (redeemed["type"], redeemed["details"]["redemption"]) == ("CREDITS_REDEMPTION", {"id": spent["id"]})
     assert redeemed["details"]["balance"]["operation_type"] == "AUTOMATIC"
     assert (refund["type"], refund["related_transaction_id"]) == ("CREDITS_REFUND", redeemed["id"])
-    assert refund["details"]["rollback"] == {"id": "rr_1"}
+    assert refund["details"]["rollback"] == {"id": rollback["id"]}
     assert gift_of(api) == {"amount": 1000, "subtracted_amount": 0, "balance": 1000, "effect": "APPLY_TO_ORDER"}

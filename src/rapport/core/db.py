@@ -5,7 +5,7 @@ The only module that knows the driver; `queries.py` modules receive a `Connectio
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from datetime import timedelta
@@ -42,6 +42,17 @@ class Restart(Exception):
 # What a transaction is run again for, and what is raised when even the last run ended so.
 Contention = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, Restart)
 ATTEMPTS = 8
+
+
+@asynccontextmanager
+async def under_way(statement: Coroutine[Any, Any, Result]) -> AsyncIterator[asyncio.Task[Result]]:
+    """Let a statement go out; it is over at the end of the context, in which other work is done meanwhile."""
+    task = asyncio.create_task(statement)
+    try:
+        await asyncio.sleep(0)
+        yield task
+    finally:
+        await task
 
 
 def _decode(data: bytes) -> Any:

@@ -1,10 +1,10 @@
 """The write path for many customers at once: found, locked and made by a fixed number of statements."""
 
-import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import chain, islice
 
 from rapport.core.clock import LATEST
+from rapport.core.db import under_way
 from rapport.core.errors import NotFound
 from rapport.core.ids import new_id
 from rapport.customers import queries
@@ -64,14 +64,11 @@ async def _insert(unit: Unit, fresh: Iterable[Customer], new: list[Customer], ke
     some = list(islice(coming, _AT_ONCE))
     while some:
         new += some
-        inserting = asyncio.create_task(queries.insert_many(unit.conn, unit.project_id, some, offset))
-        try:
-            await asyncio.sleep(0)  # the statement goes out
+        async with under_way(queries.insert_many(unit.conn, unit.project_id, some, offset)) as inserting:
             for one in done:
                 keep(one)
             some = list(islice(coming, _AT_ONCE))
-        finally:
-            done = await inserting
+        done = await inserting
     for one in done:
         keep(one)
 

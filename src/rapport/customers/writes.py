@@ -7,7 +7,6 @@ is never older than the data. Segments are a higher feature; they take part thro
 `worker.py` hand to the `Writer`.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -19,7 +18,7 @@ from rapport.activity import queries as activity
 from rapport.activity.log import BACK_FILL, Entry, Signature, Source
 from rapport.core import jsons
 from rapport.core.clock import LATEST
-from rapport.core.db import Connection, Database, Restart
+from rapport.core.db import Connection, Database, Restart, under_way
 from rapport.core.errors import DuplicateFound, NotFound
 from rapport.core.ids import new_id
 from rapport.customers import queries
@@ -320,12 +319,8 @@ class Unit:
 
     async def _update_many(self, pairs: list[tuple[Customer, Customer]]) -> None:
         """Write the rows of many; while the database does, what is to be logged becomes JSON."""
-        updating = asyncio.create_task(queries.update_many(self.conn, self.project_id, pairs))
-        try:
-            await asyncio.sleep(0)  # the statement goes out
+        async with under_way(queries.update_many(self.conn, self.project_id, pairs)):
             self._entries = [entry.written() for entry in self._entries]
-        finally:
-            await updating
 
     async def _write(self, changed: list[Customer]) -> None:
         """Write the row of one customer, if there is one still to be written, and the log."""

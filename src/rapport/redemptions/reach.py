@@ -5,15 +5,13 @@ from typing import Any, Final
 
 from rapport.discounts.applicable import Applicable, Target, shown
 from rapport.discounts.cart import Cart
-from rapport.rules.applicable import entries_of
+from rapport.rules.applicable import EVERY, LIMITS, entries_of, lines_of
 from rapport.rules.conditions import RuleSet
 from rapport.rules.facts import Item
-from rapport.rules.items import read_goods
 from rapport.rules.models import Assigned
 
 Collections = Mapping[str, frozenset[str]]
 Entry = Mapping[str, Any]
-_LIMITS: Final = ("quantity_limit", "aggregated_quantity_limit", "amount_limit", "aggregated_amount_limit")
 
 
 def entries(rules: Iterable[tuple[Assigned, RuleSet]]) -> list[dict[str, Any]]:
@@ -30,7 +28,7 @@ def applicable(saying: Sequence[Entry], items: Sequence[Item], collections: Coll
     if not saying:
         return None
     excluded = {
-        index for one in saying for entry in one.get("excluded", ()) for index in _lines(entry, items, collections)
+        index for one in saying for entry in one.get("excluded", ()) for index in lines_of(entry, items, collections)
     }
     return Applicable(
         included=tuple(_target(entry, items, collections) for one in saying for entry in one.get("included", ())),
@@ -39,23 +37,18 @@ def applicable(saying: Sequence[Entry], items: Sequence[Item], collections: Coll
     )
 
 
-def _lines(entry: Entry, items: Sequence[Item], collections: Collections) -> tuple[int, ...]:
-    goods = read_goods(entry, "")
-    return tuple(item.index for item in items if goods.has(item, collections))
-
-
 def _target(entry: Entry, items: Sequence[Item], collections: Collections) -> Target:
     return Target(
         object=entry["object"],
         id=entry.get("id") or entry.get("source_id") or "",
-        lines=_lines(entry, items, collections),
-        effect=entry.get("effect") or "APPLY_TO_EVERY",
+        lines=lines_of(entry, items, collections),
+        effect=entry.get("effect") or EVERY,
         price=entry.get("price"),
         price_formula=entry.get("price_formula"),
         skip_initially=entry.get("skip_initially") or 0,
         repeat=entry.get("repeat") or 1,
         target=entry.get("target") or "ITEM",
-        **{name: entry.get(name) for name in _LIMITS},
+        **{name: entry.get(name) for name in LIMITS},
     )
 
 

@@ -121,14 +121,13 @@ class RedeemOneInput(msgspec.Struct, kw_only=True):
         )
 
 
-class PromotionsInput(msgspec.Struct, kw_only=True):
-    """The body of `validate-promotions`: whose cart it is, and what is in it."""
+class CircumstancesInput(msgspec.Struct, kw_only=True):
+    """What every request says that names no redeemables: whose cart it is, and what is in it."""
 
     order: OrderInput | None = None
     customer: CustomerInput | None = None
     tracking_id: Identifier | None = None
     metadata: Metadata | None = None
-    options: OptionsInput | None = None
 
     @property
     def circumstances(self) -> RedeemInput:
@@ -139,8 +138,13 @@ class PromotionsInput(msgspec.Struct, kw_only=True):
             customer=self.customer,
             tracking_id=self.tracking_id,
             metadata=self.metadata,
-            options=self.options,
         )
+
+
+class PromotionsInput(CircumstancesInput, kw_only=True):
+    """The body of `validate-promotions`."""
+
+    options: OptionsInput | None = None
 
 
 class NamedOrder(msgspec.Struct, kw_only=True):

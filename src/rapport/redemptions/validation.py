@@ -3,6 +3,8 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import msgspec
+
 from rapport.activity import queries as activity
 from rapport.activity.log import Entry
 from rapport.core.clock import iso
@@ -119,7 +121,7 @@ async def validate_promotions(caller: Caller, decider: SegmentDecider, data: Pro
 
     Raises NotFound for an unknown customer or order id, InvalidPayload, InvalidOrder.
     """
-    asked = data.circumstances
+    asked = msgspec.structs.replace(data.circumstances, options=data.options)
     async with caller.db.read() as conn:
         at = await read_circumstances(conn, caller, decider, asked)
         tiers = await active_tiers(conn, caller.project_id, at.moment.now, MAX_TIERS)

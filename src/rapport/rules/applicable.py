@@ -19,11 +19,11 @@ EFFECTS: Final[tuple[str, ...]] = get_args(Effect)
 EVERY: Final = "APPLY_TO_EVERY"
 MAX_ENTRIES: Final = 500
 MAX_NUMBER: Final = 2**53 - 1
-_LIMITS: Final = ("quantity_limit", "aggregated_quantity_limit", "amount_limit", "aggregated_amount_limit")
+LIMITS: Final = ("quantity_limit", "aggregated_quantity_limit", "amount_limit", "aggregated_amount_limit")
 _TEXTS: Final = ("product_id", "product_source_id", "price_formula", "type")
 _KNOWN: Final = frozenset(
     (
-        *_LIMITS, *_TEXTS, "object", "id", "source_id", "price", "effect", "repeat", "skip_initially", "target",
+        *LIMITS, *_TEXTS, "object", "id", "source_id", "price", "effect", "repeat", "skip_initially", "target",
         "strict", "order_item_indices", "order_item_units",
     )
 )  # fmt: skip
@@ -70,7 +70,7 @@ def _entry(raw: Any, path: str) -> dict[str, Any]:
     }
     given.setdefault("effect", EVERY)
     _check_words(given, path)
-    for name in (*_LIMITS, "skip_initially", "price"):
+    for name in (*LIMITS, "skip_initially", "price"):
         _number(given, name, 0, path)
     _number(given, "repeat", 1, path)
     return given

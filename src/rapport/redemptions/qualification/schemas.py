@@ -7,12 +7,10 @@ from msgspec import UNSET, Meta, UnsetType
 
 from rapport.core.clock import parse_instant
 from rapport.core.errors import InvalidPayload
-from rapport.customers.schemas import CustomerInput, Identifier, Metadata
 from rapport.http.answers import Count, Instant
 from rapport.orders.answers import OrderAmounts
-from rapport.orders.schemas import OrderInput
 from rapport.redemptions.answers import RedeemableResult, StackedCategory
-from rapport.redemptions.schemas import RedeemInput
+from rapport.redemptions.schemas import CircumstancesInput
 from rapport.redemptions.stacking_rules.schemas import StackingRulesBody
 from rapport.rules.answers import AssignmentsAnswer
 
@@ -100,27 +98,12 @@ class LockInput(msgspec.Struct, kw_only=True):
     type: Literal["LOCK"] | None = None
 
 
-class QualificationInput(msgspec.Struct, kw_only=True):
+class QualificationInput(CircumstancesInput, kw_only=True):
     """`QualificationsCheckEligibilityRequestBody` of the reference."""
 
-    customer: CustomerInput | None = None
-    order: OrderInput | None = None
-    tracking_id: Identifier | None = None
     scenario: Scenario | None = None
     options: OptionsInput | None = None
     session: LockInput | None = None
-    metadata: Metadata | None = None
-
-    @property
-    def circumstances(self) -> RedeemInput:
-        """The request as one about redeemables that are still to be found."""
-        return RedeemInput(
-            redeemables=[],
-            order=self.order,
-            customer=self.customer,
-            tracking_id=self.tracking_id,
-            metadata=self.metadata,
-        )
 
     @property
     def starting_after(self) -> Any:
@@ -174,24 +157,8 @@ class QualificationAnswer(msgspec.Struct, kw_only=True):
     stacking_rules: StackingRulesBody
 
 
-class OlderQualificationInput(msgspec.Struct, kw_only=True):
+class OlderQualificationInput(CircumstancesInput, kw_only=True):
     """The body of the older operations about vouchers or campaigns alone."""
-
-    customer: CustomerInput | None = None
-    order: OrderInput | None = None
-    tracking_id: Identifier | None = None
-    metadata: Metadata | None = None
-
-    @property
-    def circumstances(self) -> RedeemInput:
-        """The request as one about redeemables that are still to be found."""
-        return RedeemInput(
-            redeemables=[],
-            order=self.order,
-            customer=self.customer,
-            tracking_id=self.tracking_id,
-            metadata=self.metadata,
-        )
 
 
 class OlderQualificationAnswer(msgspec.Struct, kw_only=True):

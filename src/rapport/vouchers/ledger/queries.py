@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from rapport.core.db import Connection, columns
 from rapport.core.ids import new_id
@@ -68,64 +68,6 @@ async def move(
         at,
     )
     return None if row is None else Transaction(*row)
-
-
-async def take(
-    conn: Connection,
-    project_id: int,
-    voucher_id: str,
-    amount: int,
-    at: datetime,
-    *,
-    source: str | None = None,
-    details: dict[str, Any] | None = None,
-) -> Transaction | None:
-    """Spend so much of a gift card in a redemption; None where its balance is too small.
-
-    `details`: the `redemption` and the `order`, each with its id. The card's row stays locked until the transaction
-    ends: who takes from several does so in the order of their codes.
-    """
-    movement = Movement(type="CREDITS_REDEMPTION", amount=-amount, source=source, details=details or {})
-    return await move(conn, project_id, voucher_id, movement, at)
-
-
-async def give_back(
-    conn: Connection,
-    project_id: int,
-    voucher_id: str,
-    amount: int,
-    at: datetime,
-    *,
-    related_transaction_id: str | None = None,
-    source: str | None = None,
-    details: dict[str, Any] | None = None,
-) -> Transaction | None:
-    """Put back what a redemption spent, on a card in the bin too; None where the card is gone for good.
-
-    `related_transaction_id`: what `take` wrote; `details`: the `rollback`, the `redemption` and the `order`.
-    """
-    movement = Movement(
-        type="CREDITS_REFUND",
-        amount=amount,
-        source=source,
-        related_transaction_id=related_transaction_id,
-        details=details or {},
-    )
-    return await move(conn, project_id, voucher_id, movement, at)
-
-
-async def find_of_redemption(
-    conn: Connection, project_id: int, voucher_id: str, redemption_id: str
-) -> list[Transaction]:
-    """Return what a redemption spent of a card, oldest first. Index: voucher_transactions_of_voucher."""
-    rows = await conn.fetch(
-        f"SELECT {_COLUMNS} FROM voucher_transactions WHERE project_id = $1 AND voucher_id = $2 "
-        "AND type = 'CREDITS_REDEMPTION' AND details #>> '{redemption,id}' = $3 ORDER BY number",
-        project_id,
-        voucher_id,
-        redemption_id,
-    )
-    return [Transaction(*row) for row in rows]
 
 
 async def list_of_voucher(conn: Connection, project_id: int, voucher_id: str, page: Page) -> Part[Transaction]:

@@ -1,11 +1,16 @@
+"""Discounts on the whole order, alone and one after another."""
+
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rapport.vouchers.discounts import amount_off, percent_of, stack
+from rapport.discounts.applying import apply
+from rapport.discounts.cart import Cart
+from rapport.discounts.shares import percent_of
 
 AMOUNTS = st.integers(0, 2**53 - 1)
 PERCENTAGES = st.decimals(0, 100, places=4) | st.integers(0, 100)
@@ -14,6 +19,21 @@ DISCOUNTS = st.one_of(
     st.builds(lambda off, most: {"type": "PERCENT", "percent_off": off, "amount_limit": most}, PERCENTAGES, AMOUNTS),
     st.builds(lambda off: {"type": "AMOUNT", "amount_off": off}, AMOUNTS),
 )
+
+
+def stack(discounts: list[dict[str, Any]], remaining: int) -> list[int]:
+    """Return what each discount takes off an order of which so much is left to pay, one after another."""
+    cart, parts = Cart.of(remaining, 0, []), []
+    for discount in discounts:
+        applied = apply(discount | {"effect": "APPLY_TO_ORDER"}, cart)
+        parts.append(applied.off)
+        cart = applied.cart
+    return parts
+
+
+def amount_off(discount: dict[str, Any], remaining: int) -> int:
+    """Return what one discount takes off."""
+    return stack([discount], remaining)[0]
 
 
 @pytest.mark.parametrize(
@@ -60,4 +80,4 @@ def test_a_larger_amount_never_gets_a_smaller_discount(discount: Any, one: int, 
 @given(PERCENTAGES, st.integers(0, 10**9))
 def test_a_percentage_is_exact_and_rounded_half_up(percentage: Decimal | int, amount: int) -> None:
     exact = Decimal(percentage) * amount / 100
-    assert percent_of(percentage, amount) == int(exact.quantize(Decimal(1), ROUND_HALF_UP))
+    assert percent_of(Fraction(percentage), Fraction(amount)) == int(exact.quantize(Decimal(1), ROUND_HALF_UP))
