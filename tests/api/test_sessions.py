@@ -126,3 +126,15 @@ def test_a_voucher_that_goes_takes_its_locks_along(api: Any) -> None:
     validate(api, "ONE", session=lock())
     api.call("DELETE", "/v1/vouchers/ONE", params={"force": "true"}, status=204)
     api.fails("DELETE", "/v1/vouchers/ONE/sessions/k", status=404, key="not_found")
+
+
+def test_a_card_of_which_less_is_left_than_a_session_holds_back_is_used_without_credits(api: Any) -> None:
+    gift_card(api, amount=1000)
+    make_voucher(api, "CODE")
+    validate(api, ("voucher", "CARD", 900), session=lock())
+    api.call("POST", "/v1/vouchers/CARD/balance", {"amount": -200})
+    done = redeem(api, "CODE", "CARD", customer="bob")
+    assert [row["result"] for row in done["redemptions"]] == ["SUCCESS", "SUCCESS"]
+    assert (balance(api), used(api, "CARD")) == (800, 1)
+    redeem(api, ("voucher", "CARD", 800), session={"key": "k"})
+    assert balance(api) == 0

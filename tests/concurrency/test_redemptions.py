@@ -24,9 +24,6 @@ from shopping import balance, basket, gift_card
 
 CONNECTIONS = 64
 
-# 503: too many at once for the same rows; it was undone and says so.
-ANSWERS = (200, 400, 503)
-
 
 async def attack(server: Server, api: Any, requests: list[tuple[str, Any]]) -> Counter[tuple[int, str | None]]:
     """Send POST requests over 64 connections; return how often each (status, key) was answered."""
@@ -240,14 +237,14 @@ async def _operate(server: Server, api: Any, db: Database, project_id: int, coun
                     await client.post("/v1/validations", json=body | {"session": {"type": "LOCK", "key": key}})
                 elif roll < 0.4 and standing:
                     answer = await client.post(f"/v1/redemptions/{draw.choice(standing)}/rollbacks", json={})
-                    assert answer.status_code in ANSWERS, answer.text
+                    assert answer.status_code in (200, 400), answer.text
                 elif roll < 0.5:
                     path = f"/v1/vouchers/{draw.choice(cards)}/balance"
                     answer = await client.post(path, json={"amount": draw.choice([-50, 20, 300])})
-                    assert answer.status_code in ANSWERS, answer.text
+                    assert answer.status_code in (200, 400), answer.text
                 else:
                     answer = await client.post("/v1/redemptions", json=body | {"session": {"key": key}})
-                    assert answer.status_code in ANSWERS, answer.text
+                    assert answer.status_code in (200, 400), answer.text
                     if answer.status_code == 200:
                         shown = answer.json()
                         standing.append((shown.get("parent_redemption") or shown["redemptions"][0])["id"])

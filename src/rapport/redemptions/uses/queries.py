@@ -33,12 +33,13 @@ WITH taken AS (
 ), kept AS ({_KEPT.format(credits="NULL")})
 SELECT redeemed_quantity, holder_id, NULL::bigint AS balance FROM taken
 """
-# An untouched card is worth $16, what its campaign says.
+# An untouched card is worth $16, what its campaign says. Where somebody took off by hand what a session holds back, there
+# is less than nothing left for others, and a use without credits still is one: `Redeemable.balance` says the same.
 _TAKE_CREDITS = f"""
 WITH taken AS (
     UPDATE vouchers SET redeemed_quantity = redeemed_quantity + 1, updated_at = $2,
         gift_amount = coalesce(gift_amount, $16), balance = coalesce(balance, $16) - $15
-    WHERE project_id = $1 AND code = $3 AND {_FREE} AND coalesce(balance, $16) - locked_credits >= $15
+    WHERE project_id = $1 AND code = $3 AND {_FREE} AND ($15 = 0 OR coalesce(balance, $16) - locked_credits >= $15)
     RETURNING redeemed_quantity, holder_id, balance, gift_amount - gift_subtracted AS total
 ), kept AS ({_KEPT.format(credits="$15::bigint")}), booked AS (
     INSERT INTO voucher_transactions (project_id, id, voucher_id, campaign_id, type, source, amount, balance, total,
