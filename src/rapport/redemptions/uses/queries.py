@@ -33,8 +33,8 @@ WITH taken AS (
 ), kept AS ({_KEPT.format(credits="NULL")})
 SELECT redeemed_quantity, holder_id, NULL::bigint AS balance FROM taken
 """
-# An untouched card is worth $16, what its campaign says. Where somebody took off by hand what a session holds back, there
-# is less than nothing left for others, and a use without credits still is one: `Redeemable.balance` says the same.
+# An untouched card is worth $16, what its campaign says. Where somebody took off by hand what a session holds back,
+# there is less than nothing left for others, and a use without credits still is one: so says `Redeemable.balance`.
 _TAKE_CREDITS = f"""
 WITH taken AS (
     UPDATE vouchers SET redeemed_quantity = redeemed_quantity + 1, updated_at = $2,
