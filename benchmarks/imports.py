@@ -1,18 +1,14 @@
 """Imports of customers against the database doing the same: COPY, a merge into customers, and the same log."""
 
-import asyncio
 import csv
-import http.client
-import json
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-from benchmarks import catalogue, population, queries
+from benchmarks import catalogue, population, queries, uploading
 from benchmarks.population import COUNTRIES, Population
 from benchmarks.report import Aim, Line
 from benchmarks.world import World
@@ -22,9 +18,6 @@ HEADER = ("source_id", "name", "email", "phone", "birthdate", "city", "country",
 MAX_GROWTH_MB = 150
 ROUNDS = 3
 MOST_ROWS_IN_ROUNDS = 100_000
-_BOUNDARY = "rapport-benchmark"
-_PIECE = 262_144
-_POLL_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -109,19 +102,14 @@ def _write(path: Path, rows: int, run: int) -> None:
 
 
 async def _import(world: World, people: Population, path: Path) -> Taken:
-    before_mb = peak_mb = _worker_mb(world)
-    began = time.monotonic()
-    action_id = await asyncio.to_thread(_upload, world, people, path)
+    began, before_mb = time.monotonic(), _worker_mb(world)
+    seen_mb = [before_mb]
+    action_id = await uploading.upload(world, people.headers, "/v1/customers/importCSV", path)
     upload_s = time.monotonic() - began
-    while True:
-        action = await asyncio.to_thread(_get, world, people, f"/v1/async-actions/{action_id}")
-        peak_mb = max(peak_mb, _worker_mb(world))
-        if action["status"] in {"DONE", "FAILED"}:
-            break
-        await asyncio.sleep(_POLL_S)
-    if action["status"] != "DONE" or action["result"]["done_count"] != world.rows:
-        raise RuntimeError(f"the import did not succeed: {action}")
-    return Taken(time.monotonic() - began, upload_s, peak_mb - before_mb)
+    done = await uploading.wait(world, people.headers, action_id, lambda: seen_mb.append(_worker_mb(world)))
+    if done != world.rows:
+        raise RuntimeError(f"the import has {done} rows of {world.rows}")
+    return Taken(time.monotonic() - began, upload_s, max(seen_mb) - before_mb)
 
 
 def _worker_mb(world: World) -> float:
@@ -130,43 +118,6 @@ def _worker_mb(world: World) -> float:
         status = Path(f"/proc/{pid}/status").read_text()
         kb += int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
     return kb / 1024
-
-
-def _upload(world: World, people: Population, path: Path) -> str:
-    head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="bench.csv"\r\n\r\n'.encode()
-    tail = f"\r\n--{_BOUNDARY}--\r\n".encode()
-
-    def body() -> Iterator[bytes]:
-        yield head
-        with path.open("rb") as file:
-            while piece := file.read(_PIECE):
-                yield piece
-        yield tail
-
-    headers = {
-        **people.headers,
-        "Content-Type": f"multipart/form-data; boundary={_BOUNDARY}",
-        "Content-Length": str(len(head) + path.stat().st_size + len(tail)),
-    }
-    answer = _call(world, "POST", "/v1/customers/importCSV", headers, body())
-    return str(answer["async_action_id"])
-
-
-def _get(world: World, people: Population, path: str) -> Any:
-    return _call(world, "GET", path, people.headers, None)
-
-
-def _call(world: World, method: str, path: str, headers: dict[str, str], body: Any) -> Any:
-    connection = http.client.HTTPConnection("127.0.0.1", world.running.port, timeout=600)
-    try:
-        connection.request(method, path, body, headers)
-        answer = connection.getresponse()
-        content = answer.read()
-        if answer.status >= 300:
-            raise RuntimeError(f"{method} {path}: {answer.status} {content!r}")
-        return json.loads(content)
-    finally:
-        connection.close()
 
 
 async def _alone(world: World, people: Population, bare: Population, path: Path) -> tuple[float, int]:

@@ -1,6 +1,8 @@
 """All SQL of the benchmarks that is not the product's: filling tables, the bare statements to compare with, sizes."""
 
+import time
 from datetime import datetime
+from io import BytesIO
 from typing import Any
 
 from rapport.core.db import Connection
@@ -327,3 +329,16 @@ async def keep_log(conn: Connection, project_id: int) -> None:
 async def log_the_same(conn: Connection, project_id: int) -> None:
     """Log in a project what was kept."""
     await conn.execute(_SAME_LOG, project_id)
+
+
+async def copy_codes(conn: Connection, campaign_id: str) -> float:
+    """Bring the vouchers of a campaign into an empty table of the same shape by COPY; return the seconds it takes."""
+    rows = BytesIO()
+    await conn.copy_from_query("SELECT * FROM vouchers WHERE campaign_id = $1", campaign_id, output=rows)
+    rows.seek(0)
+    await conn.execute("CREATE TABLE bare_codes (LIKE vouchers INCLUDING ALL)")
+    began = time.monotonic()
+    await conn.copy_to_table("bare_codes", source=rows)
+    took = time.monotonic() - began
+    await conn.execute("DROP TABLE bare_codes")
+    return took

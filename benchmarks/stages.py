@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from benchmarks import (
     building,
     catalogue,
+    codes,
     crossings,
     exporting,
     flips,
@@ -127,4 +128,5 @@ STAGES: dict[str, Stage] = {
     "exports": exports,
     "profile": profile,
     "imports": imports.measure,
+    "codes": codes.measure,
 }
