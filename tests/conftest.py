@@ -196,7 +196,7 @@ class Api(httpx2.Client):
 def api(server: harness.Server, key: NewKey) -> Iterator[Api]:
     """A client with the keys of the test's own project."""
     headers = {"X-App-Id": key.app_id, "X-App-Token": key.app_token}
-    with Api(base_url=server.base_url, headers=headers, timeout=30, verify=False) as client:  # no TLS: nothing to load
+    with Api(base_url=server.base_url, headers=headers, timeout=90, verify=False) as client:  # no TLS: nothing to load
         yield client
 
 

@@ -22,7 +22,7 @@ INSTALLED_BIN = Path("/usr/lib/postgresql/15/bin")
 SEED = random.Random(os.environ.get("PYTEST_XDIST_TESTRUNUID") or os.urandom(8)).randrange(2**32)
 
 
-def wait_for(look: Callable[[], Found], *, timeout_s: float = 20.0, what: str = "it") -> Found:
+def wait_for(look: Callable[[], Found], *, timeout_s: float = 60.0, what: str = "it") -> Found:
     """Call `look` until it returns something true, and return that."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -85,14 +85,14 @@ class Server:
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
 
-    def wait_until_ready(self, timeout_s: float = 60.0) -> None:
+    def wait_until_ready(self, timeout_s: float = 120.0) -> None:
         """Wait until /health answers 200."""
 
         def healthy() -> bool:
             if self.process.poll() is not None:
                 raise AssertionError(f"rapport serve ended with {self.process.returncode}:\n{self.log()}")
             try:
-                return httpx2.get(f"{self.base_url}/health", timeout=2).status_code == 200
+                return httpx2.get(f"{self.base_url}/health", timeout=20).status_code == 200
             except httpx2.TransportError:
                 return False
 
@@ -116,7 +116,7 @@ class Server:
                     found[command[command.index("rapport.child") + 1]].append(int(entry.name))
         return found
 
-    def stop(self, timeout_s: float = 40.0) -> int:
+    def stop(self, timeout_s: float = 90.0) -> int:
         """End the server with SIGTERM; return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -131,10 +131,10 @@ class Server:
 def client(base_url: str, app_id: str, app_token: str) -> httpx2.Client:
     """Return an HTTP client with the keys of a project."""
     headers = {"X-App-Id": app_id, "X-App-Token": app_token}
-    return httpx2.Client(base_url=base_url, headers=headers, timeout=30)
+    return httpx2.Client(base_url=base_url, headers=headers, timeout=90)
 
 
 def async_client(base_url: str, headers: Mapping[str, Any]) -> httpx2.AsyncClient:
     """Return an asynchronous HTTP client with many connections."""
     limits = httpx2.Limits(max_connections=100, max_keepalive_connections=100)
-    return httpx2.AsyncClient(base_url=base_url, headers=dict(headers), timeout=60, limits=limits)
+    return httpx2.AsyncClient(base_url=base_url, headers=dict(headers), timeout=120, limits=limits)

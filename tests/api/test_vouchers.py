@@ -85,7 +85,6 @@ def test_a_code_that_is_taken_is_a_duplicate(api: Any) -> None:
         ({"discount": amount(-1)}, ".discount.amount_off"),
         ({"redemption": {"quantity": -1}}, ".redemption.quantity"),
         ({"gift": {"amount": 1}}, ".gift"),
-        ({"campaign": "Spring"}, ".campaign"),
         ({"validity_hours": {"daily": [1]}}, ".validity_hours"),
         ({"expiration_date": "never"}, ".expiration_date"),
         ({"active": 1}, ".active"),
@@ -204,3 +203,22 @@ def test_vouchers_are_listed_and_filtered(api: Any) -> None:
     assert listed(api, limit="1", page="2") == ["B"]
     api.fails("GET", "/v1/vouchers", params={"order": "color"}, status=400, key="invalid_query_params")
     api.fails("GET", "/v1/vouchers", params={"limit": "101"}, status=400, key="invalid_query_params")
+
+
+def test_a_voucher_is_made_in_the_campaign_that_it_names(api: Any) -> None:
+    campaign = make_campaign(api, vouchers_count=1)
+    own = make_voucher(api, "OWN", percent(50), campaign_id=campaign["id"], campaign="Spring")
+    assert (own["campaign_id"], own["discount"]["percent_off"]) == (campaign["id"], 50)
+    body = {"type": "DISCOUNT_VOUCHER", "campaign": "Spring"}
+    drawn = api.call("POST", "/v1/vouchers", body)
+    assert drawn["discount"] == campaign["voucher"]["discount"]
+    assert api.call("GET", "/v1/campaigns/Spring")["vouchers_count"] == 3
+    for wrong, status, key in (
+        ({"campaign": "none"}, 404, "not_found"),
+        ({"campaign": "other", "campaign_id": campaign["id"]}, 400, "invalid_payload"),
+        ({"campaign": "Spring", "type": "GIFT_VOUCHER"}, 400, "invalid_payload"),
+        ({"campaign": "Spring", "gift": {"amount": 1}}, 400, "invalid_payload"),
+    ):
+        api.fails("POST", "/v1/vouchers/WRONG", wrong, status=status, key=key)
+    api.call("GET", "/v1/vouchers/WRONG", status=404)
+    assert api.call("GET", "/v1/campaigns/Spring")["vouchers_count"] == 3

@@ -102,7 +102,7 @@ class Server:
                     found.append(child.pid)
         return sorted(found)
 
-    def request(self, method: str, path: str, body: Any = None, timeout_s: float = 30.0) -> tuple[int, Any]:
+    def request(self, method: str, path: str, body: Any = None, timeout_s: float = 90.0) -> tuple[int, Any]:
         """Send one request with the server key; return the status and the decoded body."""
         keys = self.credentials
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
@@ -120,10 +120,10 @@ class Server:
     def healthy(self) -> bool:
         """Whether /health answers 200."""
         with contextlib.suppress(OSError, http.client.HTTPException):
-            return self.request("GET", "/health", timeout_s=5.0)[0] == 200
+            return self.request("GET", "/health", timeout_s=60.0)[0] == 200
         return False
 
-    def stop(self, timeout_s: float = 60.0) -> int:
+    def stop(self, timeout_s: float = 90.0) -> int:
         """End the server with SIGTERM; return its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout_s)

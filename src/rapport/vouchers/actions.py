@@ -11,18 +11,15 @@ from rapport.campaigns.codes import CodeConfig
 from rapport.campaigns.models import Campaign
 from rapport.campaigns.schemas import (
     CodeConfigInput,
-    RedemptionInput,
     changed_instant,
     check_dates,
     gift_of,
-    instant,
     merged_metadata,
     refuse,
 )
 from rapport.campaigns.validity import check_start, windows_of
 from rapport.core.db import Connection
 from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound, RapportError
-from rapport.core.ids import new_id
 from rapport.core.queries import read_now
 from rapport.customers.schemas import simple_view
 from rapport.customers.writes import Unit, Writer
@@ -32,12 +29,11 @@ from rapport.metadata.queries import load
 from rapport.metadata.values import check
 from rapport.rules import actions as rules
 from rapport.rules import queries as assignments
-from rapport.vouchers import placing, queries, removal
-from rapport.vouchers.models import DISCOUNT_VOUCHER, GIFT_VOUCHER, Voucher
+from rapport.vouchers import drafts, placing, queries, removal
+from rapport.vouchers.models import Voucher
 from rapport.vouchers.queries import NewVoucher
 from rapport.vouchers.schemas import AddedVoucherInput, VoucherInput, VoucherUpdate, campaign_view, event_view
 
-_UNSERVED = ("loyalty_card", "campaign", "campaign_id")
 _DRAWS = 20
 
 
@@ -48,13 +44,6 @@ class InvalidVoucher(RapportError):
     message = "Invalid Voucher"
 
 
-def quantity_of(redemption: RedemptionInput | None, default: int | None) -> int | None:
-    """Return how often a voucher may be redeemed, None without limit; `default` where nothing is said."""
-    if redemption is None or isinstance(redemption.quantity, msgspec.UnsetType):
-        return default
-    return redemption.quantity
-
-
 async def get(conn: Connection, project_id: int, reference: str) -> Voucher:
     """Return the voucher with this code or id. Raises NotFound."""
     voucher = await queries.find(conn, project_id, reference)
@@ -63,56 +52,25 @@ async def get(conn: Connection, project_id: int, reference: str) -> Voucher:
     return voucher
 
 
-def offer_of(data: VoucherInput) -> dict[str, Any]:
-    """Return what a voucher of its own is worth, as columns of `NewVoucher`. Raises InvalidPayload."""
-    kind = data.type or (GIFT_VOUCHER if data.gift is not None and data.discount is None else DISCOUNT_VOUCHER)
-    name, other = ("gift", "discount") if kind == GIFT_VOUCHER else ("discount", "gift")
-    if getattr(data, other) is not None:
-        raise InvalidPayload(f"Property .{other} does not belong to a voucher of type {kind}")
-    if getattr(data, name) is None:
-        raise InvalidPayload(f"Missing required property .{name}")
-    if data.gift is not None:
-        gift = gift_of(data.gift, ".gift")
-        return {"type": kind, "discount": None, "gift_amount": gift["amount"], "gift_effect": gift["effect"]}
-    assert data.discount is not None
-    return {"type": kind, "discount": checked(data.discount.given(), ".discount")}
-
-
-def standalone(data: VoucherInput) -> NewVoucher:
-    """Return a voucher without a campaign, its code left open. Raises InvalidPayload."""
-    refuse(data, _UNSERVED)
-    start = instant(data.start_date, ".start_date")
-    end = instant(data.expiration_date, ".expiration_date")
-    check_dates(start, end)
-    windows = windows_of(data)
-    check_start(windows.get("validity_timeframe"), start)
-    return NewVoucher(
-        id=new_id("v"),
-        code="",
-        campaign_id=None,
-        quantity=quantity_of(data.redemption, None),
-        active=data.active is not False,
-        start_date=start,
-        expiration_date=end,
-        additional_info=data.additional_info,
-        metadata=merged_metadata({}, data.metadata),
-        category=data.category or None,
-        category_id=data.category_id or None,
-        **windows,
-        **offer_of(data),
-    )
-
-
 async def create(caller: Caller, data: VoucherInput, code: str | None) -> Voucher:
-    """Create a voucher without a campaign (`create-voucher`, `generate-random-code`), its code given or drawn.
+    """Create a voucher, its code given or drawn (`create-voucher`, `generate-random-code`).
 
-    Raises InvalidPayload, DuplicateFound for the code, NotFound for a validation rule.
+    In the campaign that it names what is not said is the campaign's, else it stands alone. Raises InvalidPayload,
+    DuplicateFound for the code, NotFound for the campaign or a validation rule, NoFreeCode.
     """
-    new = standalone(data)
-    wanted = code or data.code
-    config = None if wanted else (data.code_config or CodeConfigInput()).configure(".code_config")
+    wanted, reference = code or data.code, data.campaign_id or data.campaign
 
     async def work(conn: Connection) -> Voucher:
+        config = (data.code_config or CodeConfigInput()).configure(".code_config")
+        if reference is None:
+            new = drafts.standalone(data)
+        else:
+            campaign = await campaigns.get_locked(conn, caller.project_id, reference)
+            if data.campaign not in (None, campaign.name, campaign.id):
+                raise InvalidPayload("Properties .campaign and .campaign_id name different campaigns")
+            new = drafts.of_campaign(data, campaign)
+            config = campaign.codes if data.code_config is None else config
+            await campaign_queries.add_wanted(conn, caller.project_id, campaign.id, 1, 1)
         taken = await _insert(caller, conn, new, wanted, config)
         now = await read_now(conn, caller.db.clock_offset)
         await rules.assign(conn, caller.project_id, now, data.validation_rules or [], "voucher", new.id)
@@ -121,9 +79,7 @@ async def create(caller: Caller, data: VoucherInput, code: str | None) -> Vouche
     return await caller.db.transaction(work)
 
 
-async def _insert(
-    caller: Caller, conn: Connection, new: NewVoucher, code: str | None, config: CodeConfig | None
-) -> str:
+async def _insert(caller: Caller, conn: Connection, new: NewVoucher, code: str | None, config: CodeConfig) -> str:
     schema = (await load(conn, caller.project_id)).of("voucher")
     known = await placing.load(conn, caller.project_id, new.category, new.category_id)
     place = placing.placed(known, new.category, new.category_id)
@@ -136,7 +92,6 @@ async def _insert(
         if not await queries.insert(conn, caller.project_id, named, caller.db.clock_offset):
             raise DuplicateFound("voucher", code)
         return code
-    assert config is not None
     for drawn in codes.draw(config, _DRAWS)[:_DRAWS]:
         named = msgspec.structs.replace(new, code=drawn)
         if await queries.insert(conn, caller.project_id, named, caller.db.clock_offset):
@@ -160,13 +115,12 @@ async def add_to_campaign(
 
     async def work(conn: Connection) -> Voucher | str:
         campaign = await campaigns.get_locked(conn, caller.project_id, reference)
-        if campaign.voucher_type is None:
-            raise InvalidPayload("A campaign of in-cart promotions has no vouchers")
+        drafts.check_has_vouchers(campaign)
         config = campaign.codes if data.code_config is None else data.code_config.configure(".code_config")
         codes.check_space(config, count, ".code_config")
         if count > 1:
             return await _add_many(caller, conn, campaign, count, config)
-        new = _of_campaign(campaign, data)
+        new = drafts.of_campaign(VoucherInput(**msgspec.structs.asdict(data)), campaign)
         await campaign_queries.add_wanted(conn, caller.project_id, campaign.id, 1, 1)
         return await get(conn, caller.project_id, await _insert(caller, conn, new, wanted, config))
 
@@ -180,33 +134,6 @@ async def _add_many(caller: Caller, conn: Connection, campaign: Campaign, count:
         made = len(await generation.make_all(conn, caller.project_id, campaign, now, count, config))
     await campaign_queries.add_wanted(conn, caller.project_id, campaign.id, count, made)
     return await generation.note(conn, caller, campaign.id, count, made=made > 0)
-
-
-def _of_campaign(campaign: Campaign, data: AddedVoucherInput) -> NewVoucher:
-    assert campaign.voucher_type is not None
-    if data.gift is not None and campaign.gift is None:
-        raise InvalidPayload(f"Property .gift does not belong to a campaign of type {campaign.campaign_type}")
-    gift = {} if data.gift is None else gift_of(data.gift, ".gift")
-    start = instant(data.start_date, ".start_date")
-    end = instant(data.expiration_date, ".expiration_date")
-    check_dates(start, end)
-    return NewVoucher(
-        id=new_id("v"),
-        code="",
-        campaign_id=campaign.id,
-        discount=None,
-        quantity=quantity_of(data.redemption, campaign.quantity),
-        active=data.active is not False,
-        start_date=start,
-        expiration_date=end,
-        additional_info=data.additional_info,
-        metadata=merged_metadata({}, data.metadata),
-        type=campaign.voucher_type,
-        gift_amount=gift.get("amount"),
-        gift_effect=gift.get("effect"),
-        category=data.category or None,
-        category_id=data.category_id or None,
-    )
 
 
 def _changes(data: VoucherUpdate, voucher: Voucher) -> dict[str, Any]:

@@ -8,15 +8,11 @@ import msgspec
 from rapport.campaigns import codes
 from rapport.campaigns import queries as campaigns
 from rapport.campaigns.models import Campaign
-from rapport.campaigns.schemas import check_dates, gift_of, instant, merged_metadata, refuse
-from rapport.campaigns.validity import check_start, windows_of
+from rapport.campaigns.schemas import merged_metadata, refuse
 from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound, RapportError
-from rapport.core.ids import new_id
 from rapport.customers.writes import Unit
-from rapport.discounts.schemas import checked
 from rapport.metadata.values import check
-from rapport.vouchers import placing, queries
-from rapport.vouchers.actions import quantity_of, standalone
+from rapport.vouchers import drafts, placing, queries
 from rapport.vouchers.queries import NewVoucher
 from rapport.vouchers.schemas import VoucherInput
 
@@ -34,8 +30,7 @@ async def lock_campaign(unit: Unit, campaign_id: str) -> Campaign:
     campaign = await campaigns.lock_kept(unit.conn, unit.project_id, campaign_id)
     if campaign is None:
         raise NotFound("campaign", campaign_id)
-    if campaign.voucher_type is None:
-        raise InvalidPayload("A campaign of in-cart promotions has no vouchers")
+    drafts.check_has_vouchers(campaign)
     return campaign
 
 
@@ -78,7 +73,8 @@ def new_voucher(brought: Brought, campaign: Campaign | None) -> NewVoucher:
     if not 1 <= len(code) <= codes.MAX_CODE_LENGTH:
         raise InvalidPayload(f"Property .code should have 1 to {codes.MAX_CODE_LENGTH} characters")
     codes.check_text(code, ".code")
-    new = standalone(data) if campaign is None else _of_campaign(data, campaign)
+    refuse(data, ("campaign", "campaign_id"))
+    new = drafts.standalone(data) if campaign is None else drafts.of_campaign(data, campaign)
     if new.quantity is not None and brought.redeemed_quantity > new.quantity:
         raise InvalidPayload(f"It was redeemed more often than its quantity, {new.quantity}")
     if brought.redeemed_amount:
@@ -94,40 +90,6 @@ def _spent(new: NewVoucher, amount: int, campaign: Campaign | None) -> NewVouche
     if amount > whole:
         raise InvalidPayload(f"More is redeemed than the card's amount, {whole}")
     return msgspec.structs.replace(new, gift_amount=whole, redeemed_amount=amount)
-
-
-def _of_campaign(data: VoucherInput, campaign: Campaign) -> NewVoucher:
-    refuse(data, ("loyalty_card", "campaign", "campaign_id"))
-    assert campaign.voucher_type is not None
-    if data.type is not None and data.type != campaign.voucher_type:
-        raise InvalidPayload(f"Property .type in this campaign should be {campaign.voucher_type}")
-    for name in ("discount", "gift"):
-        if getattr(data, name) is not None and getattr(campaign, name) is None:
-            raise InvalidPayload(f"Property .{name} does not belong to a campaign of type {campaign.campaign_type}")
-    start = instant(data.start_date, ".start_date")
-    end = instant(data.expiration_date, ".expiration_date")
-    check_dates(start, end)
-    windows = windows_of(data)
-    check_start(windows.get("validity_timeframe"), start or campaign.start_date)
-    gift = {} if data.gift is None else gift_of(data.gift, ".gift")
-    return NewVoucher(
-        id=new_id("v"),
-        code="",
-        campaign_id=campaign.id,
-        discount=None if data.discount is None else checked(data.discount.given(), ".discount"),
-        quantity=quantity_of(data.redemption, campaign.quantity),
-        active=data.active is not False,
-        start_date=start,
-        expiration_date=end,
-        additional_info=data.additional_info,
-        metadata=merged_metadata({}, data.metadata),
-        type=campaign.voucher_type,
-        gift_amount=gift.get("amount"),
-        gift_effect=gift.get("effect"),
-        category=data.category or None,
-        category_id=data.category_id or None,
-        **windows,
-    )
 
 
 async def take_back(unit: Unit, ids: Sequence[str]) -> dict[str, bool]:

@@ -24,6 +24,8 @@ from rapport.discounts.schemas import Discount, Gift
 from rapport.vouchers.models import Voucher
 
 Code = Annotated[str, Meta(min_length=1, max_length=MAX_CODE_LENGTH)]
+# The name or id of a campaign.
+Reference = Annotated[str, Meta(max_length=255)]
 
 
 class VoucherInput(WindowsInput, kw_only=True):
@@ -43,8 +45,8 @@ class VoucherInput(WindowsInput, kw_only=True):
     metadata: Metadata | None = None
     redemption: RedemptionInput | None = None
     validation_rules: Annotated[list[str], Meta(max_length=50)] | None = None
-    campaign: Unserved = None
-    campaign_id: Unserved = None
+    campaign: Reference | None = None
+    campaign_id: Reference | None = None
     loyalty_card: Unserved = None
 
 
