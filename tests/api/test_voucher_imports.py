@@ -4,6 +4,7 @@ import pytest
 
 import bulk_requests
 from promotions import amount, codes_of, make_campaign, make_voucher, percent, publish, redeem
+from shopping import ledger
 
 OFF = {"type": "DISCOUNT_VOUCHER", "discount": amount(300)}
 GIFTS = {"type": "GIFT_VOUCHER", "discount": None, "gift": {"amount": 1000}}
@@ -146,3 +147,20 @@ def test_a_file_without_codes_is_refused(api: Any) -> None:
     action = upload(api, "/v1/vouchers/importCSV", "Value,Discount Type\n1,AMOUNT\n")
     assert action["status"] == "FAILED"
     assert "code" in action["result"]["message"]
+
+
+def test_a_partly_spent_card_is_imported_and_what_would_be_lost_is_refused(api: Any) -> None:
+    gift = {"type": "GIFT_VOUCHER", "gift": {"amount": 500}}
+    vouchers = [
+        {"code": "SPENT", "type": "GIFT_VOUCHER", "gift": {"amount": 500, "balance": 300}},
+        {"code": "TAKEN", "type": "GIFT_VOUCHER", "gift": {"amount": 500, "subtracted_amount": 200}},
+        {"code": "MORE", "type": "GIFT_VOUCHER", "gift": {"amount": 500, "balance": 501}},
+        {"code": "RULED", **gift, "validation_rules": ["val_1"]},
+        {"code": "DRAWN", **gift, "code_config": {"length": 5}},
+    ]
+    action = api.call("POST", "/v1/vouchers/import", vouchers, status=202)["async_action_id"]
+    bulk_requests.finished(api, action)
+    assert api.call("GET", "/v1/vouchers/SPENT")["gift"]["balance"] == 300
+    assert ledger(api, "SPENT") == [("CREDITS_REDEMPTION", -200, 300)]
+    for voucher in vouchers[1:]:
+        api.call("GET", f"/v1/vouchers/{voucher['code']}", status=404)

@@ -111,3 +111,22 @@ async def test_without_a_rule_that_counts_nothing_is_counted(api: Any, db: Datab
     redeem(api, codes_of(api, campaign["id"])[0])
     assert await stored(db, project_id) == []
     assert await promotions.rows(db, project_id, "rule_counted") == 0
+
+
+async def test_a_rule_that_gets_a_limit_while_it_is_assigned_is_counted(
+    server: Server, api: Any, db: Database, project_id: int
+) -> None:
+    """Of the two, one comes first; either way the campaign's redemptions are counted afterwards."""
+    limit = one_rule("campaign.redemptions.count", "$less_than_or_equal", 1)
+    headers = {name: api.headers[name] for name in ("X-App-Id", "X-App-Token")}
+    async with async_client(server.base_url, headers) as client:
+        for number in range(8):
+            rule = make_rule(api, one_rule("order.amount", "$more_than", 0))
+            campaign = make_campaign(api, name=f"C{number}", quantity=None)
+            body = {"related_object_type": "campaign", "related_object_id": campaign["id"]}
+            changed, assigned = await asyncio.gather(
+                client.put(f"/v1/validation-rules/{rule}", json={"rules": limit}),
+                client.post(f"/v1/validation-rules/{rule}/assignments", json=body),
+            )
+            assert (changed.status_code, assigned.status_code) == (200, 200)
+            assert await promotions.rows(db, project_id, "rule_counted") == number + 1

@@ -153,6 +153,8 @@ def checked_gift(raw: Mapping[str, Any], path: str = ".gift") -> dict[str, Any]:
     balance = raw.get("balance")
     if balance is not None and whole(balance, f"{path}.balance", MAX_AMOUNT) != amount:
         raise InvalidPayload(f"Property {path}.balance should be the amount of a new gift card, or absent")
+    if raw.get("subtracted_amount"):
+        raise InvalidPayload(f"Property {path}.subtracted_amount should be 0 for a new gift card, or absent")
     return {"amount": amount, "balance": amount, "effect": _effect(raw, get_args(GiftEffect), path)}
 
 

@@ -332,8 +332,11 @@ def _differences(before: Cart, done: Applied) -> list[dict[str, Any]] | None:
 
 
 def redeemed_of(redeemable: Redeemable, at: Situation, effect: Effect | None) -> Redeemed:
-    """Return a redeemable as counters see it: its order's amount and what is off, as the ledger has them."""
-    amounts = amounts_of(effect)
+    """Return a redeemable as counters see it: its order's amount and what is off, as the ledger has them.
+
+    Without an order, the credits of a gift card are off.
+    """
+    amounts, paid = amounts_of(effect), 0 if effect is None else effect.credits or 0
     return Redeemed(
         object_id=redeemable.object_id,
         kind="voucher" if redeemable.voucher is not None else "promotion_tier",
@@ -343,7 +346,7 @@ def redeemed_of(redeemable: Redeemable, at: Situation, effect: Effect | None) ->
         api_key=at.api_key[0] if at.api_key else "rapport",
         user=None,
         orders_amount=amounts.get("amount", 0),
-        discount_amount=amounts.get("total_applied_discount_amount", 0),
+        discount_amount=amounts.get("total_applied_discount_amount", paid),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from rapport.core.db import Connection, columns
+from rapport.core.ids import new_id
 from rapport.customers.queries import OF_CUSTOMER
 from rapport.http.lists import After, Before, Equals, Found, ListFilter, ListSpec, Page
 from rapport.http.queries import fetch_page
@@ -141,12 +142,16 @@ async def stream_of_customer(conn: Connection, project_id: int, customer_id: str
 
 
 async def erase_of_customer(conn: Connection, project_id: int, customer_id: str) -> int:
-    """Take out of a customer's lines of the ledger what names them; return how many. The amounts stay."""
+    """Take out of a customer's lines of the ledger what names them; return how many. The amounts stay.
+
+    So does that they are one person's, by an id that says nothing: limits on different customers go on.
+    """
     done = await conn.execute(
-        "UPDATE redemptions SET customer_id = NULL, metadata = NULL, reason = NULL "
+        "UPDATE redemptions SET customer_id = NULL, metadata = NULL, reason = NULL, former_customer = $3 "
         "WHERE project_id = $1 AND customer_id = $2",
         project_id,
         customer_id,
+        new_id("gone"),
     )
     return int(done.rpartition(" ")[2])
 

@@ -257,7 +257,7 @@ def _counted(row: Redemption) -> Counted:
         api_key=row.channel.get("channel_id"),
         user=None,
         orders_amount=amounts.get("amount", 0),
-        discount_amount=amounts.get("total_applied_discount_amount", 0),
+        discount_amount=amounts.get("total_applied_discount_amount", row.credits or 0),
     )
 
 

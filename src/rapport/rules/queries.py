@@ -61,9 +61,9 @@ async def find(conn: Connection, project_id: int, rule_id: str, *, lock: bool = 
 
 
 async def missing(conn: Connection, project_id: int, rule_ids: list[str]) -> list[str]:
-    """Lock the rules against deletion; return the ids that are not there."""
+    """Lock the rules against change and deletion; return the ids that are not there."""
     rows = await conn.fetch(
-        "SELECT id FROM validation_rules WHERE project_id = $1 AND id = ANY ($2) ORDER BY id FOR KEY SHARE",
+        "SELECT id FROM validation_rules WHERE project_id = $1 AND id = ANY ($2) ORDER BY id FOR SHARE",
         project_id,
         rule_ids,
     )
@@ -330,13 +330,14 @@ async def count_in_ledger(conn: Connection, project_id: int, wanted: list[Counte
         groups[one.kind, one.counted_by].append(one)
     found: dict[Counter, Spent] = {}
     for (kind, by), counters in groups.items():
-        number = "count(DISTINCT r.customer_id)" if by == "customers" else "count(*)"
+        number = "count(DISTINCT coalesce(r.customer_id, r.former_customer))" if by == "customers" else "count(*)"
         rows = await conn.fetch(
             f"SELECT summed.* FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[]) "
             "WITH ORDINALITY AS wanted (object_id, name, since, until, place), LATERAL ("
             f"SELECT wanted.place, {number} AS number, "
             "coalesce(sum((r.amounts ->> 'amount')::bigint), 0)::bigint AS orders_amount, "
-            "coalesce(sum((r.amounts ->> 'total_applied_discount_amount')::bigint), 0)::bigint AS discount_amount "
+            "coalesce(sum(coalesce((r.amounts ->> 'total_applied_discount_amount')::bigint, r.credits)), 0)::bigint "
+            "AS discount_amount "
             f"FROM redemptions AS r WHERE r.project_id = $1 AND {_OBJECTS[kind]} = wanted.object_id "
             "AND r.object = 'redemption' AND r.result = 'SUCCESS' AND r.rollback_id IS NULL "
             f"AND {_BY[by]} AND r.created_at >= coalesce(wanted.since, '-infinity') "

@@ -164,7 +164,7 @@ def _changed_offer(data: VoucherUpdate, voucher: Voucher) -> dict[str, Any]:
     Raises InvalidPayload, InvalidVoucher.
     """
     if data.gift is not None:
-        gift = gift_of(msgspec.structs.replace(data.gift, balance=None), ".gift")
+        gift = gift_of(msgspec.structs.replace(data.gift, balance=None, subtracted_amount=None), ".gift")
         if voucher.gift is None or gift["amount"] != voucher.gift["amount"]:
             raise InvalidVoucher("The amount of a gift card is changed by POST /v1/vouchers/{code}/balance")
         return {"gift_effect": gift["effect"]}

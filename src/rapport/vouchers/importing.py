@@ -11,6 +11,7 @@ from rapport.campaigns.models import Campaign
 from rapport.campaigns.schemas import merged_metadata, refuse
 from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound, RapportError
 from rapport.customers.writes import Unit
+from rapport.discounts.schemas import MAX_AMOUNT, whole
 from rapport.metadata.values import check
 from rapport.vouchers import drafts, placing, queries
 from rapport.vouchers.queries import NewVoucher
@@ -68,18 +69,32 @@ def _outcome(one: NewVoucher | RapportError, made: set[str]) -> str | RapportErr
 
 def new_voucher(brought: Brought, campaign: Campaign | None) -> NewVoucher:
     """Return what is to be inserted; what is not said is the campaign's. Raises InvalidPayload."""
+    brought = _with_balance(brought)
     data = brought.data
     code = data.code or ""
     if not 1 <= len(code) <= codes.MAX_CODE_LENGTH:
         raise InvalidPayload(f"Property .code should have 1 to {codes.MAX_CODE_LENGTH} characters")
     codes.check_text(code, ".code")
-    refuse(data, ("campaign", "campaign_id"))
+    refuse(data, ("campaign", "campaign_id", "code_config", "validation_rules"))
     new = drafts.standalone(data) if campaign is None else drafts.of_campaign(data, campaign)
     if new.quantity is not None and brought.redeemed_quantity > new.quantity:
         raise InvalidPayload(f"It was redeemed more often than its quantity, {new.quantity}")
     if brought.redeemed_amount:
         new = _spent(new, brought.redeemed_amount, campaign)
     return msgspec.structs.replace(new, code=code, redeemed_quantity=brought.redeemed_quantity)
+
+
+def _with_balance(brought: Brought) -> Brought:
+    """Take the part of a gift card's amount that its balance lacks as spent elsewhere. Raises InvalidPayload."""
+    gift = brought.data.gift
+    if gift is None or gift.amount is None or gift.balance is None:
+        return brought
+    balance = whole(gift.balance, ".gift.balance", MAX_AMOUNT)
+    spent = whole(gift.amount, ".gift.amount", MAX_AMOUNT) - balance - brought.redeemed_amount
+    if spent < 0:
+        raise InvalidPayload("Property .gift.balance is more than what is left of the amount")
+    data = msgspec.structs.replace(brought.data, gift=msgspec.structs.replace(gift, balance=None))
+    return msgspec.structs.replace(brought, data=data, redeemed_amount=brought.redeemed_amount + spent)
 
 
 def _spent(new: NewVoucher, amount: int, campaign: Campaign | None) -> NewVoucher:

@@ -27,9 +27,9 @@ _BASE: Final = f"""
         count(*) FILTER (WHERE line.object = 'redemption_rollback' AND line.result = 'FAILURE') AS rollbacks_failed,
         coalesce(sum((line.amounts ->> 'amount')::bigint) FILTER (WHERE {_REDEEMED}), 0)::bigint AS orders_amount,
         coalesce(sum((undone.amounts ->> 'amount')::bigint), 0)::bigint AS orders_rolledback_amount,
-        coalesce(sum((line.amounts ->> 'applied_discount_amount')::bigint) FILTER (WHERE {_REDEEMED}), 0)::bigint
+        coalesce(sum((line.amounts ->> 'total_applied_discount_amount')::bigint) FILTER (WHERE {_REDEEMED}), 0)::bigint
             AS discounted_amount,
-        coalesce(sum((undone.amounts ->> 'applied_discount_amount')::bigint), 0)::bigint
+        coalesce(sum((undone.amounts ->> 'total_applied_discount_amount')::bigint), 0)::bigint
             AS rolledback_discounted_amount
     FROM span, redemptions AS line LEFT JOIN redemptions AS undone
         ON undone.project_id = $1 AND undone.id = line.redemption_id

@@ -124,7 +124,7 @@ def _tier_unavailable(tier: Tier, now: datetime, zone: str) -> Refusal | None:
         tier.campaign_validity_day_of_week,
         tier.campaign_validity_hours,
     )
-    if is_open(*own, start=tier.start_date, now=now, zone_name=zone) and is_open(
+    if is_open(*own, start=tier.start_date or tier.campaign_start_date, now=now, zone_name=zone) and is_open(
         *campaign, start=tier.campaign_start_date, now=now, zone_name=zone
     ):
         return None

@@ -1,0 +1,11 @@
+"""Redemptions of persons who were erased still count as those of one person each."""
+
+from rapport.core.migrations import run_sql
+
+revision = "0025"
+down_revision = "0021"
+
+
+def upgrade() -> None:
+    """Run `sql/0025_former_customers.sql`."""
+    run_sql("0025_former_customers")
