@@ -1,4 +1,4 @@
-"""What Alembic runs to apply the steps, on the connection that `rapport.core.migrations` hands over."""
+"""What Alembic runs to apply the steps, on the connection that `rapport.core.steps` hands over."""
 
 from alembic import context
 

@@ -1,6 +1,6 @@
 """Projects and their keys."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0001"
 down_revision = None

@@ -1,6 +1,6 @@
 """The activity log, customers, events and orders."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0002"
 down_revision = "0001"

@@ -1,6 +1,6 @@
 """Segments and their members."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0003"
 down_revision = "0002"

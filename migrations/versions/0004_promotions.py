@@ -1,6 +1,6 @@
 """Validation rules, campaigns, vouchers, publications and redemptions."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0004"
 down_revision = "0003"

@@ -1,6 +1,6 @@
 """Distributions, their messages, and how far the activity log has been read for them."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0005"
 down_revision = "0004"

@@ -1,6 +1,6 @@
 """Asynchronous actions; the secret that signs links of a project."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0006"
 down_revision = "0005"

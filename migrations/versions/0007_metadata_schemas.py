@@ -1,6 +1,6 @@
 """Metadata schemas and event schemas."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0007"
 down_revision = "0006"

@@ -1,6 +1,6 @@
 """Consents, devices, marketing interaction and in-store activity of a customer."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0008"
 down_revision = "0007"

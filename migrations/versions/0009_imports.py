@@ -1,6 +1,6 @@
 """Imports of files."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0009"
 down_revision = "0008"

@@ -1,6 +1,6 @@
 """Bulk updates; orders and events from files."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0010"
 down_revision = "0009"

@@ -1,6 +1,6 @@
 """Exports."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0011"
 down_revision = "0010"

@@ -1,6 +1,6 @@
 """Permanent deletion, access requests, merges of customers."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0012"
 down_revision = "0011"

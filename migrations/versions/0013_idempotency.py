@@ -1,6 +1,6 @@
 """Idempotency keys and the trash bin."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0013"
 down_revision = "0012"

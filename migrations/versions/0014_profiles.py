@@ -1,6 +1,6 @@
 """What the activity lists and the profile rely on."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0014"
 down_revision = "0013"

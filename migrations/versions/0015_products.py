@@ -1,6 +1,6 @@
 """The catalogue: products, SKUs, collections of both."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0015"
 down_revision = "0014"

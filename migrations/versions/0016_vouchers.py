@@ -1,6 +1,6 @@
 """Gift cards and their ledger, windows of time, categories, what a campaign's summary is counted from."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0016"
 down_revision = "0015"

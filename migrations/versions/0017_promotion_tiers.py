@@ -1,6 +1,6 @@
 """Categories, tiers and stacks of in-cart promotions, locations, templates of campaigns."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0017"
 down_revision = "0016"

@@ -1,6 +1,6 @@
 """Stacking rules, validation sessions, and redemptions of gift cards and promotion tiers."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0018"
 down_revision = "0017"

@@ -1,6 +1,6 @@
 """Budgets of attempts to find codes."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0019"
 down_revision = "0018"

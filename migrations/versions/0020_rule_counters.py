@@ -1,6 +1,6 @@
 """What validation rules count: the numbers themselves, and what has to be counted."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0020"
 down_revision = "0019"

@@ -1,6 +1,6 @@
 """Back-tests: drafts replayed over stored orders, and what came of it."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0021"
 down_revision = "0020"

@@ -1,6 +1,6 @@
 """Redemptions of persons who were erased still count as those of one person each."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0025"
 down_revision = "0021"

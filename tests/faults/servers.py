@@ -23,7 +23,7 @@ COMMAND = [sys.executable, "-c", "from rapport.cli import main; main()"]
 
 def clean_environment(**extra: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAPPORT_")}
-    return kept | {"RAPPORT_WORKERS": "2", "COLUMNS": "200"} | extra
+    return kept | {"RAPPORT_WORKERS": "1", "COLUMNS": "200"} | extra
 
 
 def alive(pid: int) -> bool:

@@ -70,7 +70,7 @@ def with_customers_locked(server: Server, during: Callable[[], Any]) -> tuple[in
 
 
 def test_a_killed_api_process_is_replaced_and_requests_go_on(serve: Serve) -> None:
-    server = serve()
+    server = serve("--workers", "2")
     before = server.children("api")
     assert len(before) == 2
 
