@@ -56,7 +56,13 @@ async def validate_voucher(request: Request[Any, Any, Any], caller: Caller, deci
 @post(
     "/client/v1/redemptions",
     status_code=200,
-    opt=operation("redeem-stacked-discounts-client-side", answer=RedeemedAnswer, body=RedeemInput, client=True),
+    opt=operation(
+        "redeem-stacked-discounts-client-side",
+        answer=RedeemedAnswer,
+        body=RedeemInput,
+        client=True,
+        switch="client_redeem_enabled",
+    ),
 )
 async def redeem(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
     """Redeem vouchers, gift cards, tiers or a stack of them against an order, together."""
@@ -75,6 +81,7 @@ async def redeem(request: Request[Any, Any, Any], caller: Caller, writer: Writer
         query=_CODE,
         optional_body=True,
         client=True,
+        switch="client_redeem_enabled",
     ),
 )
 async def redeem_voucher(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
@@ -91,7 +98,13 @@ async def redeem_voucher(request: Request[Any, Any, Any], caller: Caller, writer
 @post(
     "/client/v1/qualifications",
     status_code=200,
-    opt=operation("check-eligibility-client-side", answer=QualificationAnswer, body=QualificationInput, client=True),
+    opt=operation(
+        "check-eligibility-client-side",
+        answer=QualificationAnswer,
+        body=QualificationInput,
+        client=True,
+        switch="client_list_vouchers_enabled",
+    ),
 )
 async def qualify(request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider) -> Response[bytes]:
     """List what a customer could redeem with a cart."""
