@@ -8,14 +8,13 @@ from typing import Any, Final
 from litestar import Request, Response, Router, get, post
 from litestar.di import Provide
 
-from rapport.core.errors import InvalidQueryParams
 from rapport.customers.writes import Writer
 from rapport.http.bodies import answer, read_body
 from rapport.http.caller import Caller, client_caller
 from rapport.http.openapi import operation
 from rapport.redemptions import actions, showing, singles, validation
 from rapport.redemptions.answers import RedeemedAnswer, RedemptionAnswer, ValidationAnswer, VoucherValidationAnswer
-from rapport.redemptions.client import checked, of_query, told
+from rapport.redemptions.client import checked, code_of, of_query, told
 from rapport.redemptions.qualification import actions as qualification
 from rapport.redemptions.qualification.schemas import QualificationAnswer, QualificationInput
 from rapport.redemptions.schemas import RedeemInput, RedeemOneInput
@@ -86,9 +85,7 @@ async def redeem(request: Request[Any, Any, Any], caller: Caller, writer: Writer
 )
 async def redeem_voucher(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
     """Redeem one voucher, which the query names."""
-    code = request.query_params.get("code")
-    if not code:
-        raise InvalidQueryParams("Query parameter code is required")
+    code = code_of(request.query_params)
     one = await read_body(request, RedeemOneInput) if await request.body() else RedeemOneInput()
     one.tracking_id = one.tracking_id or request.query_params.get("tracking_id")
     data = checked(one.of(code), redeems=True)
