@@ -205,6 +205,11 @@ def _client_event(rng: random.Random, _names: Names) -> Any:
     return {"event": "seen", "customer": {"source_id": _new(rng)}, "metadata": {"page": "x"}}
 
 
+def _project(rng: random.Random, _names: Names) -> Any:
+    # What pages may do stays: their operations are fuzzed, too.
+    return {"name": _new(rng), "description": _new(rng), "currency": rng.choice(["EUR", "PLN"])}
+
+
 def _listed(make: Make, *, lines: bool = False) -> Make:
     def made(rng: random.Random, names: Names) -> Any:
         things = [make(rng, names) for _ in range(rng.randrange(1, 5))]
@@ -415,6 +420,7 @@ ACCEPTED: Mapping[str, Make] = {
         ("POST", "/v1/consents/inbound"): lambda _, __: {"channel": "sms", "from": "+48600000000", "text": "STOP"},
         ("POST", "/v1/distributions"): _distribution,
         ("PUT", "/v1/distributions/{}"): lambda rng, _: {"name": _new(rng), "active": rng.random() < 0.5},
+        ("PUT", "/management/v1/projects/{}"): _project,
         ("POST", "/management/v1/projects/{}/metadata-schemas"): lambda rng, _: {
             "related_object": _new(rng, "thing"),
             "properties": {"a": _definition(rng)},

@@ -72,6 +72,7 @@ from rapport.products import removal as product_removal
 from rapport.products import routes as products
 from rapport.profiles import routes as profiles
 from rapport.projects import queries as projects
+from rapport.projects import routes as project_settings
 from rapport.promotions import routes as promotions
 from rapport.promotions.of_campaigns import CampaignTiers
 from rapport.promotions.queries import using_category
@@ -124,6 +125,7 @@ ROUTERS = (
     privacy.router,
     consents.router,
     devices.router,
+    project_settings.router,
     metadata.router,
     bulk.router,
     bulk_vouchers.router,

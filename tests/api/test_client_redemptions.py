@@ -77,3 +77,13 @@ def test_a_page_reads_no_order_of_somebody_else(api: Any, client: Api) -> None:
     client.fails("POST", "/client/v1/redemptions", body, status=400, key="invalid_payload")
     body = basket("CODE", customer="bob", order={"source_id": "o"})
     client.fails("POST", "/client/v1/redemptions", body, status=400, key="invalid_order")
+
+
+def test_a_query_with_a_nul_is_refused_by_name(server: harness.Server, client: Api) -> None:
+    said = len(server.log())
+    for method, path in (("GET", "/client/v1/validate"), ("POST", "/client/v1/redeem")):
+        for query in ({"code": "A\x00"}, {"code": "A", "tracking_id": "\x00"}, {}):
+            client.fails(method, path, params=query, status=400, key="invalid_query_params")
+    nul = {"code": "A", "metadata[\x00]": "b"}
+    client.fails("GET", "/client/v1/validate", params=nul, status=400, key="invalid_query_params")
+    assert "refused a value" not in server.log()[said:]

@@ -44,6 +44,10 @@ class Signature(Protocol):
     def source(self) -> Source:
         """Who caused it."""
 
+    @property
+    def makes_customers(self) -> bool:
+        """Whether customers who are not known may be made in this name."""
+
 
 class Internal(msgspec.Struct, frozen=True):
     """Signs what the worker does in a project; `request_id` names one run of it."""
@@ -51,6 +55,7 @@ class Internal(msgspec.Struct, frozen=True):
     project_id: int
     request_id: str
     source: Source
+    makes_customers: bool = True
 
 
 def internal(project_id: int, source: Source = INTERNAL) -> Internal:

@@ -1,5 +1,6 @@
 """HTTP operations of consents."""
 
+from dataclasses import replace
 from typing import Any
 
 from litestar import Request, Response, Router, delete, get, post, put
@@ -111,7 +112,9 @@ async def update_customer_consents_client_side(
     """Keep what a customer, named by source id, says about consents; who is not known is made."""
     source_id = check_client_name(customer_id)
     raw = await read_body(request, _RAW)
-    said = await actions.set_consents_from_client(writer, caller, source_id, raw)
+    # Also where client keys make no customers: what somebody says about consents is never lost.
+    anyhow = replace(caller, makes_customers=True)
+    said = await actions.set_consents_from_client(writer, anyhow, source_id, raw)
     await _in_flight(request, caller, said)
     return no_content()
 

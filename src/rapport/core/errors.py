@@ -4,6 +4,7 @@
     ├── InvalidPayload            400 invalid_payload
     ├── InvalidQueryParams        400 invalid_query_params
     ├── Unauthorized              401 unauthorized
+    ├── Forbidden                 403 forbidden
     ├── NotFound                  404 not_found
     ├── DuplicateFound            409 duplicate_found
     ├── ResourceInUse             409 resource_in_use
@@ -61,6 +62,14 @@ class Unauthorized(RapportError):
     code = 401
     key = "unauthorized"
     message = "Unauthorized"
+
+
+class Forbidden(RapportError):
+    """The key is good, and the project's settings do not let it do this."""
+
+    code = 403
+    key = "forbidden"
+    message = "Forbidden"
 
 
 class NotFound(RapportError):

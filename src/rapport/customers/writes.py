@@ -19,10 +19,11 @@ from rapport.activity.log import BACK_FILL, Entry, Signature, Source
 from rapport.core import jsons
 from rapport.core.clock import LATEST
 from rapport.core.db import Connection, Database, Restart, under_way
-from rapport.core.errors import DuplicateFound, NotFound
+from rapport.core.errors import DuplicateFound, NotFound, RapportError
 from rapport.core.ids import new_id
 from rapport.customers import queries
 from rapport.customers.deciding import Change, Decider, Decision, Happening, Moment, Turn
+from rapport.customers.errors import UnknownCustomer
 from rapport.customers.models import Customer
 from rapport.customers.schemas import CustomerInput, apply, view
 from rapport.metadata.values import check
@@ -295,6 +296,14 @@ class Unit:
             if aliases and customer.source_id in aliases:
                 self._refuse_alias(customer)
 
+    def check_made(self, result: object) -> None:
+        """Raise UnknownCustomer where a customer was made in a name that makes none.
+
+        What came to nothing anyhow fails as it would have, and is kept for nobody.
+        """
+        if self._created and not self.signature.makes_customers:
+            raise result if isinstance(result, RapportError) else UnknownCustomer
+
     async def finish(self) -> None:
         """Decide about what changed and write rows, membership and activity. Called by `Writer.commit`."""
         changed = []
@@ -383,6 +392,7 @@ class Writer:
         async def run(conn: Connection) -> Result:
             unit = Unit(conn, self.db, self._decider, signature)
             result = await work(unit)
+            unit.check_made(result)
             await unit.finish()
             return result
 

@@ -1,5 +1,6 @@
 """Tracking a custom event."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from rapport.core.errors import DuplicateFound, InvalidPayload
 from rapport.core.ids import new_id
 from rapport.core.jsons import check_limits
 from rapport.customers.deciding import Happening
+from rapport.customers.errors import UnknownCustomer
 from rapport.customers.in_store import read_location, visited
 from rapport.customers.many import upsert_many
 from rapport.customers.models import Customer
@@ -70,11 +72,14 @@ async def track(writer: Writer, signature: Signature, data: EventInput) -> Event
 async def track_from_client(writer: Writer, signature: Signature, data: ClientEventInput) -> ClientEventView:
     """Store an event that a shop's page or app tells of (`track-custom-event-client-side`). Raises InvalidPayload.
 
-    The answer says nothing about the customer that the caller did not say.
+    The answer says nothing about the customer that the caller did not say: where client keys make no customers, an
+    event of somebody unknown is taken and not kept.
     """
     source_id = check_client_name(data.customer.source_id)
     named = {name: getattr(data, name) for name in data.__struct_fields__ if name != "customer"}
-    await track(writer, signature, EventInput(customer=CustomerInput(**msgspec.structs.asdict(data.customer)), **named))
+    told = EventInput(customer=CustomerInput(**msgspec.structs.asdict(data.customer)), **named)
+    with contextlib.suppress(UnknownCustomer):
+        await track(writer, signature, told)
     customer = {"source_id": source_id, "object": "customer"}
     return ClientEventView(type=data.event, customer=customer, metadata=data.metadata or {})
 

@@ -44,7 +44,13 @@ async def list_customer_events(request: Request[Any, Any, Any], customer_id: str
     "/client/v1/events",
     status_code=200,
     dependencies={"caller": Provide(client_caller)},
-    opt=operation("track-custom-event-client-side", body=ClientEventInput, answer=ClientEventView, client=True),
+    opt=operation(
+        "track-custom-event-client-side",
+        body=ClientEventInput,
+        answer=ClientEventView,
+        client=True,
+        switch="client_loyalty_events_enabled",
+    ),
 )
 async def track_event_client_side(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
     """Track a custom event of a customer, named by source id; an unknown customer is created."""

@@ -14,6 +14,8 @@ from litestar.datastructures import State
 from rapport.activity.log import Channel, Source
 from rapport.core.db import Connection, Database
 from rapport.core.errors import InvalidPayload, Unauthorized
+from rapport.http.client_side import ClientSide
+from rapport.http.origins import origin_of
 
 KEY_CACHE_S: Final = 5.0
 MAX_CACHED_KEYS: Final = 10_000
@@ -46,6 +48,10 @@ class Key(Protocol):
     def token_hash(self) -> bytes:
         """The SHA-256 of the secret half."""
 
+    @property
+    def client_side(self) -> ClientSide:
+        """What the project lets client keys do."""
+
 
 class FindKey(Protocol):
     """Looks a key up by its public half."""
@@ -62,10 +68,15 @@ class Caller:
     db: Database
     request_id: str
     source: Source
+    # Whether customers who are not known may be made in its name.
+    makes_customers: bool = True
 
 
 class KeyRing:
-    """Checks keys, remembering each for a few seconds: a replaced token works for up to `KEY_CACHE_S` more."""
+    """Checks keys, remembering each for a few seconds, with the settings of its project.
+
+    A replaced token works for up to `KEY_CACHE_S` more, and a changed setting holds that much later.
+    """
 
     def __init__(self, db: Database, find_key: FindKey) -> None:
         """Read keys with `find_key`."""
@@ -98,12 +109,17 @@ class KeyRing:
         return key, source
 
 
-async def _caller(request: Request[None, None, State], kind: str, headers: tuple[str, str]) -> Caller:
+async def _checked(request: Request[None, None, State], kind: str, headers: tuple[str, str]) -> tuple[Key, Source]:
     ring: KeyRing = request.app.state.key_ring
     app_id, token = (request.headers.get(name) for name in headers)
     key, source = await ring.check(app_id, token, headers)
     if key.kind != kind:
         raise Unauthorized(f"A {key.kind} key may not call this operation")
+    return key, source
+
+
+async def _caller(request: Request[None, None, State], kind: str, headers: tuple[str, str]) -> Caller:
+    key, source = await _checked(request, kind, headers)
     return Caller(key.project_id, request.app.state.db, request.scope["state"]["request_id"], source)
 
 
@@ -113,11 +129,20 @@ async def server_caller(request: Request[None, None, State]) -> Caller:
 
 
 async def client_caller(request: Request[None, None, State]) -> Caller:
-    """Authenticate a request from a shop's web page or app, whose key anybody can read. Raises Unauthorized.
+    """Authenticate a request from a shop's web page or app, whose key anybody can read.
 
     Such a caller names a customer by source id only, and learns nothing about people from the answer.
+    Raises Unauthorized; Forbidden where the project trusts other origins, or has disabled the operation.
     """
-    return await _caller(request, "client", CLIENT_HEADERS)
+    key, source = await _checked(request, "client", CLIENT_HEADERS)
+    key.client_side.check(origin_of(request.scope["headers"]), request.route_handler.opt["switch"])
+    return Caller(
+        key.project_id,
+        request.app.state.db,
+        request.scope["state"]["request_id"],
+        source,
+        makes_customers=key.client_side.allows("client_create_customer_enabled"),
+    )
 
 
 def check_client_name(source_id: str) -> str:

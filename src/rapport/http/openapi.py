@@ -10,6 +10,7 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
 from rapport.http.caller import CLIENT_HEADERS, MANAGEMENT_HEADERS, SERVER_HEADERS
+from rapport.http.client_side import Switch
 from rapport.http.errors import ErrorBody
 from rapport.http.lists import InstantFilter, ListFilter, ListSpec, OneOf
 
@@ -25,6 +26,14 @@ _IDEMPOTENCY_KEY: Final = {
     "required": False,
     "description": "A request sent again with its key has its effect once, and is answered as the first time",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+}
+
+_ORIGIN: Final = {
+    "name": "Origin",
+    "in": "header",
+    "required": False,
+    "description": "Browsers send it; needed where the project has client_trusted_domains",
+    "schema": {"type": "string"},
 }
 
 # What an operation answers, where it is neither a list nor the object that its path is named for.
@@ -116,6 +125,9 @@ _ANSWERS: Final = {
     "get-custom-event-schema": "The custom event schema",
     "update-custom-event-schema": "The custom event schema",
     "copy-schemas": "What was copied",
+    "list-projects": "The project that the key belongs to",
+    "get-project": "The project",
+    "update-project": "The project",
 }
 
 
@@ -143,6 +155,7 @@ def operation(  # noqa: PLR0913 (what may be said of an operation)
     download: str | None = None,
     secured: bool = True,
     client: bool = False,
+    switch: Switch | None = None,
     management: bool = False,
 ) -> dict[str, Any]:
     """Declare a handler's operation: its id in the reference, the struct of its body and answer, the list it pages.
@@ -153,7 +166,7 @@ def operation(  # noqa: PLR0913 (what may be said of an operation)
     an object is written `name[key]=…`; those of a signed link, or a token, stand for the keys. `upload`: the media type
     of the one file that the body is, as the part `file` of a form. `download`: the media type of a file that is
     answered; beside `answer`, in its place to a request that shows a token. `client`, `management`: it takes a key of
-    that kind, not a server's.
+    that kind, not a server's. `switch`: the setting of the project by which client keys may call it.
     """
     return {
         "operation_id": operation_id,
@@ -169,6 +182,7 @@ def operation(  # noqa: PLR0913 (what may be said of an operation)
         "download": download,
         "secured": secured,
         "client": client,
+        "switch": switch,
         "management": management,
     }
 
@@ -299,6 +313,8 @@ def _describe(handler: HTTPRouteHandler, method: str, path: str, schemas: dict[A
     ]
     if declared["secured"] and method in {"POST", "PUT"}:
         parameters.append(_IDEMPOTENCY_KEY)
+    if declared["client"]:
+        parameters.append(_ORIGIN)
     if declared["spec"] is not None:
         parameters += _query_parameters(declared["spec"])
     parameters += [_further_parameter(name, schema) for name, schema in declared["query"].items()]

@@ -27,18 +27,11 @@ from rapport.metadata.schemas import (
     older_view,
     view,
 )
-from rapport.projects.queries import get_project
+from rapport.projects.access import check_project
 
 _PROJECT = "/management/v1/projects/{project_id:str}"
 _SCHEMAS = f"{_PROJECT}/metadata-schemas"
 _EVENTS = f"{_PROJECT}/custom-event-schemas"
-
-
-async def _check_project(caller: Caller, project_id: str) -> None:
-    async with caller.db.read() as conn:
-        project = await get_project(conn, caller.project_id)
-    if project.id != project_id:
-        raise NotFound("project", project_id)
 
 
 @get("/v1/metadata-schemas", opt=operation("list-metadata-schemas", answer=OlderSchemaList))
@@ -66,7 +59,7 @@ async def get_older(resource: str, caller: Caller) -> Response[bytes]:
 )
 async def create_schema(request: Request[Any, Any, Any], project_id: str, management_caller: Caller) -> Response[bytes]:
     """Define the metadata of a resource, or of a custom object that others may hold."""
-    await _check_project(management_caller, project_id)
+    await check_project(management_caller, project_id)
     data = await read_body(request, SchemaInput)
     return answer(view(await actions.create(management_caller.db, management_caller.project_id, data)))
 
@@ -74,7 +67,7 @@ async def create_schema(request: Request[Any, Any, Any], project_id: str, manage
 @get(_SCHEMAS, opt=operation("list-metadata-schemas-1", answer=SchemaList, management=True))
 async def list_schemas(project_id: str, management_caller: Caller) -> Response[bytes]:
     """List the metadata schemas of the project."""
-    await _check_project(management_caller, project_id)
+    await check_project(management_caller, project_id)
     async with management_caller.db.read() as conn:
         rows = await queries.list_schemas(conn, management_caller.project_id)
     return answer(SchemaList(data=[view(row) for row in rows], total=len(rows)))
@@ -83,7 +76,7 @@ async def list_schemas(project_id: str, management_caller: Caller) -> Response[b
 @get(_SCHEMAS + "/{schema_id:str}", opt=operation("get-metadata-schema-1", answer=SchemaView, management=True))
 async def get_schema(project_id: str, schema_id: str, management_caller: Caller) -> Response[bytes]:
     """Get a metadata schema by its id."""
-    await _check_project(management_caller, project_id)
+    await check_project(management_caller, project_id)
     async with management_caller.db.read() as conn:
         return answer(view(await actions.get_schema(conn, management_caller.project_id, schema_id)))
 
@@ -99,7 +92,7 @@ async def update_schema(
 
     A definition that is given replaces all that was said about its key; its type cannot change.
     """
-    await _check_project(management_caller, project_id)
+    await check_project(management_caller, project_id)
     data = await read_body(request, SchemaUpdate)
     return answer(view(await actions.update(management_caller.db, management_caller.project_id, schema_id, data)))
 
@@ -107,7 +100,7 @@ async def update_schema(
 @delete(_SCHEMAS + "/{schema_id:str}", status_code=204, opt=operation("delete-metadata-schema", management=True))
 async def delete_schema(project_id: str, schema_id: str, management_caller: Caller) -> Response[None]:
     """Delete a metadata schema for good; the values of resources stay."""
-    await _check_project(management_caller, project_id)
+    await check_project(management_caller, project_id)
     await actions.delete(management_caller.db, management_caller.project_id, schema_id)
     return no_content()
 
@@ -122,7 +115,7 @@ async def purge_property(project_id: str, schema_id: str, name: str, management_
 
     It is done in the background; the asynchronous action tells how far it is.
     """
-    await _check_project(management_caller, project_id)
+    await check_project(management_caller, project_id)
     action_id = await purge.request(management_caller.db, management_caller, schema_id, name)
     return answer(Accepted(async_action_id=action_id), 202)
 
@@ -136,7 +129,7 @@ async def create_event_schema(
     request: Request[Any, Any, Any], project_id: str, management_caller: Caller
 ) -> Response[bytes]:
     """Define the metadata of custom events of a name."""
-    await _check_project(management_caller, project_id)
+    await check_project(management_caller, project_id)
     data = await read_body(request, EventSchemaInput)
     return answer(event_view(await actions.create_event(management_caller.db, management_caller.project_id, data)))
 
@@ -144,7 +137,7 @@ async def create_event_schema(
 @get(_EVENTS, opt=operation("list-custom-event-schemas", answer=EventSchemaList, management=True))
 async def list_event_schemas(project_id: str, management_caller: Caller) -> Response[bytes]:
     """List the schemas of custom events of the project."""
-    await _check_project(management_caller, project_id)
+    await check_project(management_caller, project_id)
     async with management_caller.db.read() as conn:
         rows = await queries.list_event_schemas(conn, management_caller.project_id)
     return answer(EventSchemaList(data=[event_view(row) for row in rows], total=len(rows)))
@@ -153,7 +146,7 @@ async def list_event_schemas(project_id: str, management_caller: Caller) -> Resp
 @get(_EVENTS + "/{schema_id:str}", opt=operation("get-custom-event-schema", answer=EventSchemaView, management=True))
 async def get_event_schema(project_id: str, schema_id: str, management_caller: Caller) -> Response[bytes]:
     """Get a schema of custom events by its id."""
-    await _check_project(management_caller, project_id)
+    await check_project(management_caller, project_id)
     async with management_caller.db.read() as conn:
         return answer(event_view(await actions.get_event_schema(conn, management_caller.project_id, schema_id)))
 
@@ -166,7 +159,7 @@ async def update_event_schema(
     request: Request[Any, Any, Any], project_id: str, schema_id: str, management_caller: Caller
 ) -> Response[bytes]:
     """Add, change, remove or restore properties of a custom event; those that the body leaves out stay."""
-    await _check_project(management_caller, project_id)
+    await check_project(management_caller, project_id)
     data = await read_body(request, EventSchemaUpdate)
     row = await actions.update_event(management_caller.db, management_caller.project_id, schema_id, data)
     return answer(event_view(row))
@@ -175,7 +168,7 @@ async def update_event_schema(
 @delete(_EVENTS + "/{schema_id:str}", status_code=204, opt=operation("delete-custom-event-schema", management=True))
 async def delete_event_schema(project_id: str, schema_id: str, management_caller: Caller) -> Response[None]:
     """Delete a schema of custom events for good; events stay as they are."""
-    await _check_project(management_caller, project_id)
+    await check_project(management_caller, project_id)
     await actions.delete_event(management_caller.db, management_caller.project_id, schema_id)
     return no_content()
 
@@ -187,7 +180,7 @@ async def delete_event_schema(project_id: str, schema_id: str, management_caller
 )
 async def copy_schemas(request: Request[Any, Any, Any], project_id: str, management_caller: Caller) -> Response[bytes]:
     """Copy all schemas of another project into this one (an addition); the body holds a management key to that one."""
-    await _check_project(management_caller, project_id)
+    await check_project(management_caller, project_id)
     source = (await read_body(request, CopyInput)).source
     ring: KeyRing = request.app.state.key_ring
     key, _ = await ring.check(source.management_id, source.management_token, MANAGEMENT_HEADERS)

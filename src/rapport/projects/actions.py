@@ -10,7 +10,8 @@ import structlog
 from rapport.core.db import Connection, Database
 from rapport.core.ids import new_id
 from rapport.projects import queries
-from rapport.projects.models import DEFAULT_PROJECT, Kind, NewKey, Project
+from rapport.projects.models import DEFAULT_PROJECT, Kind, NewKey, Project, ProjectSettings
+from rapport.projects.schemas import ProjectUpdate, changes
 from rapport.settings import Bootstrap, StartError
 
 log = structlog.get_logger()
@@ -81,6 +82,19 @@ async def bootstrap_if_keyless(db: Database, key: Bootstrap) -> bool:
             return False
         await _ensure_key(conn, db, project, key)
         return True
+
+    return await db.transaction(work)
+
+
+async def update(db: Database, project_id: int, data: ProjectUpdate) -> ProjectSettings:
+    """Change what a request gives of a project's settings (`update-project`). Raises InvalidPayload.
+
+    Processes know a key and its project's settings for up to `KEY_CACHE_S`: so long the earlier ones may hold.
+    """
+
+    async def work(conn: Connection) -> ProjectSettings:
+        current = await queries.get_settings(conn, project_id)
+        return await queries.update_settings(conn, project_id, changes(data, current))
 
     return await db.transaction(work)
 

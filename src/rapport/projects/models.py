@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from rapport.http.client_side import ClientSide
+
 Kind = Literal["server", "client", "management"]
 KINDS: tuple[Kind, ...] = ("server", "client", "management")
 DEFAULT_PROJECT = "Default"
@@ -20,6 +22,24 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class ProjectSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the management API shows of a project, most of which it can change."""
+
+    id: str
+    name: str
+    description: str
+    currency: str | None
+    dial_code: str | None
+    time_zone: str
+    client_trusted_domains: list[str]
+    client_redeem_enabled: bool
+    client_publish_enabled: bool
+    client_list_vouchers_enabled: bool
+    client_create_customer_enabled: bool
+    client_loyalty_events_enabled: bool
+    client_set_voucher_expiration_date_enabled: bool
+
+
 class Key(msgspec.Struct, frozen=True, kw_only=True):
     """One API key row; of the token only the SHA-256 is kept."""
 
@@ -29,6 +49,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     token_hash: bytes
     name: str
     created_at: datetime
+    # What its project lets client keys do.
+    client_side: ClientSide
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,13 +1,20 @@
 """All SQL of projects and keys."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from rapport.core.db import Connection, columns
-from rapport.projects.models import Key, Kind, Project
+from rapport.http.client_side import SWITCHES, ClientSide
+from rapport.projects.models import Key, Kind, Project, ProjectSettings
 
 _LOCK = 7_237_764_002
 _PROJECT = columns(Project)
-_KEY = columns(Key)
+_SWITCHES = ", ".join(f"p.{one}" for one in SWITCHES)
+_SETTINGS = f"""
+p.id, coalesce(p.display_name, p.name) AS name, p.description, p.currency, p.dial_code, p.time_zone,
+p.client_trusted_domains, {_SWITCHES}
+"""
 
 
 async def lock_projects(conn: Connection) -> None:
@@ -30,6 +37,47 @@ async def get_project(conn: Connection, project_id: int) -> Project:
     if row is None:
         raise LookupError(project_id)
     return Project(**dict(row))
+
+
+async def get_settings(conn: Connection, project_id: int) -> ProjectSettings:
+    """Return the settings of a project that is known to exist."""
+    row = await conn.fetchrow(f"SELECT {_SETTINGS} FROM projects p WHERE p.project_id = $1", project_id)
+    if row is None:
+        raise LookupError(project_id)
+    return ProjectSettings(**dict(row))
+
+
+async def update_settings(conn: Connection, project_id: int, given: Mapping[str, Any]) -> ProjectSettings:
+    """Change the settings that are given, by the names of their columns, and return all; None stays as it is."""
+    row = await conn.fetchrow(
+        f"""
+        UPDATE projects p SET
+            display_name = coalesce($2, p.display_name),
+            description = coalesce($3, p.description),
+            currency = nullif(coalesce($4, p.currency), ''),
+            dial_code = nullif(coalesce($5, p.dial_code), ''),
+            client_trusted_domains = coalesce($6::text[], p.client_trusted_domains),
+            client_redeem_enabled = coalesce($7, p.client_redeem_enabled),
+            client_publish_enabled = coalesce($8, p.client_publish_enabled),
+            client_list_vouchers_enabled = coalesce($9, p.client_list_vouchers_enabled),
+            client_create_customer_enabled = coalesce($10, p.client_create_customer_enabled),
+            client_loyalty_events_enabled = coalesce($11, p.client_loyalty_events_enabled),
+            client_set_voucher_expiration_date_enabled =
+                coalesce($12, p.client_set_voucher_expiration_date_enabled)
+        WHERE p.project_id = $1
+        RETURNING {_SETTINGS}
+        """,
+        project_id,
+        given["display_name"],
+        given["description"],
+        given["currency"],
+        given["dial_code"],
+        given["client_trusted_domains"],
+        *(given[one] for one in SWITCHES),
+    )
+    if row is None:
+        raise LookupError(project_id)
+    return ProjectSettings(**dict(row))
 
 
 async def find_project_id(conn: Connection, public_id: str) -> int | None:
@@ -81,8 +129,19 @@ async def is_time_zone(conn: Connection, name: str) -> bool:
 
 async def find_key(conn: Connection, app_id: str) -> Key | None:
     """Return the key with this app id, of whatever project: what a request is recognised by (api_keys_by_app_id)."""
-    row = await conn.fetchrow(f"SELECT {_KEY} FROM api_keys WHERE app_id = $1 ORDER BY project_id LIMIT 1", app_id)
-    return Key(**dict(row)) if row else None
+    row = await conn.fetchrow(
+        f"""
+        SELECT k.project_id, k.app_id, k.kind, k.token_hash, k.name, k.created_at, p.client_trusted_domains, {_SWITCHES}
+        FROM api_keys k JOIN projects p ON p.project_id = k.project_id
+        WHERE k.app_id = $1 ORDER BY k.project_id LIMIT 1
+        """,
+        app_id,
+    )
+    if row is None:
+        return None
+    read = dict(row)
+    disabled = [one for one in SWITCHES if not read.pop(one)]
+    return Key(client_side=ClientSide.of(read.pop("client_trusted_domains"), disabled), **read)
 
 
 async def count_keys(conn: Connection, project_id: int) -> int:

@@ -51,7 +51,12 @@ async def list_tiers(request: Request[Any, Any, Any], caller: Caller) -> Respons
     f"/client{_ALL}",
     dependencies={"caller": Provide(client_caller)},
     opt=operation(
-        "list-promotion-tiers-client-side", item=TierAnswer, spec=queries.TIERS, query=_PARAMETERS, client=True
+        "list-promotion-tiers-client-side",
+        item=TierAnswer,
+        spec=queries.TIERS,
+        query=_PARAMETERS,
+        client=True,
+        switch="client_list_vouchers_enabled",
     ),
 )
 async def list_tiers_client_side(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:

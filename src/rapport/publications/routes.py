@@ -133,6 +133,7 @@ async def _shown(caller: Caller, rows: list[PublicationRow]) -> list[dict[str, A
         query=_JOIN_ONCE,
         body=ClientPublicationInput,
         client=True,
+        switch="client_publish_enabled",
     ),
 )
 async def create_publication_client_side(

@@ -76,14 +76,22 @@ def _person(value: Any) -> Any:
     return known | {"metadata": {}} if "metadata" in value else known
 
 
+def code_of(query: Mapping[str, str]) -> str:
+    """Return the code that a query names. Raises InvalidQueryParams, also where a parameter cannot be kept."""
+    if any("\x00" in text for pair in query.items() for text in pair):
+        raise InvalidQueryParams("A query parameter holds a NUL character")
+    code = query.get("code")
+    if not code:
+        raise InvalidQueryParams("Query parameter code is required")
+    return code
+
+
 def of_query(query: Mapping[str, str]) -> RedeemInput:
     """Return the validation that the query of `validate-voucher-client-side` asks for.
 
     Raises InvalidQueryParams, InvalidPayload.
     """
-    code = query.get("code")
-    if not code:
-        raise InvalidQueryParams("Query parameter code is required")
+    code = code_of(query)
     source_id = query.get("customer[source_id]") or query.get("customer")
     raw: dict[str, Any] = {"redeemables": [{"object": "voucher", "id": code}]}
     if source_id is not None:

@@ -8,14 +8,13 @@ from typing import Any, Final
 from litestar import Request, Response, Router, get, post
 from litestar.di import Provide
 
-from rapport.core.errors import InvalidQueryParams
 from rapport.customers.writes import Writer
 from rapport.http.bodies import answer, read_body
 from rapport.http.caller import Caller, client_caller
 from rapport.http.openapi import operation
 from rapport.redemptions import actions, showing, singles, validation
 from rapport.redemptions.answers import RedeemedAnswer, RedemptionAnswer, ValidationAnswer, VoucherValidationAnswer
-from rapport.redemptions.client import checked, of_query, told
+from rapport.redemptions.client import checked, code_of, of_query, told
 from rapport.redemptions.qualification import actions as qualification
 from rapport.redemptions.qualification.schemas import QualificationAnswer, QualificationInput
 from rapport.redemptions.schemas import RedeemInput, RedeemOneInput
@@ -56,7 +55,13 @@ async def validate_voucher(request: Request[Any, Any, Any], caller: Caller, deci
 @post(
     "/client/v1/redemptions",
     status_code=200,
-    opt=operation("redeem-stacked-discounts-client-side", answer=RedeemedAnswer, body=RedeemInput, client=True),
+    opt=operation(
+        "redeem-stacked-discounts-client-side",
+        answer=RedeemedAnswer,
+        body=RedeemInput,
+        client=True,
+        switch="client_redeem_enabled",
+    ),
 )
 async def redeem(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
     """Redeem vouchers, gift cards, tiers or a stack of them against an order, together."""
@@ -75,13 +80,12 @@ async def redeem(request: Request[Any, Any, Any], caller: Caller, writer: Writer
         query=_CODE,
         optional_body=True,
         client=True,
+        switch="client_redeem_enabled",
     ),
 )
 async def redeem_voucher(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
     """Redeem one voucher, which the query names."""
-    code = request.query_params.get("code")
-    if not code:
-        raise InvalidQueryParams("Query parameter code is required")
+    code = code_of(request.query_params)
     one = await read_body(request, RedeemOneInput) if await request.body() else RedeemOneInput()
     one.tracking_id = one.tracking_id or request.query_params.get("tracking_id")
     data = checked(one.of(code), redeems=True)
@@ -91,7 +95,13 @@ async def redeem_voucher(request: Request[Any, Any, Any], caller: Caller, writer
 @post(
     "/client/v1/qualifications",
     status_code=200,
-    opt=operation("check-eligibility-client-side", answer=QualificationAnswer, body=QualificationInput, client=True),
+    opt=operation(
+        "check-eligibility-client-side",
+        answer=QualificationAnswer,
+        body=QualificationInput,
+        client=True,
+        switch="client_list_vouchers_enabled",
+    ),
 )
 async def qualify(request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider) -> Response[bytes]:
     """List what a customer could redeem with a cart."""

@@ -24,6 +24,7 @@ from rapport.http.errors import RUNS_AGAIN, error_answer
 from rapport.http.idempotency import queries, requests
 from rapport.http.idempotency.errors import AnswerErased, AnswerTooLarge, KeyInProgress, KeyReused
 from rapport.http.idempotency.queries import Kept, Name
+from rapport.http.origins import origin_of
 
 MAX_ANSWER: Final = 4 * 1024 * 1024
 MAX_WAIT_S: Final = 30.0
@@ -183,6 +184,8 @@ class Idempotency:
                 key, _ = await ring.check(app_id.decode("latin-1"), token.decode("latin-1"))
             except Unauthorized:
                 return None
+            if names is CLIENT_HEADERS and not key.client_side.trusts(origin_of(scope["headers"])):
+                return None  # what was answered to a page is not said again to another
             return key.project_id, key.app_id
         return None
 
