@@ -1,6 +1,6 @@
 """Settings of projects: what pages and apps may do with a client key, and what the management API shows."""
 
-from rapport.core.migrations import run_sql
+from rapport.core.steps import run_sql
 
 revision = "0022"
 down_revision = "0021"
