@@ -8,6 +8,7 @@ import msgspec
 
 from rapport.core.db import Connection, columns
 from rapport.core.ids import new_id
+from rapport.http.conditions import Conditions
 from rapport.http.lists import After, Before, Equals, Found, ListFilter, ListSpec, Page
 from rapport.http.queries import fetch_page
 from rapport.vouchers.models import DISCOUNT_VOUCHER, Voucher
@@ -305,9 +306,16 @@ async def remove_hidden(conn: Connection, project_id: int, voucher_id: str) -> N
     await conn.execute("DELETE FROM vouchers WHERE project_id = $1 AND id = $2 AND binned", project_id, voucher_id)
 
 
-async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Voucher]:
-    """Return one page of vouchers."""
-    return await fetch_page(conn, VOUCHERS, project_id, page)
+async def list_page(
+    conn: Connection, project_id: int, page: Page, filters: Conditions | None, ids: list[str]
+) -> Found[Voucher]:
+    """Return one page of the vouchers that fit the filters and, where there are any `ids`, have one of these."""
+    conditions: list[tuple[str, tuple[object, ...]]] = []
+    if filters is not None:
+        conditions.append((filters.text, filters.values))
+    if ids:
+        conditions.append(("id = ANY ({}::text[])", (ids,)))
+    return await fetch_page(conn, VOUCHERS, project_id, page, conditions=tuple(conditions))
 
 
 async def stream_of_holder(conn: Connection, project_id: int, customer_id: str) -> AsyncIterator[Voucher]:
