@@ -101,7 +101,7 @@ async def find(attempt: Attempt, *, wait: bool) -> None:
     asked = [one.asked for one in attempt.data.redeemables]
     if wait:
         await lock_vouchers(unit.conn, unit.project_id, [one.id for one in asked if one.object == VOUCHER])
-    found: Found = await find_redeemables(unit.conn, unit.project_id, asked, unit.now, attempt.session_key)
+    found: Found = await find_redeemables(unit.conn, unit.project_id, asked, unit.now, attempt.session_key, shown=True)
     check_count(attempt.data, found.rules)
     if found.missing and (
         found.rules.redeemables_application_mode == "ALL" or len(found.missing) == len(found.redeemables)
