@@ -240,7 +240,7 @@ def create_app(settings: Settings) -> ASGIApp:
         app.state.category_users = (using_category,)
         app.state.bin_kinds = {
             "campaign": campaign_removal.bin_kind,
-            "voucher": voucher_removal.bin_kind,
+            "voucher": voucher_removal.bin_kind(app.state.writer),
             **product_removal.bin_kinds,
         }
         # What says of a collection of products that it is used: (conn, project_id, collection_id) -> names.

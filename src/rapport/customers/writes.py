@@ -374,6 +374,13 @@ class Writer:
         self.db = db
         self._decider = decider
 
+    @asynccontextmanager
+    async def within(self, conn: Connection, signature: Signature) -> AsyncIterator[Unit]:
+        """Begin a unit in a transaction that is open already; it is decided, logged and written at its end."""
+        unit = Unit(conn, self.db, self._decider, signature)
+        yield unit
+        await unit.finish()
+
     async def commit(self, signature: Signature, work: Callable[[Unit], Awaitable[Result]]) -> Result:
         """Run `work` in one unit and commit it; the answer is given only after the commit.
 

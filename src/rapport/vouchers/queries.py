@@ -351,6 +351,29 @@ async def move_to_holder(
     return [row["id"] for row in rows]
 
 
+async def balance_of_holder(conn: Connection, project_id: int, customer_id: str) -> int:
+    """Return what is left on the gift cards that a customer holds, in minor units; the index is vouchers_of_holder."""
+    return int(
+        await conn.fetchval(
+            "SELECT coalesce(sum(balance), 0) FROM vouchers WHERE project_id = $1 AND holder_id = $2 "
+            "AND type = 'GIFT_VOUCHER' AND NOT binned",
+            project_id,
+            customer_id,
+        )
+    )
+
+
+async def holders_of(conn: Connection, project_id: int, ids: Sequence[str]) -> set[str]:
+    """Return who holds the gift cards among these vouchers, those in the bin among them."""
+    rows = await conn.fetch(
+        "SELECT DISTINCT holder_id FROM vouchers WHERE project_id = $1 AND id = ANY ($2) AND type = 'GIFT_VOUCHER' "
+        "AND holder_id IS NOT NULL",
+        project_id,
+        ids,
+    )
+    return {row["holder_id"] for row in rows}
+
+
 async def remove_key(conn: Connection, project_id: int, key: str, after: str, count: int) -> tuple[str | None, int]:
     """Remove a key from the metadata of the next `count` vouchers after an id; return the last, and how many had it."""
     row = await conn.fetchrow(
