@@ -93,6 +93,7 @@ from rapport.vouchers import removal as voucher_removal
 from rapport.vouchers import routes as vouchers
 from rapport.vouchers.assets import routes as code_images
 from rapport.vouchers.guessing import Guesses
+from rapport.vouchers.ledger import holding as spent
 from rapport.vouchers.ledger import routes as gift_ledger
 
 log = structlog.get_logger(__name__)
@@ -139,6 +140,7 @@ HOLDINGS: tuple[Holding, ...] = (
     stays.holding,
     tracked.holding,
     placed.holding,
+    spent.holding,
     held.holding,
     published.holding,
     ledger.holding,

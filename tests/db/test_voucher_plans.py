@@ -1,6 +1,7 @@
 """What is asked of vouchers and their ledger is found by indexes, however many there are."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,14 +10,24 @@ from rapport.core.clock import EARLIEST
 from rapport.core.db import Connection, Database
 from rapport.http.conditions import read_conditions
 from rapport.http.lists import read_page
+from rapport.redemptions.models import Redemption
+from rapport.redemptions.uses.queries import give_back
 from rapport.vouchers import queries
 from rapport.vouchers.filters import filters
+from rapport.vouchers.ledger.queries import erase_words
 
 _MANY = (
     """
     INSERT INTO vouchers (project_id, id, code, discount, active, metadata, holder_id, created_at)
     SELECT $1, 'v_' || n, 'CODE-' || n, '{"type": "AMOUNT", "amount_off": 1}', true, '{}', 'cust_' || n / 3,
         '2025-01-01'::timestamptz + n * interval '1 minute'
+    FROM generate_series(1, 20000) AS n
+    """,
+    """
+    INSERT INTO voucher_transactions (project_id, id, voucher_id, type, amount, balance, total, details, reason,
+        created_at)
+    SELECT $1, 'vtx_' || n, 'v_' || n % 2, 'CREDITS_REDEMPTION', -1, 20000 - n, 20000,
+        jsonb_build_object('redemption', jsonb_build_object('id', 'r_' || n)), CASE n % 1000 WHEN 0 THEN 'x' END, now()
     FROM generate_series(1, 20000) AS n
     """,
 )
@@ -35,6 +46,10 @@ class Explained:
         self.plans.append("\n".join(row[0] for row in rows))
         return []
 
+    async def execute(self, query: str, *parameters: object) -> None:
+        """Explain a statement."""
+        await self.fetch(query, *parameters)
+
     async def fetchval(self, query: str, *parameters: object) -> int:
         """Explain a query."""
         await self.fetch(query, *parameters)
@@ -49,7 +64,7 @@ async def large(db: Database, project_id: int) -> AsyncIterator[Explained]:
         await transaction.start()
         for statement in _MANY:
             await conn.execute(statement, project_id)
-        await conn.execute("ANALYZE vouchers")
+        await conn.execute("ANALYZE vouchers, voucher_transactions")
         yield Explained(conn)
         await transaction.rollback()
 
@@ -73,3 +88,25 @@ async def test_ids_codes_and_holders_are_found_by_their_indexes(
     for plan in large.plans:
         assert index in plan, plan
         assert "Seq Scan on vouchers" not in plan, plan
+
+
+def line(name: str, **values: Any) -> Redemption:
+    """Return a line of the ledger of redemptions."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    return Redemption(id=name, object="redemption", result="SUCCESS", channel={}, created_at=at, **values)
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_a_refund_finds_what_was_spent_by_its_index(large: Explained, project_id: int, mode: str) -> None:
+    await large.conn.execute("SELECT set_config('plan_cache_mode', $1, true)", mode)
+    pair = line("r_5", voucher_id="v_1", credits=1), line("rr_5", voucher_id="v_1", credits=1)
+    await give_back(large, project_id, [pair])  # type: ignore[arg-type]
+    assert "voucher_transactions_of_redemption" in large.plans[0], large.plans[0]
+    assert "Seq Scan on voucher" not in large.plans[0], large.plans[0]
+
+
+async def test_words_about_a_person_are_found_by_indexes(large: Explained, project_id: int) -> None:
+    assert await erase_words(large, project_id, "cust_5", ["ann@example.com"]) == []  # type: ignore[arg-type]
+    for index in ("voucher_transactions_with_words", "vouchers_of_holder"):
+        assert index in large.plans[0], large.plans[0]
+    assert "Seq Scan on vouchers" not in large.plans[0], large.plans[0]
