@@ -20,7 +20,7 @@ CAMPAIGNS = ListSpec(
     default_order="-created_at",
     filters={
         "campaign_type": OneOf("campaign_type = {}", CAMPAIGN_TYPES),
-        "campaign_status": OneOf(f"{STATUS} = {{}}", ("DONE", "IN_PROGRESS", "FAILED")),
+        "campaign_status": OneOf(f"{STATUS} = {{}}", ("DONE", "IN_PROGRESS", "FAILED", "DRAFT", "MODIFYING")),
         "is_referral_code": OneOf("is_referral_code = {}", ("true", "false"), {"true": True, "false": False}),
     },
     max_page=1000,
