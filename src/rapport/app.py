@@ -94,6 +94,7 @@ from rapport.vouchers import removal as voucher_removal
 from rapport.vouchers import routes as vouchers
 from rapport.vouchers.assets import routes as code_images
 from rapport.vouchers.guessing import Guesses
+from rapport.vouchers.ledger import holding as spent
 from rapport.vouchers.ledger import routes as gift_ledger
 
 log = structlog.get_logger(__name__)
@@ -141,6 +142,7 @@ HOLDINGS: tuple[Holding, ...] = (
     stays.holding,
     tracked.holding,
     placed.holding,
+    spent.holding,
     held.holding,
     published.holding,
     ledger.holding,
@@ -242,7 +244,7 @@ def create_app(settings: Settings) -> ASGIApp:
         app.state.category_users = (using_category,)
         app.state.bin_kinds = {
             "campaign": campaign_removal.bin_kind,
-            "voucher": voucher_removal.bin_kind,
+            "voucher": voucher_removal.bin_kind(app.state.writer),
             **product_removal.bin_kinds,
         }
         # What says of a collection of products that it is used: (conn, project_id, collection_id) -> names.

@@ -25,15 +25,16 @@ def client(server: harness.Server, client_key: NewKey) -> Iterator[Api]:
 
 
 def test_a_page_validates_qualifies_and_redeems(api: Any, client: Api) -> None:
-    make_voucher(api, "CODE", percent(10))
+    assets = make_voucher(api, "CODE", percent(10))["assets"]
     answer = client.call("POST", "/client/v1/validations", basket("CODE"))
     assert (answer["valid"], answer["order"]["total_amount"]) == (True, 900)
     found = client.call("POST", "/client/v1/qualifications", {"order": {"amount": 1000}})
     assert [one["id"] for one in found["redeemables"]["data"]] == ["CODE"]
     done = client.call("POST", "/client/v1/redemptions", basket("CODE"))
     assert (done["redemptions"][0]["result"], done["order"]["total_amount"]) == ("SUCCESS", 900)
+    assert done["redemptions"][0]["voucher"]["assets"] == assets
     one = client.call("POST", "/client/v1/redeem", {"order": {"amount": 500}}, params={"code": "CODE"})
-    assert one["order"]["total_amount"] == 450
+    assert (one["order"]["total_amount"], one["voucher"]["assets"]) == (450, assets)
     assert used(api, "CODE") == 2
 
 

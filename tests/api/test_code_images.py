@@ -1,7 +1,7 @@
 from typing import Any
 
 import harness
-from promotions import make_voucher
+from promotions import make_voucher, redeem
 
 
 def get(url: str) -> Any:
@@ -41,3 +41,21 @@ def test_a_code_with_letters_that_a_barcode_has_not_has_a_qr_code(api: Any) -> N
     assets = api.call("POST", "/v1/vouchers", body)["assets"]
     assert get(assets["qr"]["url"]).status_code == 200
     assert get(assets["barcode"]["url"]).status_code == 404
+
+
+def test_every_answer_has_the_same_whole_addresses(api: Any) -> None:
+    assets = make_voucher(api, "A")["assets"]
+    assert assets["qr"]["url"].startswith("http://")
+    assert assets["barcode"]["url"].startswith("http://")
+    redeemed = redeem(api, "A")["redemptions"][0]
+    single = api.call("POST", "/v1/vouchers/A/redemption", {"customer": {"source_id": "ann"}})
+    undone = api.call("POST", f"/v1/redemptions/{single['id']}/rollback")
+    stacked = api.call("POST", f"/v1/redemptions/{redeemed['id']}/rollbacks")["rollbacks"][0]
+    one = api.call("GET", f"/v1/redemptions/{redeemed['id']}")
+    listed = api.call("GET", "/v1/redemptions")["redemptions"]
+    entries = api.call("GET", "/v1/vouchers/A/redemption")["redemption_entries"]
+    assert len(listed) == len(entries) == 4
+    for shown in (redeemed, single, undone, stacked, one, *listed, *entries):
+        assert shown["voucher"]["assets"] == assets
+    qualified = api.call("POST", "/v1/vouchers/qualification", {"customer": {"source_id": "ann"}})["data"]
+    assert [voucher["assets"] for voucher in qualified] == [assets]

@@ -254,3 +254,44 @@ async def test_after_an_undone_merge_either_is_erased_without_a_trace_in_the_oth
     assert found_in_files(world.outbox, values_of(tags[erased], both[erased])) == []
     other = "target" if erased == "source" else "source"
     assert api.call("GET", f"/v1/customers/{both[other]['id']}")["name"] == both[other]["name"]
+
+
+async def test_the_ledgers_of_gift_cards_keep_amounts_and_no_words_about_the_person(world: World) -> None:
+    api = world.api
+    mark, email = f"{SECRET}Ann", person("Ann")["email"]
+    ann = api.call("POST", "/v1/customers", person("Ann"))
+    for code, customer in (("HERS", ann["source_id"]), ("GONE", ann["source_id"]), ("BOBS", "bob"), ("FREE", None)):
+        api.call("POST", f"/v1/vouchers/{code}", {"type": "GIFT_VOUCHER", "gift": {"amount": 500}})
+        if customer is not None:
+            body = {"voucher": code, "customer": {"source_id": customer}}
+            api.call("POST", "/v1/publications", body)
+
+    def change(code: str, amount: int, **words: str) -> None:
+        api.call("POST", f"/v1/vouchers/{code}/balance", {"amount": amount, **words})
+
+    change("HERS", 100, reason=f"{mark} was born", source_id=f"{mark}-1")
+    change("HERS", -50, reason="no name at all")
+    change("GONE", 100, reason=f"{mark} again")
+    change("BOBS", 100, reason=f"for the friend of {email.upper()}", source_id="b-1")
+    change("BOBS", 10, reason="birthday", source_id="b-2")
+    change("FREE", 10, reason="x", source_id=ann["id"])
+    api.call("DELETE", "/v1/vouchers/GONE", params={"force": "true"}, status=204)
+    data = jsons.decode(api.get(f"/v1/customers/{ann['id']}/data").content)
+    assert [(one["details"]["balance"]["amount"], one["reason"]) for one in data["voucher_transactions"]] == [
+        (100, f"{mark} was born"), (-50, "no name at all"), (100, f"{mark} again"),
+        (100, f"for the friend of {email.upper()}"), (10, "x"),
+    ]  # fmt: skip
+    assert erase(api, ann["id"])["data_json"]["holdings"]["voucher_transactions"] == 5
+    assert await found_in_database(world.db, values_of("Ann", ann)) == []
+    lines = {
+        code: [
+            (one["details"]["balance"]["amount"], one["reason"], one["source_id"])
+            for one in api.call("GET", f"/v1/vouchers/{code}/transactions")["data"]
+        ]
+        for code in ("HERS", "BOBS", "FREE")
+    }
+    assert lines == {
+        "HERS": [(-50, None, None), (100, None, None)],
+        "BOBS": [(10, "birthday", "b-2"), (100, None, None)],
+        "FREE": [(10, None, None)],
+    }

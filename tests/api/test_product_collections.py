@@ -1,17 +1,23 @@
 """Collections of products through the API, and what others ask about them."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from catalogue import COLLECTIONS, PRODUCTS, items_of, make_collection, make_filter, make_product, make_sku
 from harness import Server
 from management import managed
+from rapport.activity.log import Source
 from rapport.core.db import Database
+from rapport.http.caller import Caller
 from rapport.product_collections.queries import collections_of
 from rapport.projects.actions import create_key
 from rapport.projects.models import NewKey
+from rapport.rules.actions import create, update
+from rapport.rules.schemas import ValidationRuleInput, ValidationRuleUpdate
 
 
 def test_a_static_collection_has_what_it_was_given(api: Any) -> None:
@@ -226,3 +232,48 @@ async def test_operands_are_as_the_schema_of_products_has_them(
     ):
         body = {"type": "AUTO_UPDATE", "name": "Bad", "filter": bad}
         assert details in api.fails("POST", COLLECTIONS, body, status=400, key="invalid_payload")["details"]
+
+
+class Slow:
+    """Takes the place of a database: waits before it commits until what was asked meanwhile is seen to wait, too."""
+
+    def __init__(self, db: Database, meanwhile: Callable[[], Any]) -> None:
+        self.clock_offset = db.clock_offset
+        self.read = db.read
+        self.asked: asyncio.Task[Any] | None = None
+        self._db, self._meanwhile = db, meanwhile
+
+    async def transaction(self, work: Any) -> Any:
+        """Run a transaction."""
+
+        async def slow(conn: Any) -> Any:
+            done = await work(conn)
+            self.asked = asyncio.create_task(asyncio.to_thread(self._meanwhile))
+            await asyncio.sleep(0.5)
+            assert not self.asked.done()
+            return done
+
+        return await self._db.transaction(slow)
+
+
+async def test_a_collection_that_a_rule_begins_to_name_is_not_deleted(api: Any, db: Database, project_id: int) -> None:
+    one, other = (make_collection(api, name, filter=make_filter("price", "$is", 1))["id"] for name in ("One", "Other"))
+
+    def delete(collection_id: str) -> Callable[[], Any]:
+        path = f"{COLLECTIONS}/{collection_id}"
+        return lambda: api.fails("DELETE", path, status=400, key="resource_in_use")
+
+    def named(collection_id: str) -> dict[str, Any]:
+        return {"included": [{"object": "products_collection", "id": collection_id}]}
+
+    slow = Slow(db, delete(one))
+    caller = Caller(project_id, slow, "v-1", Source("API"))  # type: ignore[arg-type]
+    made = await create(caller, msgspec.convert({"name": "R", "applicable_to": named(one)}, ValidationRuleInput))
+    assert slow.asked is not None
+    assert made.id in (await slow.asked)["details"]
+    slow = Slow(db, delete(other))
+    caller = Caller(project_id, slow, "v-1", Source("API"))  # type: ignore[arg-type]
+    await update(caller, made.id, msgspec.convert({"applicable_to": named(other)}, ValidationRuleUpdate))
+    assert slow.asked is not None
+    assert made.id in (await slow.asked)["details"]
+    api.call("DELETE", f"{COLLECTIONS}/{one}", status=204)

@@ -105,3 +105,27 @@ async def test_imported_codes_and_generated_ones_are_never_the_same(
     )
     assert made == sum(row["campaign_id"] is not None for row in rows)
     assert len(rows) == 1000
+
+
+async def test_what_holders_have_left_is_right_after_they_all_pay_with_each_others_cards(
+    server: Server, api: Any
+) -> None:
+    rng = random.Random(20261126)
+    people = ["ann", "bob", "eve"]
+    for name in people:
+        card = {"type": "GIFT_VOUCHER", "gift": {"amount": 50_000}}
+        api.call("POST", f"/v1/vouchers/{name}", card)
+        api.call("POST", "/v1/publications", {"voucher": name, "customer": {"source_id": name}})
+    requests: list[tuple[str, Any]] = []
+    for _ in range(60):
+        codes = rng.sample(people, rng.choice([1, 2]))
+        requests.append(("/v1/redemptions", basket(*codes, customer=rng.choice(people), order={"amount": 300})))
+        requests.append((f"/v1/vouchers/{rng.choice(people)}/balance", {"amount": rng.choice([-70, 110])}))
+    answers = await _post_all(server, api, requests)
+    assert Counter(one.status_code for one in answers) == {200: len(requests)}
+    done = [one.json()["redemptions"] for one in answers if "redemptions" in one.json()]
+    back = [(f"/v1/redemptions/{rows[0]['id']}/rollback", {}) for rows in done if len(rows) == 1][:20]
+    assert Counter(one.status_code for one in await _post_all(server, api, back)) == {200: len(back)}
+    for name in people:
+        gift = api.call("GET", f"/v1/customers/{name}")["summary"]["redemptions"]["gift"]
+        assert gift["amount_to_go"] == api.call("GET", f"/v1/vouchers/{name}")["gift"]["balance"], name

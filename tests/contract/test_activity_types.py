@@ -10,6 +10,7 @@ from contract.test_promotion_schemas import DEVIATIONS
 from contract.test_reference_schemas import PAYLOADS, document, misfits, payload_misfits
 from rapport.activity.types import ADDITIONS, CATEGORIES, REFERENCE
 from rapport.core.db import Database
+from rapport.customers.models import CHANNELS, INTERACTIONS
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "rapport"
 _TYPE = re.compile(r"customer\.[a-z_.{}]*[a-z_}]")
@@ -56,6 +57,25 @@ def appended() -> set[str]:
 
 def test_every_type_in_the_source_is_known() -> None:
     assert appended() <= REFERENCE | ADDITIONS
+
+
+# Loyalty and referral programmes (whose codes alone have several holders), rewards, and who sends by other platforms.
+NOT_SERVED = (
+    "loyalty.", "voucher.loyalty_card.", "reward_redemptions.", "rewarded", "referred", "holder.assignment.",
+    "activecampaign.", "braze.", "mailchimp.", "intercom.", "shopify.", "klaviyo.", "batch.",
+)  # fmt: skip
+# A customer has no state of being confirmed, an order none of being processed; a message that failed for good is not
+# recovered, and text messages are sent by others.
+WITHOUT_OCCASION = {
+    "customer.confirmed", "customer.order.processing", "customer.email.recovered", "customer.sms.recovered",
+    "customer.sms.failed",
+}  # fmt: skip
+
+
+def test_of_the_reference_only_types_of_what_is_not_served_are_never_logged() -> None:
+    told_by_others = {f"customer.{channel}.{kind}" for channel in CHANNELS for kind in INTERACTIONS}
+    missing = REFERENCE - appended() - told_by_others
+    assert {one for one in missing if not one.removeprefix("customer.").startswith(NOT_SERVED)} == WITHOUT_OCCASION
 
 
 def test_the_payload_of_every_type_in_the_source_is_held_against_the_reference() -> None:

@@ -144,6 +144,8 @@ def test_vouchers(vouchers: voucherify.VouchersApi) -> None:
     listed = vouchers.list_vouchers(limit=10, order="-created_at", created_at=before)
     assert [one.code for one in listed.vouchers] == ["CODE"]
     assert [one.code for one in vouchers.list_vouchers(code="CODE").vouchers] == ["CODE"]
+    by_ids = vouchers.list_vouchers(ids=[made.id, "v_x"]), vouchers.list_vouchers(ids=[made.id, drawn.id], order="code")
+    assert [{one.id for one in found.vouchers} for found in by_ids] == [{made.id}, {made.id, drawn.id}]
     vouchers.delete_voucher("CODE", force=True)
     with pytest.raises(NotFoundException):
         vouchers.get_voucher("CODE")

@@ -181,7 +181,7 @@ def stored_moments(world: World, matcher: Matcher, written: Clock) -> Iterator[t
 @thorough
 def test_a_tick_finds_everybody_whom_time_turned(store: Store, world: World, data: st.DataObject, back: int) -> None:
     world = numbered(world)
-    filters = [one for one in map(parse, world.filters) if one.time_dependent]
+    filters = [one for one in map(parse, world.filters) if one.root.watch is not None]
     assume(filters)
     found = definitions(filters)
     matcher = Matcher(found)

@@ -71,7 +71,7 @@ def test_nothing_changes_before_until(store: Store, world: World, data: st.DataO
         for one in filters:
             verdict = evaluate(one, facts(world, who, customer, one, world.now), world.now, world.zone)
             assert verdict.matches == matches(one, facts(world, who, customer, one, world.now), world.now, world.zone)
-            assert one.time_dependent or verdict.until is None
+            assert one.root.watch is not None or verdict.until is None
             furthest = verdict.until or world.now + timedelta(days=40_000)
             assert furthest > world.now
             milliseconds = (furthest - world.now) // MILLISECOND - 1

@@ -6,11 +6,12 @@ from datetime import datetime
 from rapport.campaigns.models import AUTO_UPDATE, DISCOUNT_COUPONS, GIFT_VOUCHERS, PROMOTION, Campaign
 from rapport.core.db import Connection, columns
 from rapport.core.ids import new_id
+from rapport.http.conditions import Conditions
 from rapport.http.lists import Found, ListSpec, OneOf, Page
 from rapport.http.queries import fetch_page
 
 CAMPAIGN_TYPES = (PROMOTION, GIFT_VOUCHERS, "REFERRAL_PROGRAM", DISCOUNT_COUPONS, "LOYALTY_PROGRAM")
-_STATUS = "(CASE WHEN codes_failed THEN 'FAILED' WHEN codes_made = codes_wanted THEN 'DONE' ELSE 'IN_PROGRESS' END)"
+STATUS = "(CASE WHEN codes_failed THEN 'FAILED' WHEN codes_made = codes_wanted THEN 'DONE' ELSE 'IN_PROGRESS' END)"
 CAMPAIGNS = ListSpec(
     data_ref="campaigns",
     table="campaigns",
@@ -19,7 +20,7 @@ CAMPAIGNS = ListSpec(
     default_order="-created_at",
     filters={
         "campaign_type": OneOf("campaign_type = {}", CAMPAIGN_TYPES),
-        "campaign_status": OneOf(f"{_STATUS} = {{}}", ("DONE", "IN_PROGRESS", "FAILED")),
+        "campaign_status": OneOf(f"{STATUS} = {{}}", ("DONE", "IN_PROGRESS", "FAILED", "DRAFT", "MODIFYING")),
         "is_referral_code": OneOf("is_referral_code = {}", ("true", "false"), {"true": True, "false": False}),
     },
     max_page=1000,
@@ -110,9 +111,12 @@ async def recount(conn: Connection, project_id: int, campaign_id: str) -> None:
     )
 
 
-async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Campaign]:
+async def list_page(
+    conn: Connection, project_id: int, page: Page, filters: Conditions | None = None
+) -> Found[Campaign]:
     """Return one page of campaigns."""
-    return await fetch_page(conn, CAMPAIGNS, project_id, page, conditions=(("state = 'live'", ()),))
+    further = () if filters is None else ((filters.text, filters.values),)
+    return await fetch_page(conn, CAMPAIGNS, project_id, page, conditions=(("state = 'live'", ()), *further))
 
 
 async def insert_codes(

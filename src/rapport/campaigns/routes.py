@@ -1,5 +1,6 @@
 """HTTP operations of campaigns."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from litestar import Request, Response, Router, delete, get, post, put
@@ -7,10 +8,13 @@ from litestar import Request, Response, Router, delete, get, post, put
 from rapport.async_actions.schemas import Accepted
 from rapport.campaigns import actions, queries
 from rapport.campaigns.answers import CampaignAnswer, Done
+from rapport.campaigns.filters import FIELDS, filters
 from rapport.campaigns.models import Campaign, Tiers
 from rapport.campaigns.schemas import CampaignInput, CampaignUpdate
 from rapport.campaigns.showing import shown
-from rapport.core.errors import NotFound
+from rapport.core.errors import InvalidQueryParams, NotFound
+from rapport.core.queries import read_now
+from rapport.http import conditions
 from rapport.http.bodies import answer, read_body
 from rapport.http.caller import Caller
 from rapport.http.lists import BOOLEAN, envelope, read_flag, read_page
@@ -35,12 +39,31 @@ async def create_campaign(request: Request[Any, Any, Any], caller: Caller) -> Re
     return answer((await _shown(request, caller, campaign))[0])
 
 
-@get("/v1/campaigns", opt=operation("list-campaigns", item=CampaignAnswer, spec=queries.CAMPAIGNS))
+def _check_served(query: Mapping[str, str]) -> None:
+    """Raise InvalidQueryParams for what would show or choose by areas and stores; categories are always shown."""
+    if query.get("expand") not in (None, "", "category"):
+        raise InvalidQueryParams("Query param expand should be category: there are no areas and stores")
+    if any(name.startswith("access_settings") for name in query):
+        raise InvalidQueryParams("Query param access_settings is not supported: there are no areas and stores")
+
+
+@get(
+    "/v1/campaigns",
+    opt=operation(
+        "list-campaigns",
+        item=CampaignAnswer,
+        spec=queries.CAMPAIGNS,
+        query={"filters": conditions.schema(FIELDS), "expand": {"type": "string", "enum": ["category"]}},
+    ),
+)
 async def list_campaigns(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """List campaigns, newest first."""
-    page = read_page(queries.CAMPAIGNS, request.query_params)
+    _check_served(request.query_params)
+    given = list(request.query_params.multi_items())
+    page = read_page(queries.CAMPAIGNS, {name: one for name, one in given if not conditions.is_filter(name)})
     async with caller.db.read() as conn:
-        found = await queries.list_page(conn, caller.project_id, page)
+        asked = conditions.read_conditions(given, filters(await read_now(conn, caller.db.clock_offset)))
+        found = await queries.list_page(conn, caller.project_id, page, asked)
     return answer(envelope(queries.CAMPAIGNS, found, await _shown(request, caller, *found.items)))
 
 

@@ -5,6 +5,8 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from rapport.core import jsons
+
 # By what a person can be reached.
 Channel = Literal["email", "sms", "push", "web_push", "app", "whatsapp", "messenger", "phone", "post", "webhook"]
 CHANNELS: tuple[Channel, ...] = get_args(Channel)
@@ -67,3 +69,12 @@ class Customer(msgspec.Struct, frozen=True):
     def orders_average(self) -> int:
         """The mean amount of the counted orders in minor units, rounded half up; 0 without orders."""
         return (2 * self.orders_amount + self.orders_count) // (2 * self.orders_count) if self.orders_count else 0
+
+
+def differs(one: Customer, other: Customer) -> bool:
+    """Whether there is anything to be written; 1 and true in metadata, which are equal in Python, are two things."""
+    return one is not other and not (
+        one == other
+        and jsons.alike(one.metadata, other.metadata)
+        and jsons.alike(one.system_metadata, other.system_metadata)
+    )

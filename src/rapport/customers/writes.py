@@ -24,7 +24,7 @@ from rapport.core.ids import new_id
 from rapport.customers import queries
 from rapport.customers.deciding import Change, Decider, Decision, Happening, Moment, Turn
 from rapport.customers.errors import UnknownCustomer
-from rapport.customers.models import Customer
+from rapport.customers.models import Customer, differs
 from rapport.customers.schemas import CustomerInput, apply, view
 from rapport.metadata.values import check
 
@@ -188,7 +188,7 @@ class Unit:
 
     def set(self, customer: Customer) -> None:
         """Set the new state of a locked customer and log that they were updated, if it is another state."""
-        if _differs(customer, self._current[customer.id]):
+        if differs(customer, self._current[customer.id]):
             changed = msgspec.structs.replace(customer, updated_at=self.now)
             self.log("customer.updated", changed, {"customer": view(changed)})
             self.put(changed)
@@ -297,10 +297,7 @@ class Unit:
                 self._refuse_alias(customer)
 
     def check_made(self, result: object) -> None:
-        """Raise UnknownCustomer where a customer was made in a name that makes none.
-
-        What came to nothing anyhow fails as it would have, and is kept for nobody.
-        """
+        """Raise UnknownCustomer where a customer was made in a name that makes none; or else what failed anyhow."""
         if self._created and not self.signature.makes_customers:
             raise result if isinstance(result, RapportError) else UnknownCustomer
 
@@ -308,7 +305,7 @@ class Unit:
         """Decide about what changed and write rows, membership and activity. Called by `Writer.commit`."""
         changed = []
         for customer_id, customer in self._current.items():
-            differs = _differs(customer, self._stored[customer_id])
+            differs = differs(customer, self._stored[customer_id])
             if differs:
                 changed.append(customer)
             if differs or customer_id in self._created:
@@ -367,14 +364,6 @@ class Unit:
                 self.log(f"customer.segment.{kind}", customer, payload, source=source)
 
 
-def _differs(one: Customer, other: Customer) -> bool:
-    return one is not other and not (
-        one == other
-        and jsons.alike(one.metadata, other.metadata)
-        and jsons.alike(one.system_metadata, other.system_metadata)
-    )
-
-
 class Writer:
     """Runs units of work on one database."""
 
@@ -383,6 +372,13 @@ class Writer:
         self.db = db
         self._decider = decider
 
+    @asynccontextmanager
+    async def within(self, conn: Connection, signature: Signature) -> AsyncIterator[Unit]:
+        """Begin a unit in an open transaction; it is decided, logged and written at its end."""
+        unit = Unit(conn, self.db, self._decider, signature)
+        yield unit
+        await unit.finish()
+
     async def commit(self, signature: Signature, work: Callable[[Unit], Awaitable[Result]]) -> Result:
         """Run `work` in one unit and commit it; the answer is given only after the commit.
 
@@ -390,10 +386,9 @@ class Writer:
         """
 
         async def run(conn: Connection) -> Result:
-            unit = Unit(conn, self.db, self._decider, signature)
-            result = await work(unit)
-            unit.check_made(result)
-            await unit.finish()
+            async with self.within(conn, signature) as unit:
+                result = await work(unit)
+                unit.check_made(result)
             return result
 
         return await self.db.transaction(run)

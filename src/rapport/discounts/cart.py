@@ -82,10 +82,6 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
             return Fraction(self.price)
         return Fraction(self.amount, self.quantity) if self.priced and self.quantity > 0 else None
 
-    def is_of(self, unit_type: str) -> bool:
-        """Tell whether the line is of a product or a SKU: one of its ids, or its product's, is this one."""
-        return unit_type in self.sku_ids or unit_type in self.product_ids
-
     @property
     def sku_ids(self) -> frozenset[str]:
         """Whatever names the line's SKU."""

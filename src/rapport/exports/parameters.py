@@ -110,11 +110,6 @@ class Selection:
     forms: list[Form]
     keys: list[tuple[str, ...]]
 
-    @property
-    def has_objects(self) -> bool:
-        """Whether a column is a path that only the whole object has."""
-        return Form.OBJECT in self.forms
-
 
 def check(exported_object: str, given: Parameters | None, schemas: Schemas = NO_SCHEMAS) -> Wanted:
     """Return what is wanted, with the defaults of the reference; operands on metadata as the project's schemas say.

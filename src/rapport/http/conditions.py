@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,14 @@ from rapport.core.clock import parse_instant
 from rapport.core.errors import InvalidQueryParams
 from rapport.http.lists import MAX_TEXT
 
-_CONDITION = re.compile(r"filters\[(?P<field>\w+)\]\[conditions\]\[(?P<operator>\$\w+)\](?:\[\d*\])?")
+MAX_DAYS = 36_500
+MAX_IDS = 1_000
+IDS: Mapping[str, Any] = {"type": "array", "items": {"type": "string"}, "maxItems": MAX_IDS}
+"""The schema of the parameter `ids`."""
+
+# Of one state of campaigns, the reference writes the operator without its sign.
+_CONDITION = re.compile(r"filters\[(?P<field>\w+)\]\[conditions\]\[(?P<operator>\$?\w+)\](?:\[\d*\])?")
+_IDS = re.compile(r"ids(?:\[\d*\])?")
 _JUNCTION = "filters[junction]"
 # `{column}`, and `{{}}` for the placeholder of the operands: any of them has to fit.
 _OF_TEXT: Mapping[str, str] = {
@@ -26,6 +34,17 @@ _OF_TEXT: Mapping[str, str] = {
 _OF_TIME: Mapping[str, str] = {
     "$after": "{column} > ANY ({{}}::timestamptz[])",
     "$before": "{column} < ANY ({{}}::timestamptz[])",
+}
+# Operands are days before now.
+_OF_DAYS: Mapping[str, str] = {
+    "$more_than": "{column} < ANY ({{}}::timestamptz[])",
+    "$less_than": "{column} > ANY ({{}}::timestamptz[])",
+}
+_OF_FLAGS: Mapping[str, str] = {
+    "$is": "{column} = ANY ({{}}::boolean[])",
+    "$in": "{column} = ANY ({{}}::boolean[])",
+    "$is_not": "{column} <> ALL ({{}}::boolean[])",
+    "$not_in": "{column} <> ALL ({{}}::boolean[])",
 }
 # For columns that are never without a value.
 _PRESENCE: Mapping[str, str] = {"$has_value": "TRUE", "$is_unknown": "FALSE"}
@@ -44,10 +63,8 @@ Reader = Callable[[str, str, list[str]], tuple[str, list[Any]] | None]
 
 
 def _read_text(column: str, operator: str, name: str, given: list[str]) -> tuple[str, list[Any]] | None:
-    if operator in _PRESENCE:
-        return _PRESENCE[operator], []
     if operator not in _OF_TEXT:
-        return None
+        return presence(operator)
     if any(len(value) > MAX_TEXT or "\x00" in value for value in given):
         raise InvalidQueryParams(f"Query param {name} is too long or holds a NUL character")
     return _OF_TEXT[operator].format(column=column), [given]
@@ -68,14 +85,16 @@ _NOT_ABSENT = frozenset({"$is_not", "$not_in", "$not_contain"})
 
 
 def _read_optional_text(column: str, operator: str, name: str, given: list[str]) -> tuple[str, list[Any]] | None:
-    if operator == "$has_value":
-        return f"{column} IS NOT NULL", []
-    if operator == "$is_unknown":
-        return f"{column} IS NULL", []
+    if operator in _PRESENCE:
+        return _presence_of(column, operator)
     found = _read_text(column, operator, name, given)
     if found is None or operator not in _NOT_ABSENT:
         return found
     return f"({column} IS NULL OR {found[0]})", found[1]
+
+
+def _presence_of(column: str, operator: str) -> tuple[str, list[Any]]:
+    return f"{column} IS {'NOT NULL' if operator == '$has_value' else 'NULL'}", []
 
 
 def optional_text_field(column: str) -> Reader:
@@ -83,21 +102,67 @@ def optional_text_field(column: str) -> Reader:
     return partial(_read_optional_text, column)
 
 
-def _read_times(column: str, operator: str, name: str, given: list[str]) -> tuple[str, list[Any]] | None:
-    if operator in _PRESENCE:
-        return _PRESENCE[operator], []
-    if operator not in _OF_TIME:
-        return None
+def _instant(name: str, value: str) -> datetime:
     try:
-        read = [parse_instant(value.replace(" ", "+") if "T" in value else value) for value in given]
+        return parse_instant(value.replace(" ", "+") if "T" in value else value)
     except ValueError as error:
         raise InvalidQueryParams(f"Query param {name} should be a date in ISO 8601 format") from error
-    return _OF_TIME[operator].format(column=column), [read]
 
 
-def instant_field(column: str) -> Reader:
-    """Return what reads conditions on an instant that is never NULL: before and after others."""
-    return partial(_read_times, column)
+def _days_before(name: str, value: str, now: datetime) -> datetime:
+    if not (value.isascii() and value.isdigit() and len(value) < 10 and int(value) <= MAX_DAYS):
+        raise InvalidQueryParams(f"Query param {name} should be a number of days, at most {MAX_DAYS}")
+    return now - timedelta(days=int(value))
+
+
+def _read_times(
+    column: str, now: datetime | None, optional: bool, operator: str, name: str, given: list[str]
+) -> tuple[str, list[Any]] | None:
+    if operator in _PRESENCE:
+        return _presence_of(column, operator) if optional else presence(operator)
+    if operator in _OF_TIME:
+        return _OF_TIME[operator].format(column=column), [[_instant(name, value) for value in given]]
+    if now is None or operator not in _OF_DAYS:
+        return None
+    return _OF_DAYS[operator].format(column=column), [[_days_before(name, value, now) for value in given]]
+
+
+def instant_field(column: str, now: datetime | None = None, *, optional: bool = False) -> Reader:
+    """Return what reads conditions on an instant: before and after others and, with `now`, some days before that.
+
+    `optional`: the instant may be NULL, of which only `$is_unknown` holds.
+    """
+    return partial(_read_times, column, now, optional)
+
+
+def _read_flag(column: str, operator: str, name: str, given: list[str]) -> tuple[str, list[Any]] | None:
+    if operator not in _OF_FLAGS:
+        return presence(operator)
+    if any(value.lower() not in ("true", "false") for value in given):
+        raise InvalidQueryParams(f"Query param {name} should be true or false")
+    return _OF_FLAGS[operator].format(column=column), [[value.lower() == "true" for value in given]]
+
+
+def flag_field(column: str) -> Reader:
+    """Return what reads conditions on a boolean that is never NULL."""
+    return partial(_read_flag, column)
+
+
+def has_field(column: str) -> Reader:
+    """Return what reads whether a column has a value."""
+    return lambda operator, _name, _given: _presence_of(column, operator) if operator in _PRESENCE else None
+
+
+def read_ids(query: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the ids that a list is narrowed to: `ids=…` again and again, or with commas. Raises InvalidQueryParams.
+
+    The official SDK writes a list as Python does: `ids=['a', 'b']`.
+    """
+    given = (one for name, value in query if _IDS.fullmatch(name) for one in value.split(","))
+    ids = [one for one in (text.strip(" []'") for text in given) if one]
+    if len(ids) > MAX_IDS or any("\x00" in one for one in ids):
+        raise InvalidQueryParams(f"Query param ids should be at most {MAX_IDS} ids")
+    return ids
 
 
 def is_filter(name: str) -> bool:

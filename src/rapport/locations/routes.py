@@ -5,6 +5,7 @@ from typing import Any
 from litestar import Request, Response, Router, delete, get, post, put
 
 from rapport.core.errors import NotFound
+from rapport.core.queries import read_now
 from rapport.http import conditions
 from rapport.http.bodies import answer, no_content, read_body
 from rapport.http.caller import Caller
@@ -25,8 +26,9 @@ async def list_locations(request: Request[Any, Any, Any], caller: Caller) -> Res
     """List locations, newest first."""
     given = list(request.query_params.multi_items())
     page = read_page(queries.LOCATIONS, {name: value for name, value in given if not conditions.is_filter(name)})
-    asked = conditions.read_conditions(given, filters(caller.db.clock_offset))
     async with caller.db.read() as conn:
+        now = await read_now(conn, caller.db.clock_offset)
+        asked = conditions.read_conditions(given, filters(now))
         found = await queries.list_page(conn, caller.project_id, page, asked)
     return answer(envelope(queries.LOCATIONS, found, [view(one) for one in found.items]))
 

@@ -1,5 +1,6 @@
 """Writes of orders; redemptions place their orders through here too."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,11 +56,13 @@ def blank(order_id: str, now: datetime) -> Order:
     )  # fmt: skip
 
 
-async def open_order(unit: Unit, data: OrderInput, reference: str | None, *more: CustomerInput) -> Placed:
+async def open_order(
+    unit: Unit, data: OrderInput, reference: str | None, *more: CustomerInput, also_lock: Sequence[str] = ()
+) -> Placed:
     """Lock the customers of an order and the order itself, and return it as the request wants it.
 
     `reference` is an id or source id that must exist; without it the payload's `id` must exist, or its `source_id`
-    names the order, which is new when unknown. `more` are customers who take part besides.
+    names the order, which is new when unknown. `more` are customers who take part besides, `also_lock` ids of others.
     Raises NotFound and InvalidPayload.
     """
     seen = await _find(unit, data, reference)
@@ -67,7 +70,8 @@ async def open_order(unit: Unit, data: OrderInput, reference: str | None, *more:
     referrer = person(data.referrer, data.referrer_id, "referrer")
     people = [one for one in (customer, referrer) if one is not None]
     before_id = None if seen is None else seen.customer_id
-    locked = await unit.upsert(*people, *more, also_lock=() if before_id is None else (before_id,))
+    others = (*also_lock, *(() if before_id is None else (before_id,)))
+    locked = await unit.upsert(*people, *more, also_lock=others)
     current = None if seen is None else await queries.find(unit.conn, unit.project_id, seen.id, lock=True)
     if seen is not None and (current is None or current.customer_id != before_id):
         raise Restart

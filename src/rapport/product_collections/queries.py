@@ -109,14 +109,14 @@ async def find(conn: Connection, project_id: int, collection_id: str, *, lock: b
     return None if row is None else Collection(*row)
 
 
-async def hold(conn: Connection, project_id: int, ids: AnyCollection[str]) -> set[str]:
-    """Return those of the collections that there are; none of them can be deleted before the transaction ends."""
-    rows = await conn.fetch(
-        "SELECT id FROM product_collections WHERE project_id = $1 AND id = ANY ($2) ORDER BY id FOR KEY SHARE",
-        project_id,
-        sorted(ids),
-    )
-    return {row["id"] for row in rows}
+async def hold(conn: Connection, project_id: int, ids: AnyCollection[str]) -> None:
+    """Keep those of the collections that there are from being deleted before the transaction ends."""
+    if ids:
+        await conn.fetch(
+            "SELECT id FROM product_collections WHERE project_id = $1 AND id = ANY ($2) ORDER BY id FOR KEY SHARE",
+            project_id,
+            sorted(ids),
+        )
 
 
 async def update(conn: Connection, project_id: int, collection: Collection) -> None:
@@ -192,15 +192,6 @@ async def list_items(
         (page.page - 1) * page.limit,
     )
     return Found([Item(*row) for row in rows[: page.limit]], total, len(rows) > page.limit)
-
-
-async def ids_in(conn: Connection, project_id: int, root: Group, now: datetime, zone_name: str) -> set[str]:
-    """Return the ids of all products and SKUs that a filter holds for at `now`."""
-    condition = compile_rows(root, now=now, zone_name=zone_name, first_parameter=2)
-    rows = await conn.fetch(
-        f"SELECT r.id FROM {_ROWS} WHERE r.project_id = $1 AND ({condition.text})", project_id, *condition.parameters
-    )
-    return {row["id"] for row in rows}
 
 
 async def products_of(conn: Connection, project_id: int, ids: Sequence[str]) -> dict[str, Item]:

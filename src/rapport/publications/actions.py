@@ -30,6 +30,7 @@ from rapport.publications.errors import (
 from rapport.publications.models import DEFAULT_CHANNEL, Publication, PublicationRow
 from rapport.publications.schemas import MAX_COUNT, CampaignReference, PublicationInput, view
 from rapport.vouchers import queries as vouchers
+from rapport.vouchers.gifts import keep_gifts
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.schemas import event_view as voucher_event
 
@@ -190,7 +191,7 @@ async def create(
             campaign = None if reference is None else await campaigns.find(unit.conn, unit.project_id, reference)
             await fail(unit, error, customer.id, campaign=campaign, **said)
             return error
-        return done, customer
+        return done, unit.get(customer.id)
 
     done = await writer.commit(signature, work)
     if isinstance(done, RapportError):
@@ -307,7 +308,9 @@ async def _keep(unit: Unit, customer: Customer, row: PublicationRow) -> Publicat
     if not await queries.insert(unit.conn, unit.project_id, row):
         raise Restart  # somebody else published with this source id at the same moment
     publication = await _complete(unit, row)
-    _log(unit, "customer.publication.succeeded", customer, row, publication.vouchers)
+    if any(voucher.gift is not None for voucher in publication.vouchers):
+        await keep_gifts(unit, customer.id)
+    _log(unit, "customer.publication.succeeded", unit.get(customer.id), row, publication.vouchers)
     return publication
 
 

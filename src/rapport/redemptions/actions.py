@@ -1,7 +1,7 @@
 """Redeeming: all of a request or none, each use counted by the database, failures kept with their reason."""
 
 from rapport.activity.log import Signature
-from rapport.core.db import UniqueViolation
+from rapport.core.db import Restart, UniqueViolation
 from rapport.core.errors import DuplicateFound
 from rapport.core.jsons import check_limits
 from rapport.customers.writes import Unit, Writer
@@ -25,18 +25,23 @@ async def redeem(writer: Writer, signature: Signature, data: RedeemInput) -> Red
     check_limits(data.metadata, ".metadata")
 
     runs = 0
+    # Who holds the gift cards, where it is not the customer: their summaries change, too.
+    holders: set[str] = set()
 
     async def work(unit: Unit) -> Redeemed | Refused:
         nonlocal runs
         runs += 1
         # From here on nobody assigns a rule that counts: what is read next has all of them.
         await budgets.begin(unit.conn, unit.project_id)
-        attempt = await open_attempt(unit, data)
+        attempt = await open_attempt(unit, data, sorted(holders))
         # Who came too late once takes a place in the queue for the vouchers before reading what is left of them.
         await find(attempt, wait=runs > 1)
         decision, at = await decide(attempt)
         if not stacking.is_valid(decision.verdicts, attempt.rules):
             return await keeping.fail(attempt, decision)
+        if not holders.issuperset(found := keeping.holders_beside(attempt, decision)):
+            holders.update(found)
+            raise Restart
         return await keeping.succeed(attempt, decision, at)
 
     try:

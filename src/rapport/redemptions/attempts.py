@@ -1,5 +1,6 @@
 """One run of a redemption: who and what is locked, what is read, and what is decided on it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,21 +72,24 @@ class Attempt:
         return None if self.data.session is None else self.data.session.key
 
 
-async def open_attempt(unit: Unit, data: RedeemInput) -> Attempt:
-    """Lock the customers, then the order. Raises NotFound, InvalidPayload, InvalidOrder."""
+async def open_attempt(unit: Unit, data: RedeemInput, also_lock: Sequence[str]) -> Attempt:
+    """Lock the customers, `also_lock` (ids) among them, then the order.
+
+    Raises NotFound, InvalidPayload, InvalidOrder.
+    """
     attempt = Attempt(unit, data)
     customer = customer_of(data)
     if data.order is not None:
         order = data.order
         if customer is not None:
             order = msgspec.structs.replace(order, customer=customer, customer_id=UNSET)
-        attempt.placed = await open_order(unit, order, None)
+        attempt.placed = await open_order(unit, order, None, also_lock=also_lock)
         check_order(attempt.placed.before, attempt.placed.after)
         attempt.customer_id = attempt.placed.after.customer_id
     elif customer is not None:
-        attempt.customer_id = (await unit.upsert(customer))[0].id
+        attempt.customer_id = (await unit.upsert(customer, also_lock=also_lock))[0].id
     else:
-        await unit.open()
+        await (unit.lock_all([*also_lock]) if also_lock else unit.open())
     schema = unit.moment.schemas.of("redemption")
     if schema is not None:
         attempt.data = msgspec.structs.replace(data, metadata=check_metadata(schema, data.metadata or {}) or None)
@@ -101,7 +105,7 @@ async def find(attempt: Attempt, *, wait: bool) -> None:
     asked = [one.asked for one in attempt.data.redeemables]
     if wait:
         await lock_vouchers(unit.conn, unit.project_id, [one.id for one in asked if one.object == VOUCHER])
-    found: Found = await find_redeemables(unit.conn, unit.project_id, asked, unit.now, attempt.session_key)
+    found: Found = await find_redeemables(unit.conn, unit.project_id, asked, unit.now, attempt.session_key, shown=True)
     check_count(attempt.data, found.rules)
     if found.missing and (
         found.rules.redeemables_application_mode == "ALL" or len(found.missing) == len(found.redeemables)

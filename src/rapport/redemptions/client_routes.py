@@ -11,6 +11,7 @@ from litestar.di import Provide
 from rapport.customers.writes import Writer
 from rapport.http.bodies import answer, read_body
 from rapport.http.caller import Caller, client_caller
+from rapport.http.links import base_url
 from rapport.http.openapi import operation
 from rapport.redemptions import actions, showing, singles, validation
 from rapport.redemptions.answers import RedeemedAnswer, RedemptionAnswer, ValidationAnswer, VoucherValidationAnswer
@@ -67,7 +68,7 @@ async def redeem(request: Request[Any, Any, Any], caller: Caller, writer: Writer
     """Redeem vouchers, gift cards, tiers or a stack of them against an order, together."""
     data = checked(await read_body(request, RedeemInput), redeems=True)
     done = await actions.redeem(writer, caller, data)
-    return answer(told(showing.redeemed_answer(done, data, caller.request_id)))
+    return answer(told(showing.redeemed_answer(done, data, caller.request_id, base_url(request))))
 
 
 @post(
@@ -89,7 +90,8 @@ async def redeem_voucher(request: Request[Any, Any, Any], caller: Caller, writer
     one = await read_body(request, RedeemOneInput) if await request.body() else RedeemOneInput()
     one.tracking_id = one.tracking_id or request.query_params.get("tracking_id")
     data = checked(one.of(code), redeems=True)
-    return answer(told(showing.redeemed_views(await actions.redeem(writer, caller, data))[0]))
+    done = await actions.redeem(writer, caller, data)
+    return answer(told(showing.redeemed_views(done, base_url(request))[0]))
 
 
 @post(

@@ -26,6 +26,7 @@ from rapport.redemptions.uses.queries import Taken
 from rapport.redemptions.views import NOTHING, Related, event_view
 from rapport.rules import budgets
 from rapport.vouchers.availability import Refusal
+from rapport.vouchers.gifts import keep_gifts
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.schemas import campaign_view
 from rapport.vouchers.schemas import event_view as voucher_event
@@ -53,6 +54,13 @@ def _row(attempt: Attempt, prefix: str, redeemable: Redeemable | None, **values:
 
 def _amounts(cart: Cart | None) -> dict[str, int] | None:
     return None if cart is None else cart.amounts()
+
+
+def holders_beside(attempt: Attempt, decision: Decision) -> set[str]:
+    """Return who, besides the customer, holds a gift card that pays."""
+    vouchers = [attempt.redeemables[place].voucher for place, effect in decision.applied if effect.credits]
+    holders = {one.holder_id for one in vouchers if one is not None and one.holder_id is not None}
+    return holders - {attempt.customer_id or ""}
 
 
 async def succeed(attempt: Attempt, decision: Decision, at: Situation) -> Redeemed:
@@ -86,6 +94,8 @@ async def succeed(attempt: Attempt, decision: Decision, at: Situation) -> Redeem
     taken = await _take(attempt, rows, parent, [redeemable for redeemable, _ in applied])
     if credited:
         await keep_gifts(unit, attempt.customer_id, credited)
+        for holder_id in sorted(holders_beside(attempt, decision)):
+            await keep_gifts(unit, holder_id)
     if any(redeemable.is_counted for redeemable, _ in applied) and any(
         await budgets.take(unit.conn, unit.project_id, decision.uses, at.standing, at.zone)
     ):
@@ -235,17 +245,6 @@ def counted(unit: Unit, customer_id: str | None, **more: int) -> None:
     if customer is not None:
         changed = {name: customer.redemptions[name] + number for name, number in more.items()}
         unit.put(msgspec.structs.replace(customer, redemptions={**customer.redemptions, **changed}))
-
-
-async def keep_gifts(unit: Unit, customer_id: str | None, credits_used: int) -> None:
-    """Keep what a locked customer has paid with gift cards, and what is left on those that they hold."""
-    customer = unit.find(customer_id)
-    if customer is None:
-        return
-    gift = customer.redemptions.get("gift") or {}
-    left = await uses.balance_of_holder(unit.conn, unit.project_id, customer.id)
-    shown = {"redeemed_amount": max(0, gift.get("redeemed_amount", 0) + credits_used), "amount_to_go": left}
-    unit.put(msgspec.structs.replace(customer, redemptions={**customer.redemptions, "gift": {**gift, **shown}}))
 
 
 def _own(voucher: dict[str, Any], row: Redemption) -> dict[str, Any]:

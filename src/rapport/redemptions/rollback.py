@@ -20,7 +20,7 @@ from rapport.orders.actions import Placed, place
 from rapport.orders.models import Order
 from rapport.redemptions import effects, queries
 from rapport.redemptions.deciding import cart_of
-from rapport.redemptions.keeping import counted, keep_gifts, log
+from rapport.redemptions.keeping import counted, log
 from rapport.redemptions.models import FAILURE, REDEMPTION, ROLLBACK, SUCCESS, Redemption
 from rapport.redemptions.schemas import (
     CANCELED,
@@ -38,6 +38,8 @@ from rapport.redemptions.views import Related
 from rapport.rules import budgets
 from rapport.rules.counters import Redeemed as Counted
 from rapport.vouchers.availability import Refusal
+from rapport.vouchers.gifts import keep_gifts
+from rapport.vouchers.queries import holders_of
 
 
 class InvalidRedemptionParent(RapportError):
@@ -92,17 +94,23 @@ async def roll_back(
     async def work(unit: Unit) -> RolledBack | Refused:
         await budgets.begin(unit.conn, unit.project_id)
         row = await _get(unit, redemption_id, stacked=stacked)
-        order = await _lock(unit, row, data)
-        checked = msgspec.structs.replace(data, metadata=_metadata(unit, data))
         children = [row]
         if row.is_parent:
             children = await queries.children(unit.conn, unit.project_id, row.id)
+        holders = await _holders(unit, children)
+        order = await _lock(unit, row, data, holders)
+        checked = msgspec.structs.replace(data, metadata=_metadata(unit, data))
         root = _rollback(unit, row, checked, SUCCESS)
         if not await uses.mark_rolled_back(unit.conn, unit.project_id, row, root.id):
             if (await _get(unit, row.id, stacked=stacked)).customer_id != row.customer_id:
                 raise Restart  # merged or erased since
             return await _fail(unit, row, checked)
-        return await _undo(unit, row, children, root, order, checked)
+        done = await _undo(unit, row, children, root, order, checked)
+        if await _holders(unit, children) != holders:
+            raise Restart
+        for holder_id in sorted(holders - {row.customer_id or ""}):
+            await keep_gifts(unit, holder_id)
+        return done
 
     done = await writer.commit(signature, work)
     if isinstance(done, Refused):
@@ -132,11 +140,17 @@ async def _get(unit: Unit, redemption_id: str, *, stacked: bool) -> Redemption:
     return row
 
 
-async def _lock(unit: Unit, row: Redemption, data: RollbackInput) -> Order | None:
+async def _holders(unit: Unit, children: list[Redemption]) -> set[str]:
+    """Return who holds the gift cards that get credits back."""
+    cards = [child.voucher_id for child in children if child.credits and child.voucher_id is not None]
+    return await holders_of(unit.conn, unit.project_id, cards) if cards else set()
+
+
+async def _lock(unit: Unit, row: Redemption, data: RollbackInput, holders: set[str]) -> Order | None:
     """Lock the customers and the order of a redemption, and see that they are the expected ones."""
     named = None if data.customer is not None and not data.customer.is_named else customer_of(data)
     seen = None if row.order_id is None else await orders.find(unit.conn, unit.project_id, row.order_id)
-    people = {row.customer_id, None if seen is None else seen.customer_id}
+    people = {row.customer_id, None if seen is None else seen.customer_id, *holders}
     await unit.lock_all(sorted(person for person in people if person is not None))
     if named is not None:
         await _check_customer(unit, row, named)

@@ -8,6 +8,7 @@ from rapport.core.errors import NotFound
 from rapport.customers.writes import Writer
 from rapport.http.bodies import answer, read_body
 from rapport.http.caller import Caller
+from rapport.http.links import base_url
 from rapport.http.lists import envelope, read_page
 from rapport.http.openapi import operation
 from rapport.redemptions import actions, client_routes, queries, rollback, showing, validation_routes
@@ -44,7 +45,7 @@ async def redeem(request: Request[Any, Any, Any], caller: Caller, writer: Writer
     """Redeem vouchers, gift cards, tiers or a stack of them against an order, together."""
     data = await read_body(request, RedeemInput)
     done = await actions.redeem(writer, caller, data)
-    return answer(showing.redeemed_answer(done, data, caller.request_id))
+    return answer(showing.redeemed_answer(done, data, caller.request_id, base_url(request)))
 
 
 @post(
@@ -55,7 +56,8 @@ async def redeem(request: Request[Any, Any, Any], caller: Caller, writer: Writer
 async def redeem_voucher(request: Request[Any, Any, Any], code: str, caller: Caller, writer: Writer) -> Response[bytes]:
     """Redeem one voucher."""
     data = (await _one(request)).of(code)
-    return answer(showing.redeemed_views(await actions.redeem(writer, caller, data))[0])
+    done = await actions.redeem(writer, caller, data)
+    return answer(showing.redeemed_views(done, base_url(request))[0])
 
 
 @post(
@@ -66,7 +68,8 @@ async def redeem_voucher(request: Request[Any, Any, Any], code: str, caller: Cal
 async def redeem_tier(request: Request[Any, Any, Any], tier_id: str, caller: Caller, writer: Writer) -> Response[bytes]:
     """Redeem one tier of an in-cart promotion."""
     data = (await _one(request)).of(tier_id, "promotion_tier")
-    return answer(showing.redeemed_views(await actions.redeem(writer, caller, data))[0])
+    done = await actions.redeem(writer, caller, data)
+    return answer(showing.redeemed_views(done, base_url(request))[0])
 
 
 @get("/v1/redemptions", opt=operation("list-redemptions", item=RedemptionAnswer, spec=queries.REDEMPTIONS))
@@ -75,18 +78,18 @@ async def list_redemptions(request: Request[Any, Any, Any], caller: Caller) -> R
     page = read_page(queries.REDEMPTIONS, request.query_params)
     async with caller.db.read() as conn:
         found = await queries.list_page(conn, caller.project_id, page)
-        shown = await showing.shown(conn, caller.project_id, found.items)
+        shown = await showing.shown(conn, caller.project_id, found.items, base_url(request))
     return answer(envelope(queries.REDEMPTIONS, found, shown))
 
 
 @get("/v1/redemptions/{redemption_id:str}", opt=operation("get-redemption", answer=RedemptionAnswer))
-async def get_redemption(redemption_id: str, caller: Caller) -> Response[bytes]:
+async def get_redemption(request: Request[Any, Any, Any], redemption_id: str, caller: Caller) -> Response[bytes]:
     """Get a redemption or a rollback."""
     async with caller.db.read() as conn:
         row = await queries.find(conn, caller.project_id, redemption_id)
         if row is None:
             raise NotFound("redemption", redemption_id)
-        shown = (await showing.shown(conn, caller.project_id, [row]))[0]
+        shown = (await showing.shown(conn, caller.project_id, [row], base_url(request)))[0]
         if row.is_parent:
             children = await queries.children(conn, caller.project_id, row.id)
             kind = "redemptions" if row.object == "redemption" else "rollbacks"
@@ -104,8 +107,8 @@ async def list_voucher_redemptions(request: Request[Any, Any, Any], code: str, c
     async with caller.db.read() as conn:
         voucher = await vouchers.get(conn, caller.project_id, code)
         found = await queries.list_of_voucher(conn, caller.project_id, voucher.id, page)
-        shown = envelope(queries.ENTRIES, found, await showing.shown(conn, caller.project_id, found.items))
-    return answer(shown | voucher_view(voucher)["redemption"])
+        shown = await showing.shown(conn, caller.project_id, found.items, base_url(request))
+    return answer(envelope(queries.ENTRIES, found, shown) | voucher_view(voucher)["redemption"])
 
 
 async def _rollback_input(request: Request[Any, Any, Any]) -> RollbackInput:
@@ -115,8 +118,9 @@ async def _rollback_input(request: Request[Any, Any, Any]) -> RollbackInput:
     return data
 
 
-def _undone(done: RolledBack) -> list[dict[str, Any]]:
-    return [view(row, done.customer, done.order, done.related[row.related_object_id]) for row in done.rows]
+def _undone(done: RolledBack, request: Request[Any, Any, Any]) -> list[dict[str, Any]]:
+    links = base_url(request)
+    return [view(row, done.customer, done.order, done.related[row.related_object_id], links) for row in done.rows]
 
 
 @post(
@@ -131,7 +135,8 @@ async def rollback_redemption(
 ) -> Response[bytes]:
     """Undo the redemption of one voucher, at most once."""
     data = await _rollback_input(request)
-    return answer(_undone(await rollback.roll_back(writer, caller, redemption_id, data, stacked=False))[0])
+    done = await rollback.roll_back(writer, caller, redemption_id, data, stacked=False)
+    return answer(_undone(done, request)[0])
 
 
 @post(
@@ -151,7 +156,7 @@ async def rollback_stack(
     """Undo all redemptions of a stack, at most once."""
     data = await _rollback_input(request)
     done = await rollback.roll_back(writer, caller, redemption_id, data, stacked=True)
-    shown: dict[str, Any] = {"rollbacks": _undone(done)}
+    shown: dict[str, Any] = {"rollbacks": _undone(done, request)}
     if done.parent is not None:
         shown["parent_rollback"] = view(done.parent, done.customer, done.order)
     if done.order is not None:

@@ -27,8 +27,8 @@ async def related(conn: Connection, project_id: int, rows: list[Redemption]) -> 
     }
 
 
-async def shown(conn: Connection, project_id: int, rows: list[Redemption]) -> list[dict[str, Any]]:
-    """Return lines of the ledger as the API shows them."""
+async def shown(conn: Connection, project_id: int, rows: list[Redemption], base_url: str) -> list[dict[str, Any]]:
+    """Return lines of the ledger as the API shows them; `base_url` is put before the links to a code's images."""
     customers = await queries.find_customers(conn, project_id, [row.customer_id for row in rows if row.customer_id])
     orders = await queries.find_orders(conn, project_id, [row.order_id for row in rows if row.order_id])
     known = await related(conn, project_id, rows)
@@ -38,27 +38,29 @@ async def shown(conn: Connection, project_id: int, rows: list[Redemption]) -> li
             customers.get(row.customer_id or ""),
             orders.get(row.order_id or ""),
             known[row.related_object_id],
+            base_url,
         )
         for row in rows
     ]
 
 
-def redeemed_views(done: Redeemed) -> list[dict[str, Any]]:
-    """Return the redemptions that were just made."""
+def redeemed_views(done: Redeemed, base_url: str) -> list[dict[str, Any]]:
+    """Return the redemptions that were just made; `base_url` is put before the links to a code's images."""
     return [
         view(
             row,
             done.customer,
             done.order,
             Related(one.voucher, None if one.tier is None else done.tiers.get(one.tier.id)),
+            base_url,
         )
         for row, one in zip(done.rows, done.redeemables, strict=True)
     ]
 
 
-def redeemed_answer(done: Redeemed, data: RedeemInput, request_id: str) -> dict[str, Any]:
+def redeemed_answer(done: Redeemed, data: RedeemInput, request_id: str, base_url: str) -> dict[str, Any]:
     """Return the answer of `redeem-stacked-discounts`."""
-    answered: dict[str, Any] = {"redemptions": redeemed_views(done)}
+    answered: dict[str, Any] = {"redemptions": redeemed_views(done, base_url)}
     if done.parent is not None:
         answered["parent_redemption"] = view(done.parent, done.customer, done.order)
     if done.order is not None:

@@ -63,7 +63,7 @@ async def _validate(
         codes = sorted(one.id for one in asked if one.object == VOUCHER)
         await sessions.lock_vouchers(conn, caller.project_id, codes)
         await sessions.clear(conn, caller.project_id, codes, at.moment.now, session.key)
-    found = await find_redeemables(conn, caller.project_id, asked, at.moment.now, key)
+    found = await find_redeemables(conn, caller.project_id, asked, at.moment.now, key, shown=False)
     check_count(data, found.rules)
     rules, situation = await situation_of(conn, caller, decider, data, at, found.redeemables)
     decision = deciding.decide(found.redeemables, rules, situation, found.rules)

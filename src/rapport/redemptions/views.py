@@ -28,11 +28,11 @@ def order_with(order: Order, row: Redemption) -> dict[str, Any]:
     return order_view(order) | (row.amounts or {})
 
 
-def _voucher(row: Redemption, voucher: Voucher | None) -> dict[str, Any] | None:
+def _voucher(row: Redemption, voucher: Voucher | None, base_url: str) -> dict[str, Any] | None:
     if row.voucher_id is None:
         return None
     if voucher is not None:
-        return voucher_view(voucher)
+        return voucher_view(voucher, None, base_url)
     shown = {"id": row.voucher_id, "code": row.voucher_code, "campaign": row.campaign, "campaign_id": row.campaign_id}
     return shown | {"object": "voucher"}
 
@@ -45,9 +45,13 @@ def _tier(row: Redemption, tier: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def view(
-    row: Redemption, customer: dict[str, Any] | None, order: Order | None, related: Related = NOTHING
+    row: Redemption,
+    customer: dict[str, Any] | None,
+    order: Order | None,
+    related: Related = NOTHING,
+    base_url: str = "",
 ) -> dict[str, Any]:
-    """Return the redemption or rollback object of the API."""
+    """Return the redemption or rollback object of the API; `base_url` is put before the links to a code's images."""
     shown: dict[str, Any] = {
         "id": row.id,
         "object": row.object,
@@ -63,7 +67,7 @@ def view(
         "customer": customer,
         "related_object_type": row.related_object_type,
         "related_object_id": row.related_object_id,
-        "voucher": _voucher(row, related.voucher),
+        "voucher": _voucher(row, related.voucher, base_url),
     }
     if row.promotion_tier_id is not None:
         shown["promotion_tier"] = _tier(row, related.tier)

@@ -12,6 +12,7 @@ from rapport.core.jsons import check_limits
 from rapport.core.queries import read_now
 from rapport.http.caller import Caller
 from rapport.metadata.queries import load
+from rapport.product_collections.queries import hold
 from rapport.rules import conditions, queries
 from rapport.rules.applicable import checked, collections_of
 from rapport.rules.conditions import InvalidValidationRules, RuleSet
@@ -69,6 +70,7 @@ async def create(caller: Caller, data: ValidationRuleInput) -> ValidationRule:
 
     async def work(conn: Connection) -> ValidationRule:
         await _check_segments(conn, caller.project_id, rules)
+        await hold(conn, caller.project_id, _collections(rules, applicable_to))
         rule = ValidationRule(
             id=new_id("val"),
             name=data.name,
@@ -113,6 +115,7 @@ async def update(caller: Caller, rule_id: str, data: ValidationRuleUpdate) -> Va
         if applicable_to is not None:
             changes["applicable_to"] = applicable_to
         changes["collection_ids"] = _collections(rules, applicable_to or rule.applicable_to)
+        await hold(conn, caller.project_id, changes["collection_ids"])
         changes["error"] = _error(data.error, rule.error)
         now = await read_now(conn, caller.db.clock_offset)
         changed = msgspec.structs.replace(rule, **changes, updated_at=now)

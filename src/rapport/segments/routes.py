@@ -9,14 +9,14 @@ from rapport.core.errors import NotFound
 from rapport.core.queries import read_now
 from rapport.http.bodies import answer, no_content, read_body
 from rapport.http.caller import Caller
-from rapport.http.conditions import is_filter
+from rapport.http.conditions import is_filter, read_ids
 from rapport.http.lists import read_page
 from rapport.http.openapi import operation
 from rapport.segments import actions, queries
 from rapport.segments.evidence import routes as evidence
 from rapport.segments.history import routes as history
 from rapport.segments.listing import queries as listing
-from rapport.segments.listing.conditions import PARAMETERS, read_conditions, read_ids
+from rapport.segments.listing.conditions import PARAMETERS, read_conditions
 from rapport.segments.preview import routes as preview
 from rapport.segments.schemas import SegmentInput, SegmentList, SegmentUpdate, SegmentView, view
 from rapport.segments.static import actions as static

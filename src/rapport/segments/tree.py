@@ -139,11 +139,6 @@ class Filter:
         """How many conditions it has."""
         return _size(self.root)
 
-    @property
-    def time_dependent(self) -> bool:
-        """Whether the verdict may change by the mere passing of time."""
-        return self.root.watch is not None
-
 
 def leaves(node: Leaf | Group) -> Iterator[Leaf]:
     """Yield the leaves of a filter, in the order in which they were written."""

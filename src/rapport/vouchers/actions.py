@@ -18,7 +18,7 @@ from rapport.campaigns.schemas import (
     refuse,
 )
 from rapport.campaigns.validity import check_start, windows_of
-from rapport.core.db import Connection
+from rapport.core.db import Connection, Restart
 from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound, RapportError
 from rapport.core.queries import read_now
 from rapport.customers.schemas import simple_view
@@ -30,6 +30,7 @@ from rapport.metadata.values import check
 from rapport.rules import actions as rules
 from rapport.rules import queries as assignments
 from rapport.vouchers import drafts, placing, queries, removal
+from rapport.vouchers.gifts import keep_gifts
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.queries import NewVoucher
 from rapport.vouchers.schemas import AddedVoucherInput, VoucherInput, VoucherUpdate, campaign_view, event_view
@@ -222,12 +223,16 @@ async def delete(writer: Writer, caller: Caller, reference: str, *, force: bool)
             await campaign_queries.add_wanted(unit.conn, unit.project_id, seen.campaign_id, -1, -1, 1)
         await queries.lock(unit.conn, unit.project_id, seen.code)
         voucher = await get(unit.conn, unit.project_id, seen.code)
+        if voucher.holder_id != seen.holder_id:
+            raise Restart  # published since
         if force:
             await assignments.unassign_objects(unit.conn, unit.project_id, [voucher.id])
             await queries.delete(unit.conn, unit.project_id, voucher.code)
         else:
             await removal.into_bin(unit.conn, caller, voucher)
         if holder is not None:
+            if voucher.gift is not None:
+                await keep_gifts(unit, holder.id)
             payload = {
                 "customer": simple_view(holder),
                 "campaign": campaign_view(voucher),

@@ -8,6 +8,7 @@ import msgspec
 
 from rapport.core.db import Connection, columns
 from rapport.core.ids import new_id
+from rapport.http.conditions import Conditions
 from rapport.http.lists import After, Before, Equals, Found, ListFilter, ListSpec, Page
 from rapport.http.queries import fetch_page
 from rapport.vouchers.models import DISCOUNT_VOUCHER, Voucher
@@ -305,9 +306,16 @@ async def remove_hidden(conn: Connection, project_id: int, voucher_id: str) -> N
     await conn.execute("DELETE FROM vouchers WHERE project_id = $1 AND id = $2 AND binned", project_id, voucher_id)
 
 
-async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Voucher]:
-    """Return one page of vouchers."""
-    return await fetch_page(conn, VOUCHERS, project_id, page)
+async def list_page(
+    conn: Connection, project_id: int, page: Page, filters: Conditions | None, ids: list[str]
+) -> Found[Voucher]:
+    """Return one page of the vouchers that fit the filters and, where there are any `ids`, have one of these."""
+    conditions: list[tuple[str, tuple[object, ...]]] = []
+    if filters is not None:
+        conditions.append((filters.text, filters.values))
+    if ids:
+        conditions.append(("id = ANY ({}::text[])", (ids,)))
+    return await fetch_page(conn, VOUCHERS, project_id, page, conditions=tuple(conditions))
 
 
 async def stream_of_holder(conn: Connection, project_id: int, customer_id: str) -> AsyncIterator[Voucher]:
@@ -341,6 +349,29 @@ async def move_to_holder(
         only,
     )
     return [row["id"] for row in rows]
+
+
+async def balance_of_holder(conn: Connection, project_id: int, customer_id: str) -> int:
+    """Return what is left on the gift cards that a customer holds, in minor units; the index is vouchers_of_holder."""
+    return int(
+        await conn.fetchval(
+            "SELECT coalesce(sum(balance), 0) FROM vouchers WHERE project_id = $1 AND holder_id = $2 "
+            "AND type = 'GIFT_VOUCHER' AND NOT binned",
+            project_id,
+            customer_id,
+        )
+    )
+
+
+async def holders_of(conn: Connection, project_id: int, ids: Sequence[str]) -> set[str]:
+    """Return who holds the gift cards among these vouchers, those in the bin among them."""
+    rows = await conn.fetch(
+        "SELECT DISTINCT holder_id FROM vouchers WHERE project_id = $1 AND id = ANY ($2) AND type = 'GIFT_VOUCHER' "
+        "AND holder_id IS NOT NULL",
+        project_id,
+        ids,
+    )
+    return {row["holder_id"] for row in rows}
 
 
 async def remove_key(conn: Connection, project_id: int, key: str, after: str, count: int) -> tuple[str | None, int]:

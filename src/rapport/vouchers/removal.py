@@ -2,12 +2,14 @@
 
 from rapport.campaigns import queries as campaigns
 from rapport.campaigns.removal import hidden_name, put_rules, take_rules
-from rapport.core.db import Connection
+from rapport.core.db import Connection, Restart
+from rapport.customers.writes import Unit, Writer
 from rapport.http.caller import Caller
 from rapport.trash_bin import queries as trash_bin
 from rapport.trash_bin.actions import NotRestored
 from rapport.trash_bin.models import Entry, Kind
 from rapport.vouchers import queries
+from rapport.vouchers.gifts import keep_gifts
 from rapport.vouchers.models import Voucher
 
 
@@ -25,7 +27,10 @@ async def _remove(conn: Connection, caller: Caller, entry: Entry) -> None:
     await queries.remove_hidden(conn, caller.project_id, entry.resource_id)
 
 
-async def _restore(conn: Connection, caller: Caller, entry: Entry) -> None:
+async def _restore(unit: Unit, caller: Caller, entry: Entry) -> None:
+    conn = unit.conn
+    holders = await queries.holders_of(conn, caller.project_id, [entry.resource_id])
+    await unit.lock_all(sorted(holders))
     if entry.resource_parent_id is not None:
         campaign = await campaigns.find(conn, caller.project_id, entry.resource_parent_id, lock="NO KEY UPDATE")
         if campaign is None:
@@ -35,6 +40,17 @@ async def _restore(conn: Connection, caller: Caller, entry: Entry) -> None:
     if not await queries.show(conn, caller.project_id, entry.resource_id, entry.resource_name, active=active):
         raise NotRestored("The voucher is not there any more", resource_id=entry.id)
     await put_rules(conn, caller, "voucher", entry.resource_id, entry.content["rules"])
+    if await queries.holders_of(conn, caller.project_id, [entry.resource_id]) != holders:
+        raise Restart  # merged or erased since
+    for holder_id in holders:
+        await keep_gifts(unit, holder_id)
 
 
-bin_kind = Kind(remove=_remove, restore=_restore)
+def bin_kind(writer: Writer) -> Kind:
+    """Return what vouchers in the bin are; whoever holds one that comes back has its balance again."""
+
+    async def restore(conn: Connection, caller: Caller, entry: Entry) -> None:
+        async with writer.within(conn, caller) as unit:
+            await _restore(unit, caller, entry)
+
+    return Kind(remove=_remove, restore=restore)

@@ -7,7 +7,9 @@ from litestar import Request, Response, Router, delete, get, post, put
 from rapport.async_actions.schemas import Accepted
 from rapport.campaigns.schemas import MAX_VOUCHERS
 from rapport.core.errors import InvalidQueryParams, NotFound
+from rapport.core.queries import read_now
 from rapport.customers.writes import Writer
+from rapport.http import conditions
 from rapport.http.bodies import answer, no_content, read_body
 from rapport.http.caller import Caller
 from rapport.http.links import base_url
@@ -17,6 +19,7 @@ from rapport.rules import queries as rules
 from rapport.rules.schemas import assignments_list
 from rapport.vouchers import actions, queries
 from rapport.vouchers.answers import VoucherAnswer
+from rapport.vouchers.filters import FIELDS, filters
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.schemas import AddedVoucherInput, VoucherInput, VoucherUpdate, view
 
@@ -50,12 +53,23 @@ async def create_voucher(request: Request[Any, Any, Any], code: str, caller: Cal
     )
 
 
-@get("/v1/vouchers", opt=operation("list-vouchers", item=VoucherAnswer, spec=queries.VOUCHERS))
+@get(
+    "/v1/vouchers",
+    opt=operation(
+        "list-vouchers",
+        item=VoucherAnswer,
+        spec=queries.VOUCHERS,
+        query={"ids": {**conditions.IDS}, "filters": conditions.schema(FIELDS)},
+    ),
+)
 async def list_vouchers(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """List vouchers, newest first."""
-    page = read_page(queries.VOUCHERS, request.query_params)
+    given = list(request.query_params.multi_items())
+    page = read_page(queries.VOUCHERS, {name: one for name, one in given if not conditions.is_filter(name)})
+    ids = conditions.read_ids(given)
     async with caller.db.read() as conn:
-        found = await queries.list_page(conn, caller.project_id, page)
+        asked = conditions.read_conditions(given, filters(await read_now(conn, caller.db.clock_offset)))
+        found = await queries.list_page(conn, caller.project_id, page, asked, ids)
     return answer(envelope(queries.VOUCHERS, found, [view(one, None, base_url(request)) for one in found.items]))
 
 

@@ -9,7 +9,6 @@ from rapport.customers.in_store import (
     MAX_LOCATIONS,
     LocationInput,
     Purchases,
-    combined,
     purchased,
     read_location,
     visited,
@@ -50,15 +49,6 @@ def test_the_locations_seen_last_are_kept_and_the_sums_are_of_all() -> None:
         customer = visited(customer, {"id": f"l{number}"}, f"2026-01-01T00:{number // 60:02d}:{number % 60:02d}.000Z")
     assert customer.in_store["visits"]["count"] == MAX_LOCATIONS + 5
     assert list(customer.in_store["locations"]) == [f"l{number}" for number in range(5, MAX_LOCATIONS + 5)]
-
-
-def test_two_who_are_one_have_done_what_both_did() -> None:
-    one = visited(purchased(BLANK, Purchases(OSLO, 1, 500, DAYS[1], DAYS[1])), OSLO, DAYS[5])
-    other = visited(visited(BLANK, {"id": "oslo"}, DAYS[0]), BERGEN, DAYS[2])
-    together = purchased(visited(visited(visited(BLANK, OSLO, DAYS[5]), OSLO, DAYS[0]), BERGEN, DAYS[2]),
-                         Purchases(OSLO, 1, 500, DAYS[1], DAYS[1]))  # fmt: skip
-    assert combined(one.in_store, other.in_store) == combined(other.in_store, one.in_store) == together.in_store
-    assert combined({}, one.in_store) == one.in_store
 
 
 def test_a_location_has_a_name_to_go_by() -> None:

@@ -40,25 +40,6 @@ def counted(customer: Customer, row: InteractionRow) -> Customer:
     )
 
 
-def combined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Return the marketing interaction of two customers who are one. Pure."""
-    found = {channel: dict(kinds) for channel, kinds in one.items()}
-    for channel, kinds in other.items():
-        own = found.setdefault(channel, {})
-        for kind, sums in kinds.items():
-            known = own.get(kind)
-            own[kind] = (
-                sums
-                if known is None
-                else {
-                    "count": known["count"] + sums["count"],
-                    "first_at": min(known["first_at"], sums["first_at"]),
-                    "last_at": max(known["last_at"], sums["last_at"]),
-                }
-            )
-    return found
-
-
 async def keep(unit: Unit, row: InteractionRow) -> bool:
     """Keep an interaction of a locked customer and count it; False if its id is known."""
     if not await queries.insert(unit.conn, unit.project_id, row):

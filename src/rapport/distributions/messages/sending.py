@@ -105,6 +105,7 @@ class Sending:
                 raise Refusal(message.error_key or "worker_ended", message.error_message or "it never came to an end")
             recipient = _recipient(customer)
             publication = await _publish(unit, message, distribution, customer)
+            customer = unit.get(customer.id)
             link = await self._unsubscribe_url(unit, customer, message.channel)
             variables = await _variables(unit, message, distribution, customer, publication, self._base_url or "")
             variables["unsubscribe_url"] = link

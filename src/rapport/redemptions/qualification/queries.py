@@ -5,7 +5,7 @@ from datetime import datetime
 from rapport.campaigns.models import Campaign
 from rapport.core.db import Connection, columns
 from rapport.redemptions.redeemables.models import Redeemable
-from rapport.redemptions.redeemables.queries import VOUCHERS, vouchers_of
+from rapport.redemptions.redeemables.queries import vouchers_of, vouchers_where
 from rapport.rules.models import Assigned
 
 # Codes that are anybody's, and those that the customer holds; of either the newest. The indexes are
@@ -21,7 +21,7 @@ vouchers.id IN (
         ORDER BY one.created_at DESC, one.id DESC LIMIT $8)
 )
 """
-_VOUCHERS = VOUCHERS.format(condition=f"$2::text[] IS NULL AND {_IDS}") + "ORDER BY created_at DESC, id DESC LIMIT $8"
+_VOUCHERS = vouchers_where(f"$2::text[] IS NULL AND {_IDS}", shown=False) + "ORDER BY created_at DESC, id DESC LIMIT $8"
 _CAMPAIGN = columns(Campaign)
 _CAMPAIGNS = f"""
 SELECT {_CAMPAIGN}, (

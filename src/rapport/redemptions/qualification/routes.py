@@ -12,6 +12,7 @@ from rapport.core.errors import InvalidQueryParams
 from rapport.core.ids import new_id
 from rapport.http.bodies import answer, read_body
 from rapport.http.caller import Caller
+from rapport.http.links import base_url
 from rapport.http.openapi import operation
 from rapport.redemptions import reach
 from rapport.redemptions.qualification import actions
@@ -26,6 +27,7 @@ from rapport.redemptions.qualification.schemas import (
 )
 from rapport.redemptions.validation_routes import DECIDER
 from rapport.segments.membership import SegmentDecider
+from rapport.vouchers import queries as vouchers
 from rapport.vouchers.schemas import view as voucher_view
 
 _ORDERS: Final = ("created_at", "-created_at")
@@ -100,12 +102,17 @@ def _older(found: Examined, prefix: str, data: list[dict[str, Any]]) -> dict[str
 async def qualify_vouchers(request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider) -> Response[bytes]:
     """List the vouchers that a customer could redeem with a cart."""
     found, part = await _examined(request, caller, decider, "voucher")
+    ids = [str(one.candidate.values["resource_id"]) for one in part]
+    async with caller.db.read() as conn:
+        known = await vouchers.find_many(conn, caller.project_id, ids)
     data = []
-    for one in part:
-        voucher, effect = one.candidate.redeemables[0].voucher, one.effects[0]
-        assert voucher is not None
+    for voucher_id, one in zip(ids, part, strict=True):
+        voucher, effect = known.get(voucher_id), one.effects[0]
+        if voucher is None:
+            continue
         applicable_to, inapplicable_to = reach.views(reach.entries(one.rules[0]), effect.reached, effect.before)
-        data.append(voucher_view(voucher) | {"applicable_to": applicable_to, "inapplicable_to": inapplicable_to})
+        shown = voucher_view(voucher, None, base_url(request))
+        data.append(shown | {"applicable_to": applicable_to, "inapplicable_to": inapplicable_to})
     return answer(_older(found, "qfl", data))
 
 

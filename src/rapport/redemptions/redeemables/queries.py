@@ -28,13 +28,14 @@ from rapport.rules.models import Assigned
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.queries import EXISTS, FIELDS, TABLES
 
-_COLUMNS = columns(Voucher)
+# What names a code's images is worked out for vouchers that are shown only.
+_COLUMNS = {True: columns(Voucher), False: columns(Voucher).replace("asset_id", "NULL AS asset_id")}
 _CATEGORY = "id, name, hierarchy, created_at, updated_at"
 # What is to be redeemed, with its campaign, every rule that holds for it, its category, what sessions hold back of it
 # and how the project stacks: one round trip for the whole decision. What is not there (locks, a category, stacking
 # rules) is not looked for or found by one look at an index.
-VOUCHERS = f"""
-SELECT {_COLUMNS}, (
+_VOUCHERS = f"""
+SELECT {{columns}}, (
     SELECT coalesce(jsonb_agg(jsonb_build_array(rule.id, assignment.related_object_type, rule.rules, rule.error,
         rule.applicable_to)
         ORDER BY assignment.created_at, assignment.id), '[]')
@@ -56,7 +57,14 @@ EXISTS (SELECT FROM rule_counted WHERE project_id = $1 AND object_id IN (found.i
 FROM (SELECT {FIELDS}, vouchers.locked_quantity, vouchers.locked_credits FROM {TABLES}
     WHERE vouchers.project_id = $1 AND {{condition}} AND {EXISTS}) AS found
 """
-_BY_CODE = VOUCHERS.format(condition="vouchers.code = ANY ($2)")
+
+
+def vouchers_where(condition: str, *, shown: bool) -> str:
+    """Return the query of vouchers that a condition of ours holds for; with `shown`, with the ids of their images."""
+    return _VOUCHERS.format(condition=condition, columns=_COLUMNS[shown])
+
+
+_BY_CODE = {shown: vouchers_where("vouchers.code = ANY ($2)", shown=shown) for shown in (True, False)}
 _WIDTH = len(Voucher.__struct_fields__)
 
 
@@ -84,14 +92,23 @@ class Found(msgspec.Struct, frozen=True):
 
 
 async def find_redeemables(
-    conn: Connection, project_id: int, asked: Sequence[Asked], now: datetime, session_key: str | None = None
+    conn: Connection,
+    project_id: int,
+    asked: Sequence[Asked],
+    now: datetime,
+    session_key: str | None = None,
+    *,
+    shown: bool,
 ) -> Found:
-    """Return what a request wants to redeem, and the stacking rules: one round trip for each kind of thing in it."""
+    """Return what a request wants to redeem, and the stacking rules: one round trip for each kind of thing in it.
+
+    `shown`: the vouchers will be in the answer.
+    """
     rules: StackingRules | None = None
     found: dict[tuple[str, str], list[Redeemable]] = {}
     codes = [one.id for one in asked if one.object == VOUCHER]
     if codes:
-        rows = await conn.fetch(_BY_CODE, project_id, codes, now, session_key)
+        rows = await conn.fetch(_BY_CODE[shown], project_id, codes, now, session_key)
         rules = read(rows[0]["stacking"]) if rows else DEFAULTS
         for row in rows:
             one = _voucher(row)

@@ -151,15 +151,3 @@ async def give_back(conn: Connection, project_id: int, pairs: Sequence[tuple[Red
         ],
         used[0][1].created_at,
     )
-
-
-async def balance_of_holder(conn: Connection, project_id: int, customer_id: str) -> int:
-    """Return what is left on the gift cards that a customer holds, in minor units; the index is vouchers_of_holder."""
-    return int(
-        await conn.fetchval(
-            "SELECT coalesce(sum(balance), 0) FROM vouchers WHERE project_id = $1 AND holder_id = $2 "
-            "AND type = 'GIFT_VOUCHER' AND NOT binned",
-            project_id,
-            customer_id,
-        )
-    )

@@ -4,11 +4,13 @@ from typing import ClassVar
 
 import msgspec
 
+from rapport.core.db import Restart
 from rapport.core.errors import InvalidPayload, RapportError
 from rapport.customers.schemas import simple_view
 from rapport.customers.writes import Unit, Writer
 from rapport.http.caller import Caller
 from rapport.vouchers import actions as vouchers
+from rapport.vouchers.gifts import keep_gifts
 from rapport.vouchers.ledger import queries
 from rapport.vouchers.ledger.models import Movement, Transaction
 from rapport.vouchers.ledger.schemas import BalanceInput, balance_view, view
@@ -59,8 +61,12 @@ async def change(writer: Writer, caller: Caller, reference: str, data: BalanceIn
         done = await queries.move(unit.conn, unit.project_id, voucher.id, movement, unit.now)
         if done is None:
             raise _refused(voucher, added=added)
+        now = await vouchers.get(unit.conn, unit.project_id, voucher.code)
+        if now.holder_id != voucher.holder_id:
+            raise Restart  # published since
+        if holder is not None:
+            await keep_gifts(unit, holder.id)
         if holder is not None and added:
-            now = await vouchers.get(unit.conn, unit.project_id, voucher.code)
             payload = {
                 "customer": simple_view(holder),
                 "campaign": campaign_view(now),

@@ -1,8 +1,8 @@
 """All SQL of the ledger of gift cards; what changes a balance and what writes the ledger is one statement."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from rapport.core.db import Connection, columns
 from rapport.core.ids import new_id
@@ -44,6 +44,59 @@ INSERT INTO voucher_transactions (project_id, id, voucher_id, campaign_id, type,
 SELECT $1, $3, $2, changed.campaign_id, $5, $6, $7, $8, $9, $4, changed.balance, changed.total, $10, $11 FROM changed
 RETURNING {_COLUMNS}
 """
+
+# Cards that a person holds, and those published to them that are deleted by now. A shorter value than $4 may be a part
+# of anything: it counts only where it is the whole text. The indexes are vouchers_of_holder, publications_of_customer,
+# voucher_transactions_of_voucher and voucher_transactions_with_words.
+_OF_CUSTOMER = """
+SELECT id FROM voucher_transactions WHERE project_id = $1 AND voucher_id IN (
+    SELECT vouchers.id FROM vouchers WHERE vouchers.project_id = $1 AND vouchers.holder_id = $2
+    UNION SELECT unnest(voucher_ids) FROM publications WHERE publications.project_id = $1 AND customer_id = $2)
+UNION SELECT id FROM voucher_transactions
+WHERE project_id = $1 AND (source_id IS NOT NULL OR reason IS NOT NULL) AND EXISTS (
+    SELECT FROM unnest($3::text[]) AS one (value) WHERE lower(one.value) IN (lower(source_id), lower(reason))
+        OR length(one.value) >= $4 AND strpos(lower(concat_ws(' ', source_id, reason)), lower(one.value)) > 0)
+"""
+_TELLING_LENGTH = 6
+
+
+async def stream_of_customer(
+    conn: Connection, project_id: int, customer_id: str, named: Sequence[str]
+) -> AsyncIterator[Transaction]:
+    """Yield the lines of a customer's cards and those with `named` in their words, oldest first, in a transaction."""
+    query = (
+        f"SELECT {_COLUMNS} FROM voucher_transactions WHERE project_id = $1 AND id IN ({_OF_CUSTOMER}) ORDER BY number"
+    )
+    async for row in conn.cursor(query, project_id, customer_id, named, _TELLING_LENGTH, prefetch=500):
+        yield Transaction(*row)
+
+
+async def erase_words(conn: Connection, project_id: int, customer_id: str, named: Sequence[str]) -> list[str]:
+    """Take the words out of the lines that `stream_of_customer` yields; return the ids of these. The amounts stay."""
+    rows = await conn.fetch(
+        "UPDATE voucher_transactions SET source_id = NULL, reason = NULL WHERE project_id = $1 "
+        f"AND (source_id IS NOT NULL OR reason IS NOT NULL) AND id IN ({_OF_CUSTOMER}) RETURNING id",
+        project_id,
+        customer_id,
+        named,
+        _TELLING_LENGTH,
+    )
+    return [row["id"] for row in rows]
+
+
+async def lock_told(conn: Connection, project_id: int, ids: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
+    """Lock what the activity of the cards' holders tells of these lines: id, payload. Index: activity_of_customer."""
+    rows = await conn.fetch(
+        "SELECT activity.id, activity.payload FROM voucher_transactions AS line "
+        "JOIN vouchers ON vouchers.project_id = $1 AND vouchers.id = line.voucher_id "
+        "JOIN activity ON activity.project_id = $1 AND activity.customer_id = vouchers.holder_id "
+        "AND activity.created_at >= line.created_at AND activity.type = 'customer.voucher.gift.balance_added' "
+        "AND activity.payload #>> '{transaction,id}' = line.id "
+        "WHERE line.project_id = $1 AND line.id = ANY ($2) FOR UPDATE OF activity",
+        project_id,
+        ids,
+    )
+    return [(row["id"], row["payload"]) for row in rows]
 
 
 async def move(
