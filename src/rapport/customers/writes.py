@@ -305,10 +305,10 @@ class Unit:
         """Decide about what changed and write rows, membership and activity. Called by `Writer.commit`."""
         changed = []
         for customer_id, customer in self._current.items():
-            differs = differs(customer, self._stored[customer_id])
-            if differs:
+            is_changed = differs(customer, self._stored[customer_id])
+            if is_changed:
                 changed.append(customer)
-            if differs or customer_id in self._created:
+            if is_changed or customer_id in self._created:
                 self._change(customer_id)
         if self._changes:
             await self._decide()
