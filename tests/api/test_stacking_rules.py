@@ -6,7 +6,7 @@ import pytest
 import harness
 from in_cart import make_category
 from management import Management, managed
-from promotions import make_voucher, percent, used
+from promotions import make_voucher, percent, summary, used
 from rapport.core.db import Database
 from rapport.projects.models import NewKey
 from shopping import basket, redeem, statuses, validate
@@ -87,7 +87,10 @@ def test_a_part_applies_where_the_project_wants_that(api: Any, management: Manag
     assert [one["result"]["details"]["key"] for one in done["skipped_redeemables"]] == [full]
     assert done["order"]["total_amount"] == 810
     assert [used(api, code) for code in "ABC"] == [1, 1, 0]
-    api.fails("POST", "/v1/redemptions", basket("OVER", "NONE"), status=400, key="voucher_expired")
+    missing = api.fails("POST", "/v1/redemptions", basket("OVER", "NONE"), status=404, key="not_found")
+    assert missing["resource_id"] == "NONE"
+    failed = api.call("GET", "/v1/redemptions", params={"result": "FAILURE"})["redemptions"]
+    assert [(one["voucher"]["code"], one["failure_code"]) for one in failed] == [("OVER", "voucher_expired")]
     api.fails("POST", "/v1/redemptions", basket("NONE"), status=404, key="not_found")
 
 
@@ -123,6 +126,24 @@ def test_what_takes_nothing_off_is_left_out_where_the_project_wants_that(api: An
     redeem(api, "ALL", "MORE")
     assert [used(api, code) for code in ("ALL", "MORE")] == [1, 0]
     api.fails("POST", "/v1/redemptions", basket("MORE", order={"amount": 0}), status=400, key="no_effect")
+
+
+def test_beside_what_takes_nothing_off_a_code_that_is_not_there_is_told(api: Any, management: Management) -> None:
+    rules(management, redeemables_application_mode="PARTIAL", redeemables_no_effect_rule="SKIP")
+    make_voucher(api, "ITEMS", percent(5, effect="APPLY_TO_ITEMS"))
+    order = {"amount": 10000}
+    assert statuses(validate(api, "ITEMS", "NO-1", "NO-2", order=order)) == [
+        ("NO-1", "INAPPLICABLE"),
+        ("NO-2", "INAPPLICABLE"),
+        ("ITEMS", "no_effect"),
+    ]
+    body = basket("ITEMS", "NO-1", "NO-2", order=order)
+    error = api.fails("POST", "/v1/redemptions", body, status=404, key="not_found")
+    assert (error["resource_id"], error["resource_type"]) == ("NO-1", "voucher")
+    assert error["details"] == "Cannot find voucher with id NO-1; Cannot find voucher with id NO-2"
+    failed = api.call("GET", "/v1/redemptions", params={"result": "FAILURE"})["redemptions"]
+    assert [(one["voucher"]["code"], one["failure_code"]) for one in failed] == [("ITEMS", "no_effect")]
+    assert (used(api, "ITEMS"), summary(api)) == (0, {"total_failed": 1})
 
 
 def test_percentages_of_what_the_order_cost_at_first(api: Any, management: Management) -> None:

@@ -19,7 +19,7 @@ from rapport.redemptions.attempts import Attempt, Redeemed
 from rapport.redemptions.deciding import Decision, Situation
 from rapport.redemptions.models import FAILURE, REDEMPTION, SUCCESS, Redemption
 from rapport.redemptions.redeemables.models import Redeemable
-from rapport.redemptions.schemas import Refused, channel_of
+from rapport.redemptions.schemas import NothingThere, Refused, channel_of
 from rapport.redemptions.sessions import queries as sessions
 from rapport.redemptions.uses import queries as uses
 from rapport.redemptions.uses.queries import Taken
@@ -188,17 +188,19 @@ def _order_entry(last: Redemption, rows: list[Redemption]) -> dict[str, Any]:
     return entry if last.campaign_id is None else entry | {"related_object_parent_id": last.campaign_id}
 
 
-async def fail(attempt: Attempt, decision: Decision) -> Refused:
-    """Keep the failures; the order stays as it was. Return the first as the error to raise after the commit.
+async def fail(attempt: Attempt, decision: Decision) -> Refused | NothingThere:
+    """Keep the failures; the order stays as it was. Return the error to raise after the commit.
 
-    Where nothing was refused and yet nothing applies, what was left out failed.
+    It is the first failure, unless something is not there: then it is that, and the others are kept all the same. Where
+    nothing was refused that is there, and yet nothing applies, what was left out failed.
     """
     unit, customer = attempt.unit, attempt.customer
-    pairs = [(one, verdict) for one, verdict in zip(attempt.redeemables, decision.verdicts, strict=True)]
-    reasons = [(one, verdict.refusal) for one, verdict in pairs if verdict.refusal is not None]
+    pairs = list(zip(attempt.redeemables, decision.verdicts, strict=True))
+    there = [(one, verdict) for one, verdict in pairs if one.source is not None]
+    reasons = [(one, verdict.refusal) for one, verdict in there if verdict.refusal is not None]
     if not reasons:
         reasons = [
-            (one, Refusal(verdict.skip.key, verdict.skip.message, one.id)) for one, verdict in pairs if verdict.skip
+            (one, Refusal(verdict.skip.key, verdict.skip.message, one.id)) for one, verdict in there if verdict.skip
         ]
     failed = [
         (
@@ -214,13 +216,15 @@ async def fail(attempt: Attempt, decision: Decision) -> Refused:
             ),
         )
         for redeemable, refusal in reasons
-        if redeemable.source is not None
     ]
     _count(attempt, failed=len(failed))
     await uses.insert(unit.conn, unit.project_id, [row for _, _, row in failed])
     tiers = await _tiers(unit, [one for _, one, _ in failed])
     for _, redeemable, row in failed:
         log(unit, "customer.redemption.failed", row, _related(redeemable, tiers), customer, None)
+    missing = [one for one, _ in pairs if one.source is None]
+    if missing:
+        return NothingThere(missing)
     refusal, _, row = failed[0]
     return Refused(refusal, row.id, REDEMPTION)
 
