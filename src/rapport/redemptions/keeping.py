@@ -83,7 +83,7 @@ async def succeed(attempt: Attempt, decision: Decision, at: Situation) -> Redeem
     order = await _place(attempt, decision.cart, rows, parent)
     credited = sum(effect.credits or 0 for _, effect in applied)
     _count(attempt, succeeded=len(rows))
-    taken = await _take(attempt, rows, parent, [redeemable for redeemable, _ in applied])
+    taken = await _take(attempt, rows, parent, [redeemable for redeemable, _ in applied], at)
     if credited:
         await keep_gifts(unit, attempt.customer_id, credited)
     if any(redeemable.is_counted for redeemable, _ in applied) and any(
@@ -121,9 +121,12 @@ def _after(redeemable: Redeemable, taken: Taken | None, unit: Unit) -> Redeemabl
 
 
 async def _take(
-    attempt: Attempt, rows: list[Redemption], parent: Redemption | None, redeemables: list[Redeemable]
+    attempt: Attempt, rows: list[Redemption], parent: Redemption | None, redeemables: list[Redeemable], at: Situation
 ) -> dict[str, Taken]:
-    """Use each voucher once, in the order of their codes so that stacks do not deadlock; return what they are then."""
+    """Use each voucher once, in the order of their codes so that stacks do not deadlock; return what they are then.
+
+    Raises Restart where a voucher is another's by now, or where a formula counted its uses and there are more.
+    """
     unit = attempt.unit
     await uses.insert(
         unit.conn,
@@ -143,6 +146,9 @@ async def _take(
         worth = None if one.gift is None else one.gift["amount"]
         done = await uses.take(unit.conn, unit.project_id, row, worth)
         if done is None or done.holder_id != one.voucher.holder_id:
+            raise Restart
+        used = at.formulas.get(one.id, {}).get("VOUCHER_REDEMPTION_COUNT")
+        if used is not None and done.redeemed_quantity != used + 1:
             raise Restart
         taken[one.id] = done
     return taken
