@@ -2,7 +2,7 @@ from typing import Any
 
 import promotions
 from promotions import amount, make_voucher, percent, publish
-from shopping import balance, gift_card, ledger, line, redeem, validate
+from shopping import balance, basket, gift_card, ledger, line, redeem, validate
 
 
 def test_a_gift_card_pays_as_much_as_there_is_use_for(api: Any) -> None:
@@ -100,3 +100,19 @@ def test_a_validation_tells_what_a_card_would_pay(api: Any) -> None:
     single = api.call("POST", "/v1/vouchers/CARD/validate", {"order": {"amount": 100}})
     assert (single["valid"], single["gift"]["credits"], single["order"]["total_amount"]) == (True, 100, 0)
     assert balance(api) == 600
+
+
+def test_a_card_with_nothing_left_pays_nothing_and_is_refused(api: Any) -> None:
+    gift_card(api, amount=300)
+    make_voucher(api, "ALL", percent(100))
+    redeem(api, "CARD", order={"amount": 300})
+    error = api.fails(
+        "POST", "/v1/redemptions", basket("CARD", order={"amount": 500}), status=400, key="gift_amount_exceeded"
+    )
+    assert error["resource_id"].startswith("rf_")
+    assert validate(api, "CARD", order={"amount": 500})["valid"] is False
+    assert (balance(api), promotions.used(api, "CARD")) == (0, 1)
+    # Where there is nothing to pay, or nothing is asked of it, nothing is missing.
+    redeem(api, "ALL", "CARD", order={"amount": 500})
+    redeem(api, ("gift_card", "CARD", 0), order={"amount": 500})
+    assert (balance(api), promotions.used(api, "CARD")) == (0, 3)

@@ -8,7 +8,8 @@ import pytest
 
 from conftest import Api
 from harness import Server
-from promotions import make_voucher, rows, stack
+from management import managed
+from promotions import make_voucher, percent, rows, stack
 from rapport.core.db import Database
 from rapport.projects.actions import create_key
 from rapport.projects.models import NewKey
@@ -130,6 +131,20 @@ def test_validations_redemptions_and_publications_of_a_shop_take_from_the_budget
     for path, body in (("/v1/validations", stack("NO")), ("/v1/redemptions", stack("NO"))):
         shop.fails("POST", path, body, status=429, key="too_many_requests")
     assert shop.call("POST", "/v1/validations", stack("NO", customer="bob"))["valid"] is False
+
+
+async def test_codes_that_are_tried_beside_one_that_takes_nothing_off_are_counted(
+    api: Any, client: Api, server: Server, db: Database, key: NewKey
+) -> None:
+    async with managed(server, db, key.project) as management:
+        rules = {"redeemables_application_mode": "PARTIAL", "redeemables_no_effect_rule": "SKIP"}
+        management.call("POST", "/stacking-rules", rules)
+    make_voucher(api, "MINE", percent(5, effect="APPLY_TO_ITEMS"))
+    answers = [
+        client.post("/client/v1/redemptions", json=stack("MINE", f"NO-{number}", customer=f"c{number}"))
+        for number in range(ADDRESS + 1)
+    ]
+    assert statuses(answers) == [404] * ADDRESS + [429]
 
 
 def test_a_shop_may_say_whom_it_asks_for(shop: Api) -> None:

@@ -182,7 +182,8 @@ def test_a_validation_refuses_what_the_redemption_would(management: Management, 
         stack("CODE", metadata={"age": "x", "place": "L1"}),
     ):
         assert refused(api, "/v1/validations", body).startswith("Property .metadata.age must be a number")
-    assert api.call("POST", "/v1/validations", stack("CODE", order={**order, **good}))["valid"] is True
+    fine = stack("CODE", order={**order, **good}, metadata={"place": "L1"})
+    assert api.call("POST", "/v1/validations", fine)["valid"] is True
 
 
 def test_a_removed_definition_stops_to_check_and_hides_nothing(management: Management, api: Any) -> None:
@@ -196,3 +197,16 @@ def test_a_removed_definition_stops_to_check_and_hides_nothing(management: Manag
     assert api.call("GET", "/v1/customers/ann")["metadata"] == {"age": "five"}
     management.call("DELETE", f"/metadata-schemas/{schema_id}", status=204)
     assert api.call("PUT", "/v1/customers/ann", {"metadata": {"age": "six"}})["metadata"] == {"age": "six"}
+
+
+def test_a_validation_is_held_against_what_its_redemption_would_be(management: Management, api: Any) -> None:
+    management.define("redemption", {"channel": {"type": "string", "optional": False}})
+    make_voucher(api, "CODE")
+    assert refused(api, "/v1/redemptions", stack("CODE")) == refused(api, "/v1/validations", stack("CODE"))
+    refused(api, "/v1/vouchers/CODE/validate", {"order": {"amount": 100}})
+    refused(api, "/v1/promotions/validation", {"order": {"amount": 100}})
+    body = stack("CODE", metadata={"channel": "shop"})
+    assert api.call("POST", "/v1/validations", body)["valid"] is True
+    # Whoever only asks what there is does not have to say how it would be redeemed, but nothing wrong either.
+    api.call("POST", "/v1/qualifications", {"order": {"amount": 100}})
+    refused(api, "/v1/qualifications", {"order": {"amount": 100}, "metadata": {"channel": 5}})

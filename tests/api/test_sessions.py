@@ -1,4 +1,5 @@
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -128,13 +129,45 @@ def test_a_voucher_that_goes_takes_its_locks_along(api: Any) -> None:
     api.fails("DELETE", "/v1/vouchers/ONE/sessions/k", status=404, key="not_found")
 
 
-def test_a_card_of_which_less_is_left_than_a_session_holds_back_is_used_without_credits(api: Any) -> None:
+def test_a_card_of_which_less_is_left_than_a_session_holds_back_has_nothing_for_others(api: Any) -> None:
     gift_card(api, amount=1000)
     make_voucher(api, "CODE")
     validate(api, ("voucher", "CARD", 900), session=lock())
     api.call("POST", "/v1/vouchers/CARD/balance", {"amount": -200})
-    done = redeem(api, "CODE", "CARD", customer="bob")
-    assert [row["result"] for row in done["redemptions"]] == ["SUCCESS", "SUCCESS"]
-    assert (balance(api), used(api, "CARD")) == (800, 1)
+    body = basket("CODE", "CARD", customer="bob")
+    api.fails("POST", "/v1/redemptions", body, status=400, key="gift_amount_exceeded")
+    assert (balance(api), used(api, "CARD"), used(api, "CODE")) == (800, 0, 0)
+    named = basket(("voucher", "CARD", 900), session={"key": "k"})
+    api.fails("POST", "/v1/redemptions", named, status=400, key="gift_amount_exceeded")
     redeem(api, ("voucher", "CARD", 800), session={"key": "k"})
     assert balance(api) == 0
+
+
+def test_a_session_that_begins_anew_lets_go_of_all_that_it_held_back(api: Any) -> None:
+    for code in ("A", "B"):
+        make_voucher(api, code, redemption={"quantity": 1})
+    validate(api, "A", session=lock())
+    assert validate(api, "A", customer="bob")["valid"] is False
+    validate(api, "B", session=lock())
+    assert validate(api, "A", customer="bob")["valid"] is True
+    assert validate(api, "B", customer="bob")["valid"] is False
+    api.fails("DELETE", "/v1/vouchers/A/sessions/k", status=404, key="not_found")
+    redeem(api, "A", customer="bob")
+    # What is not valid holds nothing back, and has nothing any more.
+    assert validate(api, "A", session=lock())["valid"] is False
+    redeem(api, "B", customer="bob")
+    assert [used(api, code) for code in ("A", "B")] == [1, 1]
+
+
+def test_sessions_with_one_key_at_the_same_moment_leave_what_one_of_them_holds_back(api: Any) -> None:
+    codes = [f"C{number}" for number in range(6)]
+    for code in codes:
+        make_voucher(api, code, redemption={"quantity": 1})
+
+    def begin(number: int) -> bool:
+        pair = (codes[number % 6], codes[(number * 5 + 1) % 6])
+        return bool(validate(api, *dict.fromkeys(pair), session=lock())["valid"])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(begin, range(24)))
+    assert sum(validate(api, code, customer="bob")["valid"] for code in codes) == 4

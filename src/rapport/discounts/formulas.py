@@ -9,7 +9,7 @@ the loosest to the tightest: `OR`; `AND`; `NOT`; `=` `!=` `<>` `<` `<=` `>` `>=`
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import Any, Final
 
@@ -42,6 +42,7 @@ MAX_DIGITS: Final = 30
 # What a line of the order is; a formula that names one of these is worked out for each line on its own.
 ITEM_VARIABLES: Final = frozenset({"ORDER_ITEM_PRICE", "ORDER_ITEM_QUANTITY", "ORDER_ITEM_AMOUNT"})
 ITEM_METADATA: Final = frozenset({"ORDER_ITEM_METADATA", "PRODUCT_METADATA", "SKU_METADATA"})
+OF_ITEM: Final = ITEM_VARIABLES | ITEM_METADATA
 # What the cart is.
 CART_VARIABLES: Final = frozenset(
     {
@@ -111,11 +112,25 @@ class Formula(msgspec.Struct, frozen=True):
     @property
     def by_item(self) -> bool:
         """Whether it may be worth something else on each line of the order."""
-        return bool(self.names & (ITEM_VARIABLES | ITEM_METADATA))
+        return bool(self.names & OF_ITEM)
 
     def number(self, scope: Mapping[str, Any]) -> Fraction:
         """Return the number that it comes to. Raises FormulaError."""
         return number(self.root.value(scope))
+
+
+def given_names(discount: Mapping[str, Any] | None, others: Iterable[str] = ()) -> frozenset[str]:
+    """Return what the formulas of a stored discount, and others, name that only whoever applies it knows."""
+    stated = () if discount is None else (discount, *discount.get("units", ()))
+    texts = [str(text) for one in stated for name, text in one.items() if name.endswith("_formula")]
+    return frozenset[str]().union(*map(_given_names, (*texts, *others)))
+
+
+def _given_names(text: str) -> frozenset[str]:
+    try:
+        return parse(text).names & (GIVEN_VARIABLES | GIVEN_METADATA)
+    except FormulaError:  # it names nothing that could be read; applying it says what is wrong
+        return frozenset()
 
 
 @functools.lru_cache(maxsize=1_024)

@@ -13,7 +13,7 @@ import msgspec
 
 from rapport.core.errors import InvalidPayload
 from rapport.discounts.expressions import FormulaError
-from rapport.discounts.formulas import parse
+from rapport.discounts.formulas import OF_ITEM, parse
 
 MAX_AMOUNT: Final = 2**53 - 1
 MAX_UNITS: Final = 100_000
@@ -49,6 +49,8 @@ EFFECTS: Final[Mapping[str, tuple[str, ...]]] = {
     "FIXED": _TO_ITEMS_OR_ORDER,
     "UNIT": ("ADD_MISSING_ITEMS", "ADD_NEW_ITEMS", "ADD_MANY_ITEMS", "ADD_SAME_ITEMS"),
 }
+# A discount with one of these is worked out for each item: its formula may name the item.
+_BY_ITEM: Final = ("APPLY_TO_ITEMS", "APPLY_TO_ITEMS_BY_QUANTITY")
 UNITS_EFFECTS: Final = ("ADD_MISSING_ITEMS", "ADD_NEW_ITEMS")
 # Each type's value, its formula, and its limits.
 _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -134,7 +136,7 @@ def checked(
     effect = _effect(raw, EFFECTS[kind], path)
     value, formula = _VALUES[kind][:2]
     stored = {"type": kind, value: _value(raw, value, path)}
-    _add_formula(stored, raw, formula, path)
+    _add_formula(stored, raw, formula, path, by_item=effect in _BY_ITEM)
     kept = current if current is not None and current.get("type") == kind else {}
     for name in _LIMITS:
         limit = raw.get(name)
@@ -221,23 +223,27 @@ def _unit(raw: Mapping[str, Any], effects: tuple[str, ...], path: str) -> dict[s
     # Without a number to fall back on, a formula that cannot be worked out refuses the discount.
     if not raw.get("unit_off_formula") or raw.get("unit_off") is not None:
         stored["unit_off"] = whole(_required(raw, "unit_off", path), f"{path}.unit_off", MAX_UNITS, 1)
-    _add_formula(stored, raw, "unit_off_formula", path)
+    _add_formula(stored, raw, "unit_off_formula", path, by_item=False)
     unit_type = _required(raw, "unit_type", path)
     if not isinstance(unit_type, str) or not 1 <= len(unit_type) <= MAX_UNIT_TYPE_LENGTH:
         raise InvalidPayload(f"Property {path}.unit_type should be the id of a product or a SKU")
     return stored | {"unit_type": unit_type, "effect": _effect(raw, effects, path)}
 
 
-def _add_formula(stored: dict[str, Any], raw: Mapping[str, Any], name: str, path: str) -> None:
+def _add_formula(stored: dict[str, Any], raw: Mapping[str, Any], name: str, path: str, *, by_item: bool) -> None:
     text = raw.get(name)
     if text is None or text == "":
         return
     if not isinstance(text, str):
         raise InvalidPayload(f"Property {path}.{name} should be text")
     try:
-        parse(text)
+        formula = parse(text)
     except FormulaError as error:
         raise InvalidPayload(f"Property {path}.{name} is not a formula: {error.details}") from error
+    if formula.by_item and not by_item:
+        named = ", ".join(sorted(formula.names & OF_ITEM))
+        effects = " or ".join(_BY_ITEM)
+        raise InvalidPayload(f"Property {path}.{name} may name {named} only where the effect is {effects}")
     stored[name] = text
 
 

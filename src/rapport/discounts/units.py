@@ -27,7 +27,8 @@ def give(
     - `ADD_SAME_ITEMS`: so many more, free, of the first line of that product or SKU that is paid for; none without one.
     - `ADD_MANY_ITEMS`: each of `units` in turn.
 
-    Units are added to a line of that very product or SKU, or in a line of their own.
+    Units are added to a line of that very product or SKU, or in a line of their own. Lines that `applicable` excludes
+    are left as they are.
     """
     scope = scope_of(cart, variables)
     many = discount["effect"] == "ADD_MANY_ITEMS"
@@ -60,15 +61,16 @@ def _give_one(
     products: Mapping[str, CatalogueItem],
 ) -> tuple[Cart, list[Added]]:
     kind = _Kind(unit["unit_type"], products.get(unit["unit_type"]))
+    excluded: frozenset[int] = frozenset() if applicable is None else applicable.excluded
     if unit["effect"] == "ADD_SAME_ITEMS":
         same = [one.line for one in cover(applicable, cart) if kind.includes(cart.lines[one.line])]
         return _add_to(cart, min(same), count, kind) if same and count > 0 else (cart, [])
     if unit["effect"] == "ADD_MISSING_ITEMS":
         present = sum(line.quantity for line in cart.lines if kind.includes(line))
         free = sum(line.discount_quantity for line in cart.lines if kind.includes(line))
-        cart = _free(cart, max(0, min(count, present) - free), kind)
+        cart = _free(cart, max(0, min(count, present) - free), kind, excluded)
         count -= present
-    return _add(cart, count, kind) if count > 0 else (cart, [])
+    return _add(cart, count, kind, excluded) if count > 0 else (cart, [])
 
 
 class _Kind:
@@ -114,10 +116,10 @@ class _Kind:
         return line.plus(count, (price or 0) * count)
 
 
-def _free(cart: Cart, count: int, kind: _Kind) -> Cart:
+def _free(cart: Cart, count: int, kind: _Kind, excluded: frozenset[int]) -> Cart:
     """Make units free that are in the cart and are paid for, from the first line on."""
     for index, line in enumerate(cart.lines):
-        units = min(count, line.paid_quantity) if kind.includes(line) else 0
+        units = min(count, line.paid_quantity) if kind.includes(line) and index not in excluded else 0
         if units > 0:
             value = half_up(Fraction(line.subtotal_amount * units, line.paid_quantity))
             cart = cart.with_line(index, line.less(min(value, cart.total_amount), units))
@@ -125,9 +127,9 @@ def _free(cart: Cart, count: int, kind: _Kind) -> Cart:
     return cart
 
 
-def _add(cart: Cart, count: int, kind: _Kind) -> tuple[Cart, list[Added]]:
+def _add(cart: Cart, count: int, kind: _Kind, excluded: frozenset[int]) -> tuple[Cart, list[Added]]:
     for index, line in enumerate(cart.lines):
-        if kind.is_exactly(line):
+        if kind.is_exactly(line) and index not in excluded:
             return _add_to(cart, index, count, kind)
     index = len(cart.lines)
     return cart.with_line(index, kind.line(count)), [Added(kind.unit_type, count, index)]

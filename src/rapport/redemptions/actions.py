@@ -2,12 +2,12 @@
 
 from rapport.activity.log import Signature
 from rapport.core.db import Restart, UniqueViolation
-from rapport.core.errors import DuplicateFound
+from rapport.core.errors import DuplicateFound, RapportError
 from rapport.core.jsons import check_limits
 from rapport.customers.writes import Unit, Writer
 from rapport.redemptions import keeping, stacking
 from rapport.redemptions.attempts import Redeemed, decide, find, open_attempt
-from rapport.redemptions.schemas import RedeemInput, Refused, check
+from rapport.redemptions.schemas import RedeemInput, check
 from rapport.rules import budgets
 
 
@@ -17,7 +17,7 @@ async def redeem(writer: Writer, signature: Signature, data: RedeemInput) -> Red
     The stacking rules decide what is applied and in which order; where they let a part be applied, the rest is left
     out. The customer is upserted; the order is created or updated, PAID unless the request says otherwise, with the
     discounts taken off one after another. A refusal commits too: the failure is kept, counted and logged; then
-    Refused is raised.
+    Refused is raised, or NotFound if something is not there either.
     Raises NotFound for an unknown voucher, tier, customer or order (nothing is kept then), InvalidPayload,
     InvalidOrder, DuplicateFound.
     """
@@ -28,7 +28,7 @@ async def redeem(writer: Writer, signature: Signature, data: RedeemInput) -> Red
     # Who holds the gift cards, where it is not the customer: their summaries change, too.
     holders: set[str] = set()
 
-    async def work(unit: Unit) -> Redeemed | Refused:
+    async def work(unit: Unit) -> Redeemed | RapportError:
         nonlocal runs
         runs += 1
         # From here on nobody assigns a rule that counts: what is read next has all of them.
@@ -49,6 +49,6 @@ async def redeem(writer: Writer, signature: Signature, data: RedeemInput) -> Red
     except UniqueViolation as error:
         source_id = data.order.source_id if data.order is not None else None
         raise DuplicateFound("order", str(source_id)) from error
-    if isinstance(done, Refused):
+    if isinstance(done, RapportError):
         raise done
     return done

@@ -21,7 +21,7 @@ from rapport.redemptions.models import Redemption
 from rapport.redemptions.reading import Asked, read_situation
 from rapport.redemptions.redeemables.models import VOUCHER, Redeemable
 from rapport.redemptions.redeemables.queries import Found, find_redeemables
-from rapport.redemptions.schemas import RedeemInput, check_count, check_order, customer_of
+from rapport.redemptions.schemas import NothingThere, RedeemInput, check_count, check_order, customer_of
 from rapport.redemptions.sessions.queries import lock_vouchers
 from rapport.redemptions.stacking import StackingRules
 
@@ -107,10 +107,10 @@ async def find(attempt: Attempt, *, wait: bool) -> None:
         await lock_vouchers(unit.conn, unit.project_id, [one.id for one in asked if one.object == VOUCHER])
     found: Found = await find_redeemables(unit.conn, unit.project_id, asked, unit.now, attempt.session_key, shown=True)
     check_count(attempt.data, found.rules)
-    if found.missing and (
-        found.rules.redeemables_application_mode == "ALL" or len(found.missing) == len(found.redeemables)
-    ):
+    if found.missing and found.rules.redeemables_application_mode == "ALL":
         raise NotFound(found.missing[0].object, found.missing[0].id)
+    if len(found.missing) == len(found.redeemables):
+        raise NothingThere(found.missing)
     attempt.redeemables, attempt.rules = found.redeemables, found.rules
 
 

@@ -1,6 +1,7 @@
 """Who asks about redeemables, and with which order: as a redemption would find them, but nothing is written."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -28,19 +29,23 @@ from rapport.segments.membership import SegmentDecider
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """The customer and the order as a redemption would find them; `known` and `stored` as they are."""
+    """The customer, the order and the metadata as a redemption would find them; `known` and `stored` as they are."""
 
     moment: Moment
     customer: Customer | None
     known: Customer | None
     order: Order | None
     stored: Order | None
+    metadata: dict[str, Any]
 
 
 async def read_circumstances(
-    conn: Connection, caller: Caller, decider: SegmentDecider, data: RedeemInput
+    conn: Connection, caller: Caller, decider: SegmentDecider, data: RedeemInput, *, validates: bool = False
 ) -> Circumstances:
-    """Read who asks, with which order. Raises NotFound for an unknown id, InvalidPayload, InvalidOrder."""
+    """Read who asks, with which order. Raises NotFound for an unknown id, InvalidPayload, InvalidOrder.
+
+    A validation (`validates`) brings all metadata that a redemption would; whoever only looks around need not.
+    """
     stored = await _read_order(conn, caller.project_id, data.order)
     named = customer_of(data) or _customer_of_order(data.order)
     reference = None if named is None else _reference(named)
@@ -51,12 +56,13 @@ async def read_circumstances(
     if asked is not None:
         asked = await told(conn, caller.project_id, asked, moment.schemas, moment.now)
     order = _order_as_asked(asked, stored, moment)
-    if data.metadata is not None:
-        check_metadata(moment.schemas.of("redemption"), data.metadata)
+    metadata = data.metadata or {}
+    if validates or data.metadata is not None:
+        metadata = check_metadata(moment.schemas.of("redemption"), metadata)
     if order is not None and named is not None:
         order = msgspec.structs.replace(order, customer_id=None if known is None else known.id)
     check_order(stored, order)
-    return Circumstances(moment, customer, known, order, stored)
+    return Circumstances(moment, customer, known, order, stored, metadata)
 
 
 async def _read_order(conn: Connection, project_id: int, data: OrderInput | None) -> Order | None:

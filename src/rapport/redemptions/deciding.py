@@ -32,6 +32,8 @@ from rapport.vouchers.availability import Refusal
 
 Rules = list[tuple[Assigned, RuleSet]]
 DEFAULT_EFFECT: Final = "APPLY_TO_ORDER"
+# Those of a request that come first count.
+OF_CAMPAIGN: Final = ("CAMPAIGN_REDEMPTION_COUNT", "CAMPAIGN_CUSTOMER_REDEMPTION_COUNT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class Situation:
 
     `collections`: for each product collection that rules name, what of the order is in it. `standing`: what rules
     count, without the redemption at hand (`rules.budgets.read`). `products`: what the catalogue says of units that
-    discounts add. `audience_only`: only the rules about the customer count.
+    discounts add. `formulas`: by the id of a redeemable, what its formulas name that had to be read (`variables`).
+    `audience_only`: only the rules about the customer count.
     """
 
     now: datetime
@@ -54,6 +57,7 @@ class Situation:
     collections: Mapping[str, frozenset[str]] = field(default_factory=dict)
     standing: Mapping[Counter, Spent] = field(default_factory=dict)
     products: Mapping[str, CatalogueItem] = field(default_factory=dict)
+    formulas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     audience_only: bool = False
 
 
@@ -124,17 +128,14 @@ def decide(
     if any(redeemable.stack_id is not None for redeemable in redeemables):
         stacking = stacking.for_stack()
     run = _Run(redeemables, rules, at, stacking)
-    alone = [run.attempt(place) for place in range(len(redeemables))]
-    run.first = alone
     verdicts = settle(
         stacking,
         [redeemable.categories for redeemable in redeemables],
-        [tried.refusal for tried in alone],
-        run.next,
+        run.barred(),
+        run.attempt,
         run.accept,
+        run.restart,
     )
-    if any(verdicts[place].status != "APPLICABLE" for place, _ in run.applied):
-        return Decision(verdicts, [], [], run.start)
     return Decision(verdicts, run.applied, run.uses, run.start)
 
 
@@ -154,15 +155,25 @@ class _Run:
     ) -> None:
         self._redeemables, self._rules, self._at, self._stacking = redeemables, rules, at, stacking
         self.start = None if at.order is None else cart_of(at.order)
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew, with nothing accepted."""
         self._cart = self.start
         self.uses: list[Use] = []
         self._touched: set[int] = set()
-        self.first: list[Tried[Effect, Refusal]] = []
         self.applied: list[tuple[int, Effect]] = []
 
-    def next(self, place: int) -> Tried[Effect, Refusal]:
-        """Work out one after those that were accepted; the first is as it was alone."""
-        return self.attempt(place) if self.applied else self.first[place]
+    def barred(self) -> list[Refusal | None]:
+        """Return for each why it may not be redeemed whatever is beside it: neither a discount nor a unit helps."""
+        if len(self._redeemables) == 1:
+            return [None]  # nothing is beside it: trying it says all
+        found = []
+        for redeemable, rules in zip(self._redeemables, self._rules, strict=True):
+            fixed = [one for one in rules if not one[1].is_about_cart]
+            refusal = redeemable.unavailable(self._at.now, self._at.zone.key)
+            found.append(self._violation(redeemable, fixed, None) if refusal is None else refusal)
+        return found
 
     def accept(self, place: int, effect: Effect | None) -> None:
         """Let one be applied: the next ones see what it left."""
@@ -215,19 +226,10 @@ class _Run:
             told.setdefault("is_dynamic", False)
             return Effect(discount=told)
         reached = self._reached(rules, cart)
-        if self._stacking.takes_initial_amount([one.id for one in redeemable.categories]):
-            discount = self._of_initial(discount, cart)
         try:
-            done = applying.apply(
-                discount,
-                cart,
-                applicable=reached,
-                variables=self._variables(redeemable),
-                products=self._at.products,
-            )
+            done = self._applied(redeemable, discount, cart, reached)
         except (FormulaError, InvalidPayload) as error:
             return Refusal("invalid_discount", "Discount cannot be worked out", f"{redeemable.id}: {error}")
-        told = done.discount
         has_effect = done.off > 0 or bool(done.added) or bool(done.lines)
         return Effect(
             before=cart,
@@ -235,23 +237,35 @@ class _Run:
             off=done.off,
             saved=done.saved,
             credits=None,
-            discount=told,
+            discount=done.discount,
             reached=reached,
             has_effect=has_effect,
             items=_differences(cart, done),
         )
 
-    def _of_initial(self, discount: dict[str, Any], cart: Cart) -> dict[str, Any]:
-        """Return a percentage on the whole order as an amount: so many percent of what it cost before any discount."""
-        if discount["type"] != "PERCENT" or discount["effect"] != DEFAULT_EFFECT or self.start is None:
-            return discount
-        off = applying.apply(discount, self.start).off
-        return {"type": "AMOUNT", "effect": DEFAULT_EFFECT, "amount_off": min(off, cart.total_amount)}
+    def _applied(
+        self, redeemable: Redeemable, discount: Mapping[str, Any], cart: Cart, reached: Applicable | None
+    ) -> Applied:
+        """Apply a discount; a percentage on the whole order may be of what it cost before any other discount."""
+        variables, products = self._variables(redeemable), self._at.products
+        initial = self._stacking.takes_initial_amount([one.id for one in redeemable.categories])
+        if (
+            initial
+            and discount["type"] == "PERCENT"
+            and discount["effect"] == DEFAULT_EFFECT
+            and self.start is not None
+        ):
+            first = applying.apply(discount, self.start, variables=variables, products=products)
+            after = cart.less(min(first.off, cart.total_amount))
+            return Applied.between(cart, after, discount=first.discount)
+        return applying.apply(discount, cart, applicable=reached, variables=variables, products=products)
 
     def _credits(self, redeemable: Redeemable, rules: Rules, cart: Cart | None) -> Effect | Refusal:
         assert redeemable.gift is not None
         asked, balance = redeemable.asked_credits, redeemable.balance
         if asked is not None and asked > balance:
+            return Refusal("gift_amount_exceeded", "gift amount exceeded", redeemable.id)
+        if asked is None and not balance and cart is not None and cart.total_amount:
             return Refusal("gift_amount_exceeded", "gift amount exceeded", redeemable.id)
         if cart is None:
             if asked is None and not self._at.audience_only:
@@ -281,9 +295,13 @@ class _Run:
             "CUSTOMER_METADATA": {} if customer is None else customer.metadata,
             "ORDER_METADATA": {} if at.order is None else at.order.metadata,
             "REDEMPTION_METADATA": at.metadata,
-            "VOUCHER_METADATA" if redeemable.voucher is not None else "PROMOTION_TIER_METADATA": redeemable.metadata,
+            "REDEEMABLE_METADATA": redeemable.metadata,
+            **at.formulas.get(redeemable.id, {}),
         }
-        return known
+        if redeemable.tier is not None:
+            known["PROMOTION_TIER_METADATA"] = redeemable.metadata
+        earlier = sum(use.redeemed.campaign_id == redeemable.campaign_id for use in self.uses)
+        return known | {name: known[name] + earlier for name in OF_CAMPAIGN if name in known}
 
     def _facts(self, redeemable: Redeemable, effect: Effect | None) -> Facts:
         at, customer, cart = self._at, self._at.customer, self._cart

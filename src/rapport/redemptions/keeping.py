@@ -19,7 +19,7 @@ from rapport.redemptions.attempts import Attempt, Redeemed
 from rapport.redemptions.deciding import Decision, Situation
 from rapport.redemptions.models import FAILURE, REDEMPTION, SUCCESS, Redemption
 from rapport.redemptions.redeemables.models import Redeemable
-from rapport.redemptions.schemas import Refused, channel_of
+from rapport.redemptions.schemas import NothingThere, Refused, channel_of
 from rapport.redemptions.sessions import queries as sessions
 from rapport.redemptions.uses import queries as uses
 from rapport.redemptions.uses.queries import Taken
@@ -91,7 +91,7 @@ async def succeed(attempt: Attempt, decision: Decision, at: Situation) -> Redeem
     order = await _place(attempt, decision.cart, rows, parent)
     credited = sum(effect.credits or 0 for _, effect in applied)
     _count(attempt, succeeded=len(rows))
-    taken = await _take(attempt, rows, parent, [redeemable for redeemable, _ in applied])
+    taken = await _take(attempt, rows, parent, [redeemable for redeemable, _ in applied], at)
     if credited:
         await keep_gifts(unit, attempt.customer_id, credited)
         for holder_id in sorted(holders_beside(attempt, decision)):
@@ -131,9 +131,12 @@ def _after(redeemable: Redeemable, taken: Taken | None, unit: Unit) -> Redeemabl
 
 
 async def _take(
-    attempt: Attempt, rows: list[Redemption], parent: Redemption | None, redeemables: list[Redeemable]
+    attempt: Attempt, rows: list[Redemption], parent: Redemption | None, redeemables: list[Redeemable], at: Situation
 ) -> dict[str, Taken]:
-    """Use each voucher once, in the order of their codes so that stacks do not deadlock; return what they are then."""
+    """Use each voucher once, in the order of their codes so that stacks do not deadlock; return what they are then.
+
+    Raises Restart where a voucher is another's by now, or where a formula counted its uses and there are more.
+    """
     unit = attempt.unit
     await uses.insert(
         unit.conn,
@@ -153,6 +156,9 @@ async def _take(
         worth = None if one.gift is None else one.gift["amount"]
         done = await uses.take(unit.conn, unit.project_id, row, worth)
         if done is None or done.holder_id != one.voucher.holder_id:
+            raise Restart
+        used = at.formulas.get(one.id, {}).get("VOUCHER_REDEMPTION_COUNT")
+        if used is not None and done.redeemed_quantity != used + 1:
             raise Restart
         taken[one.id] = done
     return taken
@@ -198,17 +204,19 @@ def _order_entry(last: Redemption, rows: list[Redemption]) -> dict[str, Any]:
     return entry if last.campaign_id is None else entry | {"related_object_parent_id": last.campaign_id}
 
 
-async def fail(attempt: Attempt, decision: Decision) -> Refused:
-    """Keep the failures; the order stays as it was. Return the first as the error to raise after the commit.
+async def fail(attempt: Attempt, decision: Decision) -> Refused | NothingThere:
+    """Keep the failures; the order stays as it was. Return the error to raise after the commit.
 
-    Where nothing was refused and yet nothing applies, what was left out failed.
+    It is the first failure, unless something is not there: then it is that, and the others are kept all the same. Where
+    nothing was refused that is there, and yet nothing applies, what was left out failed.
     """
     unit, customer = attempt.unit, attempt.customer
-    pairs = [(one, verdict) for one, verdict in zip(attempt.redeemables, decision.verdicts, strict=True)]
-    reasons = [(one, verdict.refusal) for one, verdict in pairs if verdict.refusal is not None]
+    pairs = list(zip(attempt.redeemables, decision.verdicts, strict=True))
+    there = [(one, verdict) for one, verdict in pairs if one.source is not None]
+    reasons = [(one, verdict.refusal) for one, verdict in there if verdict.refusal is not None]
     if not reasons:
         reasons = [
-            (one, Refusal(verdict.skip.key, verdict.skip.message, one.id)) for one, verdict in pairs if verdict.skip
+            (one, Refusal(verdict.skip.key, verdict.skip.message, one.id)) for one, verdict in there if verdict.skip
         ]
     failed = [
         (
@@ -224,13 +232,15 @@ async def fail(attempt: Attempt, decision: Decision) -> Refused:
             ),
         )
         for redeemable, refusal in reasons
-        if redeemable.source is not None
     ]
     _count(attempt, failed=len(failed))
     await uses.insert(unit.conn, unit.project_id, [row for _, _, row in failed])
     tiers = await _tiers(unit, [one for _, one, _ in failed])
     for _, redeemable, row in failed:
         log(unit, "customer.redemption.failed", row, _related(redeemable, tiers), customer, None)
+    missing = [one for one, _ in pairs if one.source is None]
+    if missing:
+        return NothingThere(missing)
     refusal, _, row = failed[0]
     return Refused(refusal, row.id, REDEMPTION)
 

@@ -1,7 +1,9 @@
 """What a redeemable applies to: which lines its rules let a discount touch, and how answers say it. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Final
+
+import msgspec
 
 from rapport.discounts.applicable import Applicable, Target, shown
 from rapport.discounts.cart import Cart
@@ -23,18 +25,32 @@ def entries(rules: Iterable[tuple[Assigned, RuleSet]]) -> list[dict[str, Any]]:
 def applicable(saying: Sequence[Entry], items: Sequence[Item], collections: Collections) -> Applicable | None:
     """Return what a discount on items may touch by all that is said about it; None: everything.
 
-    What one of several rules excludes is excluded. A rule that includes nothing by name includes everything.
+    All rules hold: a line has to be included by each of them, and what one excludes is excluded. A rule that includes
+    nothing by name includes everything.
     """
     if not saying:
         return None
     excluded = {
         index for one in saying for entry in one.get("excluded", ()) for index in lines_of(entry, items, collections)
     }
+    targets = [[_target(entry, items, collections) for entry in one.get("included", ())] for one in saying]
+    narrowing = [
+        {index for target in named for index in target.lines}
+        for one, named in zip(saying, targets, strict=True)
+        if named and not one.get("included_all")
+    ]
+    allowed = set.intersection(*narrowing) if narrowing else None
     return Applicable(
-        included=tuple(_target(entry, items, collections) for one in saying for entry in one.get("included", ())),
+        included=tuple(_within(target, allowed) for named in targets for target in named),
         excluded=frozenset(excluded),
-        included_all=any(one.get("included_all") or not one.get("included") for one in saying),
+        included_all=allowed is None,
     )
+
+
+def _within(target: Target, allowed: Container[int] | None) -> Target:
+    if allowed is None:
+        return target
+    return msgspec.structs.replace(target, lines=tuple(index for index in target.lines if index in allowed))
 
 
 def _target(entry: Entry, items: Sequence[Item], collections: Collections) -> Target:

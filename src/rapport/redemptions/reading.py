@@ -17,6 +17,7 @@ from rapport.products import queries as products
 from rapport.products.models import Product, Sku
 from rapport.redemptions.deciding import Rules, Situation, redeemed_of
 from rapport.redemptions.redeemables.models import Redeemable
+from rapport.redemptions.variables import read_variables
 from rapport.rules import budgets
 from rapport.rules.applicable import collections_of as collections_named
 from rapport.rules.counters import Use
@@ -67,12 +68,16 @@ async def read_situation(
         if any(rule_set.needs.counts for _, rule_set in parsed)
     ]
     standing = await budgets.read(conn, project_id, uses, moment.zone) if uses else {}
+    formulas: dict[str, dict[str, Any]] = {}
+    if asked.order is not None:
+        formulas = await read_variables(conn, project_id, asked.customer, redeemables, rules)
     return dataclasses.replace(
         at,
         segments=segments,
         collections=await _collections(conn, project_id, moment, asked.order, rules),
         standing=standing,
         products=await _catalogue(conn, project_id, asked.order, redeemables),
+        formulas=formulas,
     )
 
 

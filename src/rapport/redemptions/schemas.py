@@ -1,5 +1,6 @@
 """Redemptions on the wire."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -7,11 +8,11 @@ from msgspec import Meta
 
 from rapport.activity.log import Source
 from rapport.campaigns.schemas import Unserved, refuse
-from rapport.core.errors import InvalidPayload, RapportError
+from rapport.core.errors import MAX_DETAILS, InvalidPayload, NotFound, RapportError
 from rapport.customers.schemas import CustomerInput, Identifier, Metadata
 from rapport.orders.models import MAX_AMOUNT, Order
 from rapport.orders.schemas import OrderInput
-from rapport.redemptions.redeemables.models import STACK
+from rapport.redemptions.redeemables.models import STACK, VOUCHER, Redeemable
 from rapport.redemptions.redeemables.queries import Asked
 from rapport.redemptions.sessions.schemas import SessionInput
 from rapport.redemptions.stacking import MAX_REDEEMABLES, StackingRules
@@ -30,6 +31,19 @@ class Refused(RapportError):
         super().__init__(refusal.details, resource_id=resource_id, resource_type=resource_type)
         self.key, self.message = refusal.key, refusal.message  # type: ignore[misc] # the reason is data here
         self.shop_error = None if refusal.shop_message is None else {"message": refusal.shop_message}
+
+
+class NothingThere(NotFound):
+    """Nothing of a request applies, and so much of it is not there: all of it is told, codes before all else.
+
+    Whoever counts failed attempts counts each: see `vouchers.guessing`.
+    """
+
+    def __init__(self, missing: Sequence[Redeemable]) -> None:
+        """Name what is missing, at least one."""
+        errors = [NotFound(one.object, one.id) for one in sorted(missing, key=lambda one: one.object != VOUCHER)]
+        super().__init__(str(errors[0].resource_type), str(errors[0].resource_id))
+        self.details = "; ".join(error.details for error in errors)[:MAX_DETAILS]
 
 
 class InvalidOrder(RapportError):

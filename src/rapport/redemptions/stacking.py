@@ -5,7 +5,7 @@ Validation and redemption both decide through `settle`, so that what was found a
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeVar
 
@@ -53,9 +53,12 @@ class StackingRules(msgspec.Struct, frozen=True, kw_only=True):
         return not self.is_joint(categories) and any(one.id in self.exclusive_categories for one in categories)
 
     def for_stack(self) -> "StackingRules":
-        """Return the rules among the tiers of one stack: whoever made it chose them, so none are too many."""
+        """Return the rules among the tiers of one stack: whoever made it chose them, so it is all of them or none."""
         return msgspec.structs.replace(
             self,
+            exclusive_categories=(),
+            joint_categories=(),
+            redeemables_application_mode="ALL",
             applicable_redeemables_limit=sys.maxsize,
             applicable_redeemables_per_category_limit=None,
             applicable_redeemables_category_limits={},
@@ -210,22 +213,44 @@ def settle(
     refusals: Sequence[Reason | None],
     attempt: Callable[[int], Tried[Applied, Reason]],
     accept: Callable[[int, Applied | None], None],
+    restart: Callable[[], None],
 ) -> list[Verdict[Applied, Reason]]:
     """Decide about all redeemables of a request, in its order.
 
     `refusals` are the reasons why each may not be redeemed whatever is beside it; `attempt` works out what one does to
-    the order as it is by then, and `accept` makes it so. Where the application mode is ALL, one that may not be
-    redeemed leaves out all others.
+    the order as it is by then, and `accept` makes it so; `restart` undoes all that was accepted. Where the application
+    mode is ALL, one that may not be redeemed leaves out all others.
+
+    What is exclusive keeps others out only if it is applied. Where no such one is, all are decided about once more
+    without them.
     """
-    whole = rules.redeemables_application_mode == "ALL"
-    if whole and any(one is not None for one in refusals):
-        return _failed(refusals)
-    ids = [[one.id for one in named] for named in categories]
-    fine = [place for place, refusal in enumerate(refusals) if refusal is None]
-    room = _Room(rules, is_any_exclusive=any(rules.is_exclusive(categories[place]) for place in fine))
+    verdicts = _settled(rules, categories, refusals, attempt, accept, {})
+    exclusive = {place: verdicts[place] for place, named in enumerate(categories) if rules.is_exclusive(named)}
+    if any(one.skip == EXCLUDED for one in verdicts) and all(one.status != "APPLICABLE" for one in exclusive.values()):
+        restart()
+        verdicts = _settled(rules, categories, refusals, attempt, accept, exclusive)
+    if rules.redeemables_application_mode == "ALL" and any(one.refusal is not None for one in verdicts):
+        restart()
+        return [Verdict(skip=PRECEDING) if one.refusal is None else one for one in verdicts]
+    return verdicts
+
+
+def _settled(
+    rules: StackingRules,
+    categories: Sequence[Sequence[Category]],
+    refusals: Sequence[Reason | None],
+    attempt: Callable[[int], Tried[Applied, Reason]],
+    accept: Callable[[int, Applied | None], None],
+    known: Mapping[int, Verdict[Applied, Reason]],
+) -> list[Verdict[Applied, Reason]]:
+    """Return what becomes of each, each by itself; about those that are `known` nothing is decided any more."""
     verdicts: list[Verdict[Applied, Reason]] = [Verdict(refusal=refusal) for refusal in refusals]
+    left = [place for place, refusal in enumerate(refusals) if refusal is None and place not in known]
+    room = _Room(rules, is_any_exclusive=any(rules.is_exclusive(categories[place]) for place in left))
+    for place, verdict in known.items():
+        verdicts[place] = verdict
     for place in order_of(rules, categories):
-        if refusals[place] is not None:
+        if place not in left:
             continue
         skip = room.lacks(categories[place])
         if skip is not None:
@@ -233,20 +258,14 @@ def settle(
             continue
         tried = attempt(place)
         if tried.refusal is not None:
-            if whole:
-                return _failed([tried.refusal if other == place else None for other in range(len(refusals))])
             verdicts[place] = Verdict(refusal=tried.refusal)
-        elif not tried.has_effect and rules.skips_no_effect(ids[place]):
+        elif not tried.has_effect and rules.skips_no_effect([one.id for one in categories[place]]):
             verdicts[place] = Verdict(skip=NO_EFFECT)
         else:
             room.take(categories[place])
             accept(place, tried.applied)
             verdicts[place] = Verdict(applied=tried.applied)
     return verdicts
-
-
-def _failed(refusals: Sequence[Reason | None]) -> list[Verdict[Applied, Reason]]:
-    return [Verdict(skip=PRECEDING) if refusal is None else Verdict(refusal=refusal) for refusal in refusals]
 
 
 def is_valid(verdicts: Sequence[Verdict[Any, Any]], rules: StackingRules) -> bool:

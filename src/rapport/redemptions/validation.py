@@ -54,15 +54,13 @@ async def validate(caller: Caller, decider: SegmentDecider, data: RedeemInput) -
 async def _validate(
     conn: Connection, caller: Caller, decider: SegmentDecider, data: RedeemInput, session: Session | None
 ) -> Validation:
-    at = await read_circumstances(conn, caller, decider, data)
+    at = await read_circumstances(conn, caller, decider, data, validates=True)
     asked = [one.asked for one in data.redeemables]
     key = None if data.session is None else data.session.key
     if session is not None:
         key = session.key
-    if session is not None:
-        codes = sorted(one.id for one in asked if one.object == VOUCHER)
-        await sessions.lock_vouchers(conn, caller.project_id, codes)
-        await sessions.clear(conn, caller.project_id, codes, at.moment.now, session.key)
+        codes = await sessions.begin(conn, caller.project_id, key, [one.id for one in asked if one.object == VOUCHER])
+        await sessions.clear(conn, caller.project_id, codes, at.moment.now, key)
     found = await find_redeemables(conn, caller.project_id, asked, at.moment.now, key, shown=False)
     check_count(data, found.rules)
     rules, situation = await situation_of(conn, caller, decider, data, at, found.redeemables)
@@ -102,7 +100,7 @@ async def situation_of(
         customer=at.customer,
         order=at.order,
         is_amount_missing=is_amount_missing(data.order, at.order),
-        metadata=data.metadata or {},
+        metadata=at.metadata,
         api_key=key_of(caller),
         audience_only=audience_only,
     )
@@ -123,7 +121,7 @@ async def validate_promotions(caller: Caller, decider: SegmentDecider, data: Pro
     """
     asked = msgspec.structs.replace(data.circumstances, options=data.options)
     async with caller.db.read() as conn:
-        at = await read_circumstances(conn, caller, decider, asked)
+        at = await read_circumstances(conn, caller, decider, asked, validates=True)
         tiers = await active_tiers(conn, caller.project_id, at.moment.now, MAX_TIERS)
         redeemables = await with_categories(conn, caller.project_id, [tier_redeemable(one) for one in tiers])
         rules, situation = await situation_of(conn, caller, decider, asked, at, redeemables)

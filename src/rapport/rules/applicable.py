@@ -7,6 +7,8 @@ How many of their units are covered is the arithmetic of discounts.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, get_args
 
+from rapport.discounts.expressions import FormulaError
+from rapport.discounts.formulas import parse
 from rapport.rules.conditions import RuleSet
 from rapport.rules.errors import InvalidValidationRules
 from rapport.rules.facts import Item
@@ -87,6 +89,11 @@ def _check_words(given: dict[str, Any], path: str) -> None:
         value = given.get(name)
         if value is not None and not (isinstance(value, str) and 0 < len(value) <= 1_000):
             raise InvalidValidationRules(f"Property {path}.{name} should be a text of 1 to 1000 characters")
+    if given.get("price_formula") is not None:
+        try:
+            parse(given["price_formula"])
+        except FormulaError as error:
+            raise InvalidValidationRules(f"Property {path}.price_formula is not a formula: {error.details}") from error
 
 
 def _number(given: dict[str, Any], name: str, least: int, path: str) -> None:

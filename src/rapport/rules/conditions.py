@@ -89,6 +89,11 @@ class RuleSet:
         """The segments that the rules name."""
         return self.needs.segments
 
+    @property
+    def is_about_cart(self) -> bool:
+        """Whether the rules may hold otherwise once something else is off the order, or added to it."""
+        return any(leaf.row.is_about_cart for leaf in self.leaves.values())
+
 
 _NOTHING: Final = RuleSet({}, logic.Every(()), Needs())
 

@@ -19,6 +19,7 @@ Selected = Literal["item", "product", "sku", "metadata"]
 
 SEGMENT: Final = "customer.segment"
 PER_CUSTOMER: Final = "redemption.count.per_customer"
+GIFT_AMOUNT: Final = "redemption.gift.amount"
 HOLDER: Final = "publication.redeemable_by_linked_customer"
 
 _CUSTOMER: Final = "customer_rules_violated"
@@ -49,6 +50,12 @@ class Row:
     mode: Mode | None = None
     selects: Selected | None = None
     nested: Mapping[str, "Row"] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_about_cart(self) -> bool:
+        """Whether it may come out otherwise once something else is off the order, or added to it."""
+        of_amounts = self.count is not None and self.count.measure in ("orders_amount", "discount_amount")
+        return self.failure == _ORDER or self.name == GIFT_AMOUNT or of_amounts
 
 
 def _order(read: Callable[[OrderFacts], Any]) -> Roots:
@@ -191,7 +198,7 @@ KINDS: Final[Mapping[str, Row]] = _table(
     _metadata("redemption.metadata", _REDEMPTION, lambda at: (at.facts.metadata,), "redemption"),
     Row("redemption.api_key", _REDEMPTION, Kind.JSON, lambda at: (list(at.facts.api_key),)),
     Row("redemption.user.login", _REDEMPTION, Kind.JSON, lambda at: (at.facts.user,)),
-    Row("redemption.gift.amount", _REDEMPTION, roots=lambda at: (at.facts.gift_amount,)),
+    Row(GIFT_AMOUNT, _REDEMPTION, roots=lambda at: (at.facts.gift_amount,)),
     Row("redemption.reward.pay_with_points.points_used", _REDEMPTION, roots=lambda at: (at.facts.points,)),
     *_periods("redemption.count", _REDEMPTION, measure="redemptions"),
     *_periods(PER_CUSTOMER, _REDEMPTION, "missing_customer", measure="redemptions", by="customer"),

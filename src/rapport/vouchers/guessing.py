@@ -23,6 +23,8 @@ _POST: Final = re.compile(
 _GET: Final = re.compile(r"/client/v1/validate|/v1/publications/create|/v1/vouchers/.+", re.DOTALL)
 _NAMES: Final = ("customer[source_id]", "customer[id]", "customer", "tracking_id")
 _CODES: Final = frozenset({"voucher", "gift_card", "loyalty_card"})
+# Once for each code that is not there, where several things were asked for and none of them applies.
+_CANNOT_FIND: Final = "Cannot find voucher with id "
 # A client key is not told of these.
 _HIDDEN: Final = frozenset(
     {
@@ -155,10 +157,11 @@ def _refused(asked: Asked, status: int, error: dict[str, Any], body: bytes) -> T
     code = _meant(asked, error)
     if code is None or not _counts(asked, error):
         return None
+    attempts = max(1, str(error.get("details")).count(_CANNOT_FIND)) if _is_missing(error) else 1
     if _is_hidden(asked, error):
         missing = _missing(code, error)
-        return Told(1, 404, jsons.encode(missing))
-    return Told(1, status, body)
+        return Told(attempts, 404, jsons.encode(missing))
+    return Told(attempts, status, body)
 
 
 def _error_of(redeemable: Any) -> dict[str, Any]:

@@ -217,3 +217,11 @@ def test_what_is_valid_costs_nothing() -> None:
 def test_what_is_no_kind_of_thing_is_no_code(kind: Any) -> None:
     body = {"redeemables": [{"object": kind, "id": "CODE"}]}
     assert told(asked(body=body), 400, error("invalid_payload", 400, "Property .redeemables[0].object")) is None
+
+
+@pytest.mark.parametrize("by_client", [True, False])
+def test_each_code_that_is_not_there_is_an_attempt_where_all_of_them_are_told(*, by_client: bool) -> None:
+    body = missing("A") | {"details": "; ".join(missing(code)["details"] for code in "ABC")}
+    found = told(asked(ONE, by_client=by_client), 404, body)
+    assert found is not None
+    assert (found.attempts, found.status) == (3, 404)

@@ -11,6 +11,16 @@ from rapport.core.errors import InvalidPayload
 from rapport.discounts.schemas import MAX_AMOUNT, MAX_UNIT_KINDS, MAX_UNITS, Discount, Gift, checked, checked_gift
 
 UNIT = {"unit_off": 1, "unit_type": "prod_1"}
+FORMULA = "ORDER_ITEM_PRICE * 0.5"
+AMOUNT = {"type": "AMOUNT", "amount_off": 1, "amount_off_formula": FORMULA}
+BY_ITEM: list[tuple[str, dict[str, Any], str | None]] = [
+    ("amount_off_formula", AMOUNT, None),
+    ("amount_off_formula", AMOUNT, "APPLY_TO_ITEMS_PROPORTIONALLY"),
+    ("amount_off_formula", AMOUNT, "APPLY_TO_ITEMS_PROPORTIONALLY_BY_QUANTITY"),
+    ("percent_off_formula", {"type": "PERCENT", "percent_off": 1, "percent_off_formula": FORMULA}, "APPLY_TO_ORDER"),
+    ("fixed_amount_formula", {"type": "FIXED", "fixed_amount": 1, "fixed_amount_formula": FORMULA}, "APPLY_TO_ORDER"),
+    ("unit_off_formula", {"type": "UNIT", **UNIT, "unit_off_formula": FORMULA}, "ADD_NEW_ITEMS"),
+]
 NIKE = 'IF(CUSTOMER_METADATA("favorite_brands") contains "Nike";20;CUSTOMER_METADATA("age"))'
 
 
@@ -113,6 +123,16 @@ def test_a_discount_is_stored_as_the_reference_shows_it(given: dict[str, Any], s
         (
             {"type": "AMOUNT", "amount_off": 5, "amount_off_formula": 7},
             "Property .discount.amount_off_formula should be text",
+        ),
+        *(
+            (
+                {**discount, "effect": effect},
+                (
+                    f"Property .discount.{name} may name ORDER_ITEM_PRICE only where the effect is "
+                    "APPLY_TO_ITEMS or APPLY_TO_ITEMS_BY_QUANTITY"
+                ),
+            )
+            for name, discount, effect in BY_ITEM
         ),
         ({"type": "UNIT", "unit_type": "prod_1"}, "Missing required property .discount.unit_off"),
         (

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from rapport.core.errors import InvalidPayload
+from rapport.discounts.applicable import Applicable
 from rapport.discounts.applied import Added
 from rapport.discounts.applying import apply
 from rapport.discounts.cart import Cart, CatalogueItem
@@ -156,6 +157,23 @@ def test_the_same_units_are_those_of_the_line_that_is_there() -> None:
     assert done.saved == 0
     nothing = give("ADD_SAME_ITEMS", 1, cart(CAP))
     assert (nothing.cart, nothing.added, nothing.off) == (cart(CAP), (), 0)
+
+
+def test_a_line_that_is_excluded_is_left_as_it_is() -> None:
+    excluded = Applicable(included_all=True, excluded=frozenset({0}))
+    for effect, count, after in (
+        ("ADD_MISSING_ITEMS", 1, [(2, 2, 0)]),
+        ("ADD_MISSING_ITEMS", 3, [(2, 2, 0), (0, 1, 1)]),
+        ("ADD_NEW_ITEMS", 1, [(2, 2, 0), (0, 1, 1)]),
+        ("ADD_SAME_ITEMS", 1, [(2, 2, 0)]),
+    ):
+        discount = checked({"type": "UNIT", "unit_off": count, "unit_type": "prod_shirt", "effect": effect})
+        done = apply(discount, cart(shirts(2)), products=PRODUCTS, applicable=excluded)
+        assert counts(done.cart) == after, effect
+        assert done.cart.total_amount == 6000
+    two = cart(shirts(1), shirts(1))
+    discount = checked({"type": "UNIT", "unit_off": 1, "unit_type": "prod_shirt", "effect": "ADD_MISSING_ITEMS"})
+    assert counts(apply(discount, two, products=PRODUCTS, applicable=excluded).cart) == [(1, 1, 0), (1, 1, 1)]
 
 
 def test_many_kinds_are_given_in_turn() -> None:

@@ -27,6 +27,7 @@ def run(
         [refused.get(place) for place in range(len(categories))],
         lambda place: Tried(applied=place, refusal=late.get(place), has_effect=place not in no_effect),
         lambda place, _applied: done.append(place),
+        done.clear,
     )
     return [one.skip.key if one.skip else one.status for one in verdicts], done, verdicts
 
@@ -88,6 +89,41 @@ def test_an_exclusive_one_that_is_refused_keeps_out_nobody() -> None:
     assert run(rules, [[], [ONE]], refused={1: "expired"})[0] == ["APPLICABLE", "INAPPLICABLE"]
 
 
+def test_an_exclusive_one_that_is_refused_after_others_keeps_out_nobody() -> None:
+    rules = StackingRules(exclusive_categories=("one",), redeemables_application_mode="PARTIAL")
+    found, done, _ = run(rules, [[], [ONE], []], late={1: "total too low"})
+    assert (found, done) == (["APPLICABLE", "INAPPLICABLE", "APPLICABLE"], [0, 2])
+
+
+def test_an_exclusive_one_that_is_left_out_for_no_effect_keeps_out_nobody() -> None:
+    rules = StackingRules(exclusive_categories=("one",), redeemables_no_effect_rule="SKIP")
+    found, done, verdicts = run(rules, [[], [ONE], []], no_effect={1})
+    assert (found, done) == (["APPLICABLE", "no_effect", "APPLICABLE"], [0, 2])
+    assert is_valid(verdicts, rules)
+    # One without effect that is applied all the same is there, and so is another that has one.
+    anyway = StackingRules(exclusive_categories=("one",))
+    assert run(anyway, [[], [ONE]], no_effect={1})[0] == ["exclusion_rules_not_met", "APPLICABLE"]
+    found, done, _ = run(rules, [[ONE], [ONE], []], no_effect={0})
+    assert (found, done) == (["no_effect", "APPLICABLE", "exclusion_rules_not_met"], [1])
+
+
+def test_all_that_may_not_be_redeemed_is_told_where_all_must_apply() -> None:
+    found, _, _ = run(StackingRules(), [[], [], [], []], refused={0: "expired"}, late={2: "total too low"})
+    assert found == [
+        "INAPPLICABLE",
+        "preceding_validation_failed",
+        "INAPPLICABLE",
+        "preceding_validation_failed",
+    ]
+
+
+def test_the_tiers_of_a_stack_are_all_applied_or_none_whatever_their_categories() -> None:
+    rules = StackingRules(exclusive_categories=("one",), joint_categories=("two",)).for_stack()
+    assert run(rules, [[ONE], [], [TWO], [ONE]])[0] == ["APPLICABLE"] * 4
+    partial = StackingRules(redeemables_application_mode="PARTIAL").for_stack()
+    assert run(partial, [[ONE], []], late={0: "rules"})[0] == ["INAPPLICABLE", "preceding_validation_failed"]
+
+
 def test_exclusive_ones_have_limits_of_their_own() -> None:
     rules = StackingRules(exclusive_categories=("one", "two"), applicable_redeemables_per_category_limit=None)
     assert run(rules, [[ONE], [TWO]])[0][1] == "applicable_exclusive_redeemables_limit_exceeded"
@@ -141,7 +177,9 @@ RULES = st.builds(
     redeemables_no_effect_rule=st.sampled_from(["REDEEM_ANYWAY", "SKIP"]),
 )
 ONES = st.lists(
-    st.tuples(st.sampled_from([None, "a", "b", "c"]), st.sampled_from([None, None, None, "refused"]), st.booleans()),
+    st.tuples(
+        st.sampled_from([None, "a", "b", "c"]), st.sampled_from([None, None, None, "refused", "late"]), st.booleans()
+    ),
     min_size=1,
     max_size=12,
 )
@@ -150,12 +188,12 @@ ONES = st.lists(
 @given(RULES, ONES)
 def test_no_limit_is_passed_and_everything_is_accounted_for(rules: StackingRules, ones: list[Any]) -> None:
     categories = [[] if name is None else [Category(name, ord(name))] for name, _, _ in ones]
-    refused = {place: reason for place, (_, reason, _) in enumerate(ones) if reason is not None}
+    refused = {place: reason for place, (_, reason, _) in enumerate(ones) if reason == "refused"}
+    late = {place: reason for place, (_, reason, _) in enumerate(ones) if reason == "late"}
     no_effect = {place for place, (_, _, nothing) in enumerate(ones) if nothing}
-    found, done, verdicts = run(rules, categories, refused, no_effect)
+    found, done, verdicts = run(rules, categories, refused, no_effect, late)
     applied = [place for place, verdict in enumerate(verdicts) if verdict.status == "APPLICABLE"]
-    if is_valid(verdicts, rules) or rules.redeemables_application_mode == "PARTIAL":
-        assert sorted(done) == applied
+    assert sorted(done) == applied
     assert len(applied) <= rules.applicable_redeemables_limit
     names = Counter(ones[place][0] for place in applied if ones[place][0] is not None)
     for name, number in names.items():
@@ -167,7 +205,9 @@ def test_no_limit_is_passed_and_everything_is_accounted_for(rules: StackingRules
         allowed = {*rules.exclusive_categories, *rules.joint_categories}
         assert all(ones[place][0] in allowed for place in applied)
     refused_places = {place for place, verdict in enumerate(verdicts) if verdict.status == "INAPPLICABLE"}
-    assert refused_places == set(refused)
+    assert set(refused) <= refused_places <= {*refused, *late}
+    if not exclusive:
+        assert "exclusion_rules_not_met" not in found
     assert (found.count("APPLICABLE") == 0) or rules.redeemables_application_mode == "PARTIAL" or not refused
 
 

@@ -75,6 +75,8 @@ def test_what_is_stored_has_an_effect_and_no_nulls() -> None:
         ({"included": [entry(repeat=0)]}, "repeat"),
         ({"included": [entry(target="LINE")]}, "target"),
         ({"included": [entry(price_formula="")]}, "price_formula"),
+        ({"included": [entry(price_formula="(((")]}, "price_formula is not a formula: a value is expected"),
+        ({"included": [entry(price_formula="PRICE * 2")]}, "at character 1"),
         ({"excluded": [entry(product_campaign_quantity_limit=1)]}, "not supported"),
     ],
 )

@@ -200,3 +200,17 @@ def tier_redeemable(found: RedeemableTier, stack_id: str | None = None) -> Redee
 def vouchers_of(rows: Sequence[Any]) -> list[Redeemable]:
     """Return vouchers as something to be redeemed."""
     return [_voucher(row) for row in rows]
+
+
+async def read_metadata(
+    conn: Connection, project_id: int, campaign_ids: list[str], publication_ids: list[str]
+) -> dict[tuple[str, str | None], dict[str, Any]]:
+    """Return the metadata of campaigns and of publications, by what it is of (`campaign`, `publication`) and its id."""
+    rows = await conn.fetch(
+        "SELECT 'campaign', id, metadata FROM campaigns WHERE project_id = $1 AND id = ANY ($2) "
+        "UNION ALL SELECT 'publication', id, metadata FROM publications WHERE project_id = $1 AND id = ANY ($3)",
+        project_id,
+        campaign_ids,
+        publication_ids,
+    )
+    return {(kind, thing): metadata for kind, thing, metadata in rows}

@@ -64,6 +64,27 @@ async def lock_vouchers(conn: Connection, project_id: int, codes: Sequence[str])
     )
 
 
+async def begin(conn: Connection, project_id: int, key: str, codes: Sequence[str]) -> list[str]:
+    """Lock a session, the vouchers with these codes and those that it holds back; return the codes of all of them.
+
+    The session comes first, so that of two requests with one key the second sees what the first held back; then the
+    vouchers in the order of their codes, as everywhere.
+    """
+    await conn.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended('session ' || $2::text, $1::bigint))", project_id, key
+    )
+    rows = await conn.fetch(
+        "SELECT vouchers.code FROM voucher_locks JOIN vouchers "
+        "ON vouchers.project_id = $1 AND vouchers.id = voucher_locks.voucher_id "
+        "WHERE voucher_locks.project_id = $1 AND voucher_locks.session_key = $2",
+        project_id,
+        key,
+    )
+    all_codes = sorted({*codes, *(row["code"] for row in rows)})
+    await lock_vouchers(conn, project_id, all_codes)
+    return all_codes
+
+
 async def clear(conn: Connection, project_id: int, codes: Sequence[str], now: datetime, key: str | None) -> int:
     """Take away the locks of vouchers that expired, and those of one session; return how many of those still held.
 

@@ -1,0 +1,106 @@
+"""What formulas of discounts name that has to be read: only where one names it, in the transaction of the decision."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rapport.core.db import Connection
+from rapport.customers.models import Customer
+from rapport.discounts.formulas import given_names
+from rapport.redemptions.deciding import Rules
+from rapport.redemptions.redeemables import queries
+from rapport.redemptions.redeemables.models import Redeemable
+from rapport.rules.counters import Counter
+from rapport.rules.queries import count_in_ledger
+
+_METADATA = {"CAMPAIGN_METADATA": "campaign", "PUBLICATION_METADATA": "publication"}
+
+
+async def read_variables(
+    conn: Connection,
+    project_id: int,
+    customer: Customer | None,
+    redeemables: Sequence[Redeemable],
+    rules: Sequence[Rules],
+) -> dict[str, dict[str, Any]]:
+    """Return what the formulas of each redeemable name, by its id; what there is not is left out.
+
+    Counts are of what was redeemed before and not rolled back, metadata those of the campaign and of the publication.
+    """
+    named = {
+        redeemable.id: (redeemable, names)
+        for redeemable, parsed in zip(redeemables, rules, strict=True)
+        if (names := given_names(redeemable.discount, _price_formulas(parsed)))
+    }
+    counters = {
+        (reference, name): counter
+        for reference, (redeemable, names) in named.items()
+        for name, counter in _counters(redeemable, customer).items()
+        if name in names
+    }
+    counted = await count_in_ledger(conn, project_id, list(set(counters.values()))) if counters else {}
+    metadata = await _metadata(conn, project_id, named)
+    found: dict[str, dict[str, Any]] = {}
+    for reference, (redeemable, names) in named.items():
+        known = _of_voucher(redeemable)
+        known |= {name: counted[counter].number for (one, name), counter in counters.items() if one == reference}
+        for name, kind in _METADATA.items():
+            thing = _things(redeemable)[kind]
+            if (kind, thing) in metadata:
+                known[name] = metadata[kind, thing]
+        found[reference] = {name: value for name, value in known.items() if name in names}
+    return found
+
+
+def _price_formulas(parsed: Rules) -> list[str]:
+    return [
+        str(entry["price_formula"])
+        for assigned, _ in parsed
+        for entry in assigned.applicable_to.get("included", ())
+        if entry.get("price_formula")
+    ]
+
+
+def _of_voucher(redeemable: Redeemable) -> dict[str, Any]:
+    voucher = redeemable.voucher
+    if voucher is None:
+        return {}
+    return {
+        "VOUCHER_PUBLISH_COUNT": int(voucher.publication_id is not None),
+        "VOUCHER_REDEMPTION_COUNT": voucher.redeemed_quantity,
+    }
+
+
+def _counters(redeemable: Redeemable, customer: Customer | None) -> dict[str, Counter]:
+    """Return which numbers of the ledger the names stand for."""
+    found: dict[str, Counter] = {}
+    campaign_id = redeemable.campaign_id
+    if campaign_id is not None:
+        found["CAMPAIGN_REDEMPTION_COUNT"] = Counter(campaign_id, "all", "", "total", "campaign")
+    if customer is None:
+        return found
+    if campaign_id is not None:
+        of_customer = Counter(campaign_id, "customer", customer.id, "total", "campaign")
+        found["CAMPAIGN_CUSTOMER_REDEMPTION_COUNT"] = of_customer
+    if redeemable.voucher is not None:
+        of_voucher = Counter(redeemable.object_id, "customer", customer.id, "total", "voucher")
+        found["VOUCHER_CUSTOMER_REDEMPTION_COUNT"] = of_voucher
+    return found
+
+
+def _things(redeemable: Redeemable) -> dict[str, str | None]:
+    publication_id = None if redeemable.voucher is None else redeemable.voucher.publication_id
+    return {"campaign": redeemable.campaign_id, "publication": publication_id}
+
+
+async def _metadata(
+    conn: Connection, project_id: int, named: Mapping[str, tuple[Redeemable, frozenset[str]]]
+) -> dict[tuple[str, str | None], dict[str, Any]]:
+    wanted: dict[str, set[str]] = {"campaign": set(), "publication": set()}
+    for redeemable, names in named.values():
+        for name, kind in _METADATA.items():
+            thing = _things(redeemable)[kind]
+            if name in names and thing is not None:
+                wanted[kind].add(thing)
+    if not any(wanted.values()):
+        return {}
+    return await queries.read_metadata(conn, project_id, sorted(wanted["campaign"]), sorted(wanted["publication"]))
