@@ -67,13 +67,14 @@ class Outcome:
 
 def trial(draft: Draft, stacking: StackingRules) -> Trial:
     """Return a draft ready to be tried, in a project that stacks so."""
-    rule_set = conditions.parse(draft.rules)
+    rule_set = conditions.parse(draft.rules, draft.bundle_rules)
     assigned = Assigned(
         rule_id=draft.validation_rule or DRAFT,
         related_object_type=VOUCHER,
         rules=draft.rules,
         error=draft.error,
         applicable_to=draft.applicable_to,
+        bundle_rules=draft.bundle_rules,
     )
     if draft.discount is None:
         stacking = msgspec.structs.replace(
@@ -82,7 +83,7 @@ def trial(draft: Draft, stacking: StackingRules) -> Trial:
     return Trial(
         redeemable=Redeemable(object=VOUCHER, id=DRAFT, assigned=[assigned], voucher=_code(draft)),
         rules=[(assigned, rule_set)],
-        lenient=[(assigned, dataclasses.replace(rule_set, expression=logic.Every(())))],
+        lenient=[(assigned, dataclasses.replace(rule_set, expression=logic.Every(()), bundle=None))],
         uncounted=[
             (
                 assigned,

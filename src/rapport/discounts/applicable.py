@@ -45,6 +45,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     repeat: int = 1
     target: Literal["ITEM", "UNIT"] = "ITEM"
 
+    def times(self, number: int) -> "Target":
+        """Return it with limits of so many times the units."""
+        limits = {name: getattr(self, name) for name in ("quantity_limit", "aggregated_quantity_limit")}
+        more = {name: limit * number for name, limit in limits.items() if limit is not None}
+        return msgspec.structs.replace(self, **more)
+
 
 class Applicable(msgspec.Struct, frozen=True, kw_only=True):
     """What a discount on items applies to: the lines of `included`, or all with `included_all`, but not `excluded`.

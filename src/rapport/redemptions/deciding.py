@@ -24,6 +24,7 @@ from rapport.redemptions import effects, reach
 from rapport.redemptions.redeemables.models import Redeemable
 from rapport.redemptions.stacking import StackingRules, Tried, Verdict, settle
 from rapport.rules import budgets, conditions
+from rapport.rules.bundles import Identified
 from rapport.rules.conditions import RuleSet
 from rapport.rules.counters import Counter, Redeemed, Spent, Use
 from rapport.rules.facts import Facts, OrderFacts, item_of
@@ -61,6 +62,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """What a redeemable does: the cart before and after it (`applied_*` are its own), what is off, its credits.
 
     `items` are the differences that it makes to single items (see `redemptions.effects`), None where it makes none.
+    `bundle`: the bundles of the order, where its rules ask for some.
     """
 
     before: Cart | None = None
@@ -72,6 +74,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     reached: Applicable | None = None
     has_effect: bool = True
     items: list[dict[str, Any]] | None = None
+    bundle: Identified | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,10 @@ class Decision:
 
 def rule_sets(redeemables: Sequence[Redeemable], *, audience_only: bool = False) -> list[Rules]:
     """Return the parsed rules of each redeemable; with `audience_only`, what is not about the customer holds."""
-    parsed = [[(one, conditions.parse(one.rules)) for one in redeemable.assigned] for redeemable in redeemables]
+    parsed = [
+        [(one, conditions.parse(one.rules, one.bundle_rules)) for one in redeemable.assigned]
+        for redeemable in redeemables
+    ]
     if not audience_only:
         return parsed
     return [[(one, _about_customer(rule_set)) for one, rule_set in rules] for rules in parsed]
@@ -109,7 +115,18 @@ def _about_customer(rule_set: RuleSet) -> RuleSet:
         for number, leaf in rule_set.leaves.items()
     }
     needs = dataclasses.replace(rule_set.needs, counts=frozenset(), collections=frozenset())
-    return dataclasses.replace(rule_set, leaves=leaves, needs=needs)
+    return dataclasses.replace(rule_set, leaves=leaves, needs=needs, bundle=None)
+
+
+def times_of(bundle: Identified | None) -> int:
+    """Return for how many bundles a discount is given at once."""
+    return 1 if bundle is None else max(1, bundle.quantity)
+
+
+def stated(discount: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a discount as answers tell it where there is nothing to work its formula out for."""
+    told = {name: value for name, value in discount.items() if not name.endswith("_formula")}
+    return {"is_dynamic": False} | told
 
 
 def cart_of(order: Order) -> Cart:
@@ -193,6 +210,13 @@ class _Run:
             return Tried(refusal=refusal)
         return Tried(applied=effect, has_effect=effect.has_effect)
 
+    def _bundle(self, redeemable: Redeemable, rules: Rules) -> Identified | None:
+        """Return the bundles that the order has; where several rules ask for some, the fewest."""
+        asking = [rule_set for _, rule_set in rules if rule_set.bundle is not None]
+        facts = self._facts(redeemable, None) if asking else None
+        found = [one for rule_set in asking if facts and (one := conditions.identified(rule_set, facts)) is not None]
+        return min(found, key=lambda one: one.quantity, default=None)
+
     def _reached(self, rules: Rules, cart: Cart) -> Applicable | None:
         saying = reach.entries(rules)
         found = None
@@ -211,12 +235,12 @@ class _Run:
         discount = dict(redeemable.discount or {})
         discount.setdefault("effect", "ADD_NEW_ITEMS" if discount["type"] == "UNIT" else DEFAULT_EFFECT)
         if cart is None:
-            told = {name: value for name, value in discount.items() if not name.endswith("_formula")}
-            told.setdefault("is_dynamic", False)
-            return Effect(discount=told)
-        reached = self._reached(rules, cart)
+            return Effect(discount=stated(discount))
+        bundle = self._bundle(redeemable, rules)
+        times = times_of(bundle)
+        reached = applying.scaled(self._reached(rules, cart), discount, times)
         if self._stacking.takes_initial_amount([one.id for one in redeemable.categories]):
-            discount = self._of_initial(discount, cart)
+            discount, times = self._of_initial(discount, cart, times)
         try:
             done = applying.apply(
                 discount,
@@ -224,6 +248,7 @@ class _Run:
                 applicable=reached,
                 variables=self._variables(redeemable),
                 products=self._at.products,
+                times=times,
             )
         except (FormulaError, InvalidPayload) as error:
             return Refusal("invalid_discount", "Discount cannot be worked out", f"{redeemable.id}: {error}")
@@ -239,14 +264,15 @@ class _Run:
             reached=reached,
             has_effect=has_effect,
             items=_differences(cart, done),
+            bundle=bundle,
         )
 
-    def _of_initial(self, discount: dict[str, Any], cart: Cart) -> dict[str, Any]:
+    def _of_initial(self, discount: dict[str, Any], cart: Cart, times: int) -> tuple[dict[str, Any], int]:
         """Return a percentage on the whole order as an amount: so many percent of what it cost before any discount."""
         if discount["type"] != "PERCENT" or discount["effect"] != DEFAULT_EFFECT or self.start is None:
-            return discount
-        off = applying.apply(discount, self.start).off
-        return {"type": "AMOUNT", "effect": DEFAULT_EFFECT, "amount_off": min(off, cart.total_amount)}
+            return discount, times
+        off = applying.apply(discount, self.start, times=times).off
+        return {"type": "AMOUNT", "effect": DEFAULT_EFFECT, "amount_off": min(off, cart.total_amount)}, 1
 
     def _credits(self, redeemable: Redeemable, rules: Rules, cart: Cart | None) -> Effect | Refusal:
         assert redeemable.gift is not None
@@ -273,6 +299,7 @@ class _Run:
             reached=reached,
             has_effect=done.off > 0,
             items=_differences(cart, done),
+            bundle=self._bundle(redeemable, rules),
         )
 
     def _variables(self, redeemable: Redeemable) -> dict[str, Any]:
@@ -359,4 +386,4 @@ def refusal_of(redeemable: Redeemable, assigned: Assigned, violation: conditions
         rule = assigned.rule_id
         details = f"{redeemable.id} cannot be redeemed because of violated validation rules: {rule}. {details}"
     message = violation.message or (assigned.error or {}).get("message")
-    return Refusal(violation.key, conditions.MESSAGES[violation.key], details, message)
+    return Refusal(violation.key, conditions.MESSAGES[violation.key], details, message, violation.bundle)

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import UnsetType
 
 from rapport.core.db import Connection
 from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound
@@ -12,9 +13,9 @@ from rapport.core.jsons import check_limits
 from rapport.core.queries import read_now
 from rapport.http.caller import Caller
 from rapport.metadata.queries import load
-from rapport.rules import conditions, queries
+from rapport.rules import bundles, conditions, queries
 from rapport.rules.applicable import checked, collections_of
-from rapport.rules.conditions import InvalidValidationRules, RuleSet
+from rapport.rules.conditions import RuleSet
 from rapport.rules.counters import watch_of
 from rapport.rules.models import NOTHING_APPLICABLE, Assignment, ValidationRule
 from rapport.rules.schemas import AssignmentInput, RuleError, ValidationRuleInput, ValidationRuleUpdate
@@ -24,21 +25,22 @@ from rapport.segments import queries as segments
 RESOURCE = "validation_rules"
 
 
-def _refuse_bundles(data: ValidationRuleInput | ValidationRuleUpdate) -> None:
-    if data.bundle_rules:
-        raise InvalidValidationRules("Property .bundle_rules is not supported yet")
-
-
-async def _read(caller: Caller, raw: Any, name: str = ".rules") -> tuple[dict[str, Any], RuleSet]:
-    """Return rules as they are to be kept, typed by the project's metadata schemas, and what they mean.
+async def _read(caller: Caller, raw: Any) -> dict[str, Any]:
+    """Return rules as they are to be kept, typed by the project's metadata schemas.
 
     Raises InvalidValidationRules, InvalidPayload.
     """
-    check_limits(raw, name)
+    check_limits(raw, ".rules")
     async with caller.db.read() as conn:
         schemas = await load(conn, caller.project_id)
     kept = typed(raw, schemas)
-    return kept, conditions.parse(kept)
+    conditions.parse(kept)
+    return kept
+
+
+def _bundle(raw: Any) -> dict[str, Any]:
+    check_limits(raw, ".bundle_rules")
+    return bundles.checked(raw)
 
 
 def _error(change: RuleError | None, current: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -62,8 +64,9 @@ def _collections(rules: RuleSet, applicable_to: dict[str, Any]) -> list[str]:
 
 async def create(caller: Caller, data: ValidationRuleInput) -> ValidationRule:
     """Create a validation rule (`create-validation-rules`). Raises InvalidValidationRules, NotFound for a segment."""
-    _refuse_bundles(data)
-    raw, rules = await _read(caller, data.rules if isinstance(data.rules, dict) else {"logic": ""})
+    raw = await _read(caller, data.rules if isinstance(data.rules, dict) else {"logic": ""})
+    bundle_rules = _bundle(data.bundle_rules)
+    rules = conditions.parse(raw, bundle_rules)
     check_limits(data.applicable_to, ".applicable_to")
     applicable_to = NOTHING_APPLICABLE if data.applicable_to is None else checked(data.applicable_to)
 
@@ -81,6 +84,7 @@ async def create(caller: Caller, data: ValidationRuleInput) -> ValidationRule:
             created_at=await read_now(conn, caller.db.clock_offset),
             updated_at=None,
             collection_ids=_collections(rules, applicable_to),
+            bundle_rules=bundle_rules,
         )
         await queries.insert(conn, caller.project_id, rule)
         return rule
@@ -93,25 +97,26 @@ async def update(caller: Caller, rule_id: str, data: ValidationRuleUpdate) -> Va
 
     Raises NotFound, InvalidValidationRules.
     """
-    _refuse_bundles(data)
-    read = await _read(caller, data.rules) if isinstance(data.rules, dict) else None
+    raw = await _read(caller, data.rules) if isinstance(data.rules, dict) else None
+    bundle_rules = None if isinstance(data.bundle_rules, UnsetType) else _bundle(data.bundle_rules)
     check_limits(data.applicable_to, ".applicable_to")
     applicable_to = None if data.applicable_to is None else checked(data.applicable_to)
 
     async def work(conn: Connection) -> ValidationRule:
-        if read is not None:
-            await _check_segments(conn, caller.project_id, read[1])
+        if raw is not None:
+            await _check_segments(conn, caller.project_id, conditions.parse(raw))
         rule = await queries.find(conn, caller.project_id, rule_id, lock=True)
         if rule is None:
             raise NotFound(RESOURCE, rule_id)
         changes: dict[str, Any] = {
             name: getattr(data, name) for name in ("name", "type", "context_type") if getattr(data, name) is not None
         }
-        rules = conditions.parse(rule.rules) if read is None else read[1]
-        if read is not None:
-            changes |= {"rules": read[0], "segment_ids": sorted(rules.segment_ids)}
-        if applicable_to is not None:
-            changes["applicable_to"] = applicable_to
+        rules = conditions.parse(
+            rule.rules if raw is None else raw, rule.bundle_rules if bundle_rules is None else bundle_rules
+        )
+        given = {"rules": raw, "applicable_to": applicable_to, "bundle_rules": bundle_rules}
+        changes |= {name: value for name, value in given.items() if value is not None}
+        changes["segment_ids"] = sorted(rules.segment_ids)
         changes["collection_ids"] = _collections(rules, applicable_to or rule.applicable_to)
         changes["error"] = _error(data.error, rule.error)
         now = await read_now(conn, caller.db.clock_offset)

@@ -52,6 +52,7 @@ class ValidationRuleAnswer(msgspec.Struct, kw_only=True):
     id: str
     name: str
     rules: dict[str, Any]
+    bundle_rules: dict[str, Any]
     applicable_to: ApplicableAnswer
     type: Type
     context_type: Context

@@ -73,7 +73,8 @@ def judge(uses: Sequence[Use], standing: Mapping[Counter, Spent], zone: ZoneInfo
             for assigned, rule_set in use.rules
             if (violation := _judge(use, assigned, rule_set, spent, zone)) is not None
         )
-        found.append(next(refusals, None))
+        # A bundle can still be completed: it is named where nothing else is in the way.
+        found.append(min(refusals, key=lambda one: one[1].bundle is not None, default=None))
         count(use.redeemed, spent, zone)
     return found
 

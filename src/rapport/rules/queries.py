@@ -75,7 +75,7 @@ async def update(conn: Connection, project_id: int, rule: ValidationRule) -> Non
     """Write a locked rule."""
     await conn.execute(
         "UPDATE validation_rules SET name = $3, rules = $4, error = $5, applicable_to = $6, type = $7, "
-        "context_type = $8, segment_ids = $9, updated_at = $10, collection_ids = $11 "
+        "context_type = $8, segment_ids = $9, updated_at = $10, collection_ids = $11, bundle_rules = $12 "
         "WHERE project_id = $1 AND id = $2",
         project_id,
         rule.id,
@@ -88,6 +88,7 @@ async def update(conn: Connection, project_id: int, rule: ValidationRule) -> Non
         rule.segment_ids,
         rule.updated_at,
         rule.collection_ids,
+        rule.bundle_rules,
     )
 
 
