@@ -37,10 +37,10 @@ DEVIATIONS: dict[str, set[str]] = {
     # The schema calls it a string, the document's example is true.
     "post /v1/promotions/validation": {"promotions.*.valid"},
     # The schema of a bundle's rule about quantities names three properties and allows one.
-    **dict.fromkeys(
-        ("post /v1/validation-rules", "put /v1/validation-rules/{validationRuleId}"),
-        {"bundle_rules.1.rules.1", "bundle_rules.2.rules.1"},
-    ),
+    **{
+        key: {"bundle_rules.1.rules.1", "bundle_rules.2.rules.1"}
+        for key in ("post /v1/validation-rules", "put /v1/validation-rules/{validationRuleId}")
+    },
     # A publication that failed has no voucher, but its event's schema is that of one that succeeded.
     "publication.failed": {"publication", "publication.result"},
 }
