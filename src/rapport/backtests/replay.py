@@ -13,11 +13,12 @@ import msgspec
 
 from rapport.backtests.models import Draft
 from rapport.core.clock import EARLIEST
+from rapport.discounts.cart import product_of
 from rapport.redemptions import deciding
-from rapport.redemptions.deciding import Rules, Situation, redeemed_of
 from rapport.redemptions.redeemables.models import VOUCHER, Redeemable
+from rapport.redemptions.situations import Rules, Situation, redeemed_of
 from rapport.redemptions.stacking import StackingRules
-from rapport.rules import budgets, conditions, logic
+from rapport.rules import budgets, conditions, logic, unit_limits
 from rapport.rules.conditions import Check, Leaf, RuleSet, Violation
 from rapport.rules.counters import Counter, Redeemed, Spent, Use, asked, counts_of
 from rapport.rules.facts import Facts
@@ -86,7 +87,7 @@ def trial(draft: Draft, stacking: StackingRules) -> Trial:
         lenient=[(assigned, dataclasses.replace(rule_set, expression=logic.Every(()), bundle=None))],
         uncounted=[
             (
-                assigned,
+                msgspec.structs.replace(assigned, applicable_to=unit_limits.without_limits(draft.applicable_to)),
                 dataclasses.replace(rule_set, needs=dataclasses.replace(rule_set.needs, counts=frozenset())),
             )
         ],
@@ -123,7 +124,9 @@ def _code(draft: Draft) -> Voucher:
 def counters(tried: Trial, at: Situation) -> set[Counter]:
     """Return what the draft's rules count of who redeems at this moment."""
     redeemed = redeemed_of(tried.redeemable, at, None)
-    return asked([Use(redeemed, tuple(tried.rules), Facts(now=at.now, zone=at.zone))], at.zone)
+    uses = [Use(redeemed, tuple(tried.rules), Facts(now=at.now, zone=at.zone))]
+    products = {product_of(item) for item in at.order.items} if at.order is not None else set()
+    return asked(uses, at.zone) | unit_limits.asked(uses, products)
 
 
 def replay(tried: Trial, at: Situation) -> Outcome:

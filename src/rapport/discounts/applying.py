@@ -52,11 +52,12 @@ def apply(
     if discount["type"] == "UNIT":
         return give(discount, cart, applicable=applicable, variables=variables, products=products, times=times)
     pricing = _Pricing(discount, cart, variables, times)
+    used: tuple[Covered, ...] = ()
     if discount["effect"] == "APPLY_TO_ORDER":
         after = cart.less(pricing.off_order(cart))
     else:
-        after = _off_items(discount, cart, cover(applicable, cart), pricing)
-    return Applied.between(cart, after, discount=pricing.told())
+        after, used = _off_items(discount, cart, cover(applicable, cart), pricing)
+    return Applied.between(cart, after, discount=pricing.told(), covered=used)
 
 
 def scaled(applicable: Applicable | None, discount: Mapping[str, Any], times: int) -> Applicable | None:
@@ -86,7 +87,8 @@ def credits(  # noqa: A001 (the reference's word)
         return Applied.between(cart, cart.less(usable))
     covered = cover(applicable, cart)
     parts = split(usable, [one.value for one in covered], _most(covered))
-    return Applied.between(cart, _taken(cart, covered, _within_targets(covered, parts)))
+    after, used = _taken(cart, covered, _within_targets(covered, parts))
+    return Applied.between(cart, after, covered=used)
 
 
 class _Pricing:
@@ -175,7 +177,9 @@ _SPREAD: Final[Mapping[str, Callable[[Covered], int | Fraction]]] = {
 }
 
 
-def _off_items(discount: Mapping[str, Any], cart: Cart, covered: Sequence[Covered], pricing: _Pricing) -> Cart:
+def _off_items(
+    discount: Mapping[str, Any], cart: Cart, covered: Sequence[Covered], pricing: _Pricing
+) -> tuple[Cart, tuple[Covered, ...]]:
     line_limit = discount.get("amount_limit")
     most = _most(covered, line_limit)
     limit = discount.get("aggregated_amount_limit")
@@ -216,9 +220,11 @@ def _within_targets(covered: Sequence[Covered], parts: Sequence[int]) -> list[in
     return found
 
 
-def _taken(cart: Cart, covered: Sequence[Covered], parts: Sequence[int]) -> Cart:
-    lines = list(cart.lines)
+def _taken(cart: Cart, covered: Sequence[Covered], parts: Sequence[int]) -> tuple[Cart, tuple[Covered, ...]]:
+    """Return the cart with these parts off, and what of the covered got something off."""
+    lines, used = list(cart.lines), []
     for one, part in zip(covered, parts, strict=True):
         if part:
             lines[one.line] = lines[one.line].less(part)
-    return msgspec.structs.replace(cart, lines=tuple(lines))
+            used.append(one)
+    return msgspec.structs.replace(cart, lines=tuple(lines)), tuple(used)

@@ -5,76 +5,33 @@ Redemptions, validations and qualifications all decide here. Pure: no connection
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from rapport.core.errors import InvalidPayload
-from rapport.customers.models import Customer
 from rapport.discounts import applying
 from rapport.discounts.applicable import EVERYTHING, Applicable
 from rapport.discounts.applied import Applied
-from rapport.discounts.cart import Cart, CatalogueItem
+from rapport.discounts.cart import Cart
 from rapport.discounts.expressions import FormulaError
 from rapport.orders.models import Order
 from rapport.redemptions import effects, reach
+from rapport.redemptions.limiting import MissingCustomer, limited
 from rapport.redemptions.redeemables.models import Redeemable
+from rapport.redemptions.situations import Effect, Rules, Situation, redeemed_of
 from rapport.redemptions.stacking import StackingRules, Tried, Verdict, settle
 from rapport.rules import budgets, conditions
 from rapport.rules.bundles import Identified
 from rapport.rules.conditions import RuleSet
-from rapport.rules.counters import Counter, Redeemed, Spent, Use
+from rapport.rules.counters import Counter, Use
 from rapport.rules.facts import Facts, OrderFacts, item_of
 from rapport.rules.models import Assigned
+from rapport.rules.unit_limits import limits_of
 from rapport.vouchers.availability import Refusal
 
-Rules = list[tuple[Assigned, RuleSet]]
 DEFAULT_EFFECT: Final = "APPLY_TO_ORDER"
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """Who redeems, when, against which order (None: without an order), and what is known of it.
-
-    `collections`: for each product collection that rules name, what of the order is in it. `standing`: what rules
-    count, without the redemption at hand (`rules.budgets.read`). `products`: what the catalogue says of units that
-    discounts add. `audience_only`: only the rules about the customer count.
-    """
-
-    now: datetime
-    zone: ZoneInfo
-    customer: Customer | None = None
-    segments: frozenset[str] = frozenset()
-    order: Order | None = None
-    is_amount_missing: bool = False
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    api_key: tuple[str, ...] = ()
-    collections: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    standing: Mapping[Counter, Spent] = field(default_factory=dict)
-    products: Mapping[str, CatalogueItem] = field(default_factory=dict)
-    audience_only: bool = False
-
-
-class Effect(msgspec.Struct, frozen=True, kw_only=True):
-    """What a redeemable does: the cart before and after it (`applied_*` are its own), what is off, its credits.
-
-    `items` are the differences that it makes to single items (see `redemptions.effects`), None where it makes none.
-    `bundle`: the bundles of the order, where its rules ask for some.
-    """
-
-    before: Cart | None = None
-    cart: Cart | None = None
-    off: int = 0
-    saved: int = 0
-    credits: int | None = None
-    discount: dict[str, Any] = {}
-    reached: Applicable | None = None
-    has_effect: bool = True
-    items: list[dict[str, Any]] | None = None
-    bundle: Identified | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +185,25 @@ class _Run:
             found = msgspec.structs.replace(whole, excluded=whole.excluded | self._touched)
         return found
 
+    def _limited(
+        self, redeemable: Redeemable, rules: Rules, cart: Cart, effect: str
+    ) -> tuple[Applicable | None, dict[Counter, int]]:
+        """Return what may be touched, by what earlier redemptions left. Raises FormulaError, MissingCustomer."""
+        reached = self._reached(rules, cart)
+        included = [entry for one in reach.entries(rules) for entry in one.get("included", ())]
+        if (
+            reached is None
+            or self._at.audience_only
+            or not effect.startswith("APPLY_TO_ITEMS")
+            or not any(map(limits_of, included))
+        ):
+            return reached, {}
+        spent = dict(self._at.standing)
+        for use in self.uses:
+            budgets.count(use.redeemed, spent, self._at.zone)
+        redeemed = redeemed_of(redeemable, self._at, None)
+        return limited(included, reached, redeemed, spent, cart, self._variables(redeemable))
+
     def _effect(self, redeemable: Redeemable, rules: Rules) -> Effect | Refusal:
         cart = self._cart
         if redeemable.gift is not None:
@@ -238,7 +214,11 @@ class _Run:
             return Effect(discount=stated(discount))
         bundle = self._bundle(redeemable, rules)
         times = times_of(bundle)
-        reached = applying.scaled(self._reached(rules, cart), discount, times)
+        try:
+            reached, most = self._limited(redeemable, rules, cart, discount["effect"])
+        except (FormulaError, MissingCustomer) as error:
+            return _unlimited(redeemable, error)
+        reached = applying.scaled(reached, discount, times)
         if self._stacking.takes_initial_amount([one.id for one in redeemable.categories]):
             discount, times = self._of_initial(discount, cart, times)
         try:
@@ -265,6 +245,7 @@ class _Run:
             has_effect=has_effect,
             items=_differences(cart, done),
             bundle=bundle,
+            most=most,
         )
 
     def _of_initial(self, discount: dict[str, Any], cart: Cart, times: int) -> tuple[dict[str, Any], int]:
@@ -286,10 +267,12 @@ class _Run:
                 )
             used = asked or 0
             return Effect(off=used, credits=used)
-        reached = self._reached(rules, cart)
-        done = applying.credits(
-            balance if asked is None else asked, redeemable.gift.get("effect") or DEFAULT_EFFECT, cart, reached
-        )
+        effect = redeemable.gift.get("effect") or DEFAULT_EFFECT
+        try:
+            reached, most = self._limited(redeemable, rules, cart, effect)
+        except (FormulaError, MissingCustomer) as error:
+            return _unlimited(redeemable, error)
+        done = applying.credits(balance if asked is None else asked, effect, cart, reached)
         return Effect(
             before=cart,
             cart=done.cart,
@@ -300,6 +283,7 @@ class _Run:
             has_effect=done.off > 0,
             items=_differences(cart, done),
             bundle=self._bundle(redeemable, rules),
+            most=most,
         )
 
     def _variables(self, redeemable: Redeemable) -> dict[str, Any]:
@@ -340,7 +324,8 @@ class _Run:
         )
 
     def _use(self, redeemable: Redeemable, rules: Rules, effect: Effect | None) -> Use:
-        return Use(redeemed_of(redeemable, self._at, effect), tuple(rules), self._facts(redeemable, effect))
+        most = {} if effect is None else effect.most
+        return Use(redeemed_of(redeemable, self._at, effect), tuple(rules), self._facts(redeemable, effect), most)
 
     def _violation(self, redeemable: Redeemable, rules: Rules, effect: Effect | None) -> Refusal | None:
         if not rules:
@@ -355,28 +340,17 @@ class _Run:
 
 
 def _differences(before: Cart, done: Applied) -> list[dict[str, Any]] | None:
-    return effects.between(before.items(), done.cart.items()) if done.lines or done.added else None
+    if not (done.lines or done.added):
+        return None
+    return effects.between(before.items(), done.cart.items(), done.covered)
 
 
-def redeemed_of(redeemable: Redeemable, at: Situation, effect: Effect | None) -> Redeemed:
-    """Return a redeemable as counters see it: its order's amount and what is off, as the ledger has them."""
-    amounts = amounts_of(effect)
-    return Redeemed(
-        object_id=redeemable.object_id,
-        kind="voucher" if redeemable.voucher is not None else "promotion_tier",
-        campaign_id=redeemable.campaign_id,
-        at=at.now,
-        customer_id=None if at.customer is None else at.customer.id,
-        api_key=at.api_key[0] if at.api_key else "rapport",
-        user=None,
-        orders_amount=amounts.get("amount", 0),
-        discount_amount=amounts.get("total_applied_discount_amount", 0),
-    )
-
-
-def amounts_of(effect: Effect | None) -> dict[str, int]:
-    """Return the order's amounts as they are with a redeemable; nothing without an order."""
-    return {} if effect is None or effect.cart is None else effect.cart.amounts()
+def _unlimited(redeemable: Redeemable, error: FormulaError | MissingCustomer) -> Refusal:
+    """Return why nothing is redeemed where a limit cannot be told."""
+    if isinstance(error, MissingCustomer):
+        key = "missing_customer"
+        return Refusal(key, conditions.MESSAGES[key], "Customer is required: units are limited for each customer")
+    return Refusal("invalid_discount", "Discount cannot be worked out", f"{redeemable.id}: {error}")
 
 
 def refusal_of(redeemable: Redeemable, assigned: Assigned, violation: conditions.Violation) -> Refusal:

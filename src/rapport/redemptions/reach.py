@@ -38,6 +38,7 @@ def applicable(saying: Sequence[Entry], items: Sequence[Item], collections: Coll
 
 
 def _target(entry: Entry, items: Sequence[Item], collections: Collections) -> Target:
+    limits: dict[str, Any] = {name: entry.get(name) for name in LIMITS}
     return Target(
         object=entry["object"],
         id=entry.get("id") or entry.get("source_id") or "",
@@ -48,7 +49,7 @@ def _target(entry: Entry, items: Sequence[Item], collections: Collections) -> Ta
         skip_initially=entry.get("skip_initially") or 0,
         repeat=entry.get("repeat") or 1,
         target=entry.get("target") or "ITEM",
-        **{name: entry.get(name) for name in LIMITS},
+        **limits,
     )
 
 

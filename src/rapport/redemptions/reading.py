@@ -10,17 +10,18 @@ import msgspec
 from rapport.core.db import Connection
 from rapport.customers.deciding import Moment
 from rapport.customers.models import Customer
-from rapport.discounts.cart import CatalogueItem
+from rapport.discounts.cart import CatalogueItem, product_of
 from rapport.orders.models import Order
 from rapport.product_collections.queries import collections_of
 from rapport.products import queries as products
 from rapport.products.models import Product, Sku
-from rapport.redemptions.deciding import Rules, Situation, redeemed_of
 from rapport.redemptions.redeemables.models import Redeemable
+from rapport.redemptions.situations import Rules, Situation, redeemed_of
 from rapport.rules import budgets
 from rapport.rules.applicable import collections_of as collections_named
 from rapport.rules.counters import Use
 from rapport.rules.facts import Facts, item_of
+from rapport.rules.unit_limits import limited
 
 SegmentsAmong = Callable[[Customer, Collection[str]], Awaitable[frozenset[str]]]
 
@@ -64,9 +65,13 @@ async def read_situation(
     uses = [
         Use(redeemed_of(redeemable, at, None), tuple(parsed), Facts(now=moment.now, zone=moment.zone))
         for redeemable, parsed in zip(redeemables, rules, strict=True)
-        if any(rule_set.needs.counts for _, rule_set in parsed)
+        if any(
+            rule_set.needs.counts or (not asked.audience_only and any(limited(assigned.applicable_to)))
+            for assigned, rule_set in parsed
+        )
     ]
-    standing = await budgets.read(conn, project_id, uses, moment.zone) if uses else {}
+    products = {product_of(item) for item in asked.order.items} if asked.order is not None else ()
+    standing = await budgets.read(conn, project_id, uses, moment.zone, products) if uses else {}
     return dataclasses.replace(
         at,
         segments=segments,

@@ -5,9 +5,9 @@ from typing import Any
 from rapport.core.clock import iso
 from rapport.promotions.models import Tier
 from rapport.redemptions import reach
-from rapport.redemptions.deciding import Effect
 from rapport.redemptions.redeemables.models import Redeemable
 from rapport.redemptions.sessions.schemas import view as session_view
+from rapport.redemptions.situations import Effect
 from rapport.redemptions.validation_views import Validation, categories_view, error_view, given_view, with_cart_view
 
 

@@ -10,11 +10,12 @@ from rapport.discounts.cart import Cart
 from rapport.orders.schemas import view as order_view
 from rapport.redemptions import reach, stacking
 from rapport.redemptions.circumstances import Circumstances
-from rapport.redemptions.deciding import Decision, Effect, Rules
+from rapport.redemptions.deciding import Decision
 from rapport.redemptions.redeemables.models import Redeemable
 from rapport.redemptions.schemas import RedeemInput, tracking_id
 from rapport.redemptions.sessions.schemas import Session
 from rapport.redemptions.sessions.schemas import view as session_view
+from rapport.redemptions.situations import Effect, Rules
 from rapport.redemptions.stacking import StackingRules
 from rapport.vouchers.availability import Refusal
 

@@ -13,10 +13,11 @@ from rapport.core.jsons import check_limits
 from rapport.core.queries import read_now
 from rapport.http.caller import Caller
 from rapport.metadata.queries import load
-from rapport.rules import bundles, conditions, queries
+from rapport.rules import bundles, conditions, queries, unit_limits
 from rapport.rules.applicable import checked, collections_of
 from rapport.rules.conditions import RuleSet
-from rapport.rules.counters import watch_of
+from rapport.rules.counted import queries as counted
+from rapport.rules.counters import Watch, watch_of
 from rapport.rules.models import NOTHING_APPLICABLE, Assignment, ValidationRule
 from rapport.rules.schemas import AssignmentInput, RuleError, ValidationRuleInput, ValidationRuleUpdate
 from rapport.rules.typed import typed
@@ -121,33 +122,40 @@ async def update(caller: Caller, rule_id: str, data: ValidationRuleUpdate) -> Va
         changes["error"] = _error(data.error, rule.error)
         now = await read_now(conn, caller.db.clock_offset)
         changed = msgspec.structs.replace(rule, **changes, updated_at=now)
-        before = conditions.parse(rule.rules).needs.counts
-        if before != rules.needs.counts:
+        if _counted(rule) != _counted(changed):
             assignments = await queries.assignments_of_rule(conn, caller.project_id, rule_id)
-            await _watch(conn, caller.project_id, [(one, rules) for one in assignments], is_change=True)
+            await _watch(conn, caller.project_id, [(one, changed) for one in assignments], is_change=True)
         await queries.update(conn, caller.project_id, changed)
         return changed
 
     return await caller.db.transaction(work)
 
 
-async def _watch(
-    conn: Connection, project_id: int, assigned: list[tuple[Assignment, RuleSet]], *, is_change: bool = False
-) -> None:
-    """Have counted what the rules of assignments ask for; see budgets.py. `is_change`: they may ask for less."""
-    asking = [(one, rules) for one, rules in assigned if any(count.by != "customer" for count in rules.needs.counts)]
-    if not asking and not (is_change and assigned):
-        return
-    await queries.shut_redemptions_out(conn, project_id)
-    object_ids = [one.related_object_id for one, _ in asking]
-    campaigns = await queries.campaigns_of(conn, project_id, [one for one, _ in asking])
-    watches = {
-        (one.id, watch_of(count, campaigns.get(object_id, object_id) if count.scope == "campaign" else object_id))
-        for (one, rules), object_id in zip(asking, object_ids, strict=True)
-        for count in rules.needs.counts
+def _counted(rule: ValidationRule, object_id: str = "", campaign_id: str = "") -> set[Watch]:
+    """Return what has to be counted because a rule is assigned to something of a campaign (or else to itself)."""
+    counts = conditions.parse(rule.rules).needs.counts
+    return unit_limits.watches(rule.applicable_to, object_id, campaign_id) | {
+        watch_of(count, campaign_id if count.scope == "campaign" else object_id)
+        for count in counts
         if count.by != "customer"
     }
-    await queries.watch(conn, project_id, [one.id for one, _ in assigned], watches)
+
+
+async def _watch(
+    conn: Connection, project_id: int, assigned: list[tuple[Assignment, ValidationRule]], *, is_change: bool = False
+) -> None:
+    """Have counted what the rules of assignments ask for; see budgets.py. `is_change`: they may ask for less."""
+    asking = [(one, rule) for one, rule in assigned if _counted(rule)]
+    if not asking and not (is_change and assigned):
+        return
+    await counted.shut_redemptions_out(conn, project_id)
+    campaigns = await queries.campaigns_of(conn, project_id, [one for one, _ in asking])
+    watches = {
+        (one.id, watch)
+        for one, rule in asking
+        for watch in _counted(rule, one.related_object_id, campaigns.get(one.related_object_id, one.related_object_id))
+    }
+    await counted.watch(conn, project_id, [one.id for one, _ in assigned], watches)
 
 
 async def delete(caller: Caller, rule_id: str) -> None:
@@ -174,8 +182,8 @@ async def assign(
         for rule_id in wanted
     ]
     made = await queries.assign(conn, project_id, assignments)
-    raw = await queries.rules_of(conn, project_id, wanted)
-    await _watch(conn, project_id, [(one, conditions.parse(raw[one.rule_id])) for one in made])
+    rules = await queries.rules_of(conn, project_id, wanted)
+    await _watch(conn, project_id, [(one, rules[one.rule_id]) for one in made])
     return made
 
 

@@ -75,7 +75,9 @@ def test_what_is_stored_has_an_effect_and_no_nulls() -> None:
         ({"included": [entry(repeat=0)]}, "repeat"),
         ({"included": [entry(target="LINE")]}, "target"),
         ({"included": [entry(price_formula="")]}, "price_formula"),
-        ({"excluded": [entry(product_campaign_quantity_limit=1)]}, "not supported"),
+        ({"excluded": [entry(product_campaign_quantity_limit=-1)]}, "product_campaign_quantity_limit"),
+        ({"included": [entry(product_campaign_quantity_limit_formula=5)]}, "quantity_limit_formula"),
+        ({"included": [entry(product_week_quantity_limit=1)]}, "not supported"),
     ],
 )
 def test_what_cannot_be_is_refused(raw: Any, named: str) -> None:

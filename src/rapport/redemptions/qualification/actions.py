@@ -12,12 +12,12 @@ from rapport.customers.schemas import simple_view
 from rapport.http.caller import Caller
 from rapport.redemptions import deciding, reach
 from rapport.redemptions.circumstances import Circumstances, read_circumstances
-from rapport.redemptions.deciding import Effect, Rules, Situation
 from rapport.redemptions.qualification import candidates
 from rapport.redemptions.qualification.candidates import Candidate, about_products
 from rapport.redemptions.qualification.schemas import DEFAULT_LIMIT, OptionsInput, QualificationInput, Scenario
 from rapport.redemptions.redeemables.models import STACK, Redeemable
 from rapport.redemptions.schemas import tracking_id
+from rapport.redemptions.situations import Effect, Rules, Situation
 from rapport.redemptions.stacking import StackingRules, Tried, shown
 from rapport.redemptions.stacking_rules.queries import load
 from rapport.redemptions.validation import situation_of
