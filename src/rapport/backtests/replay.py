@@ -13,8 +13,8 @@ import msgspec
 
 from rapport.backtests.models import Draft
 from rapport.core.clock import EARLIEST
-from rapport.discounts.cart import product_of
 from rapport.redemptions import deciding
+from rapport.redemptions.reach import products_of
 from rapport.redemptions.redeemables.models import VOUCHER, Redeemable
 from rapport.redemptions.situations import Rules, Situation, redeemed_of
 from rapport.redemptions.stacking import StackingRules
@@ -125,7 +125,7 @@ def counters(tried: Trial, at: Situation) -> set[Counter]:
     """Return what the draft's rules count of who redeems at this moment."""
     redeemed = redeemed_of(tried.redeemable, at, None)
     uses = [Use(redeemed, tuple(tried.rules), Facts(now=at.now, zone=at.zone))]
-    products = {product_of(item) for item in at.order.items} if at.order is not None else set()
+    products = products_of([] if at.order is None else at.order.items, at.collections)
     return asked(uses, at.zone) | unit_limits.asked(uses, products)
 
 

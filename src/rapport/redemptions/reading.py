@@ -10,16 +10,17 @@ import msgspec
 from rapport.core.db import Connection
 from rapport.customers.deciding import Moment
 from rapport.customers.models import Customer
-from rapport.discounts.cart import CatalogueItem, product_of
+from rapport.discounts.cart import CatalogueItem
 from rapport.orders.models import Order
 from rapport.product_collections.queries import collections_of
 from rapport.products import queries as products
 from rapport.products.models import Product, Sku
+from rapport.redemptions.reach import products_of
 from rapport.redemptions.redeemables.models import Redeemable
 from rapport.redemptions.situations import Rules, Situation, redeemed_of
 from rapport.rules import budgets
 from rapport.rules.applicable import collections_of as collections_named
-from rapport.rules.counters import Use
+from rapport.rules.counters import Counter, Spent, Use
 from rapport.rules.facts import Facts, item_of
 from rapport.rules.unit_limits import limited
 
@@ -70,12 +71,15 @@ async def read_situation(
             for assigned, rule_set in parsed
         )
     ]
-    products = {product_of(item) for item in asked.order.items} if asked.order is not None else ()
-    standing = await budgets.read(conn, project_id, uses, moment.zone, products) if uses else {}
+    collections = await _collections(conn, project_id, moment, asked.order, rules)
+    standing: dict[Counter, Spent] = {}
+    if uses:
+        products = products_of([] if asked.order is None else asked.order.items, collections)
+        standing = await budgets.read(conn, project_id, uses, moment.zone, products)
     return dataclasses.replace(
         at,
         segments=segments,
-        collections=await _collections(conn, project_id, moment, asked.order, rules),
+        collections=collections,
         standing=standing,
         products=await _catalogue(conn, project_id, asked.order, redeemables),
     )

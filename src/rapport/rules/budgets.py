@@ -23,7 +23,7 @@ are, by what they are units of; see unit_limits.py. Numbers per customer need no
 in the ledger under the lock of the customer, whom the redemption has locked.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
@@ -44,6 +44,7 @@ from rapport.rules.counters import (
     of_customer,
 )
 from rapport.rules.models import Assigned
+from rapport.rules.unit_limits import ProductsOf
 
 Refusal = tuple[Assigned, Violation]
 
@@ -54,11 +55,11 @@ async def begin(conn: Connection, project_id: int) -> None:
 
 
 async def read(
-    conn: Connection, project_id: int, uses: Sequence[Use], zone: ZoneInfo, products: Collection[str] = ()
+    conn: Connection, project_id: int, uses: Sequence[Use], zone: ZoneInfo, products: ProductsOf
 ) -> dict[Counter, Spent]:
     """Return what the rules of these redeemables ask for, as it is now.
 
-    `zone` is the project's, `products` are those of the order.
+    `zone` is the project's; `products`: see `unit_limits.asked`.
     """
     wanted = list(asked(uses, zone) | unit_limits.asked(uses, products))
     if not wanted:

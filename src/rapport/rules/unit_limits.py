@@ -4,7 +4,7 @@ The names are those of the reference (`ApplicableTo`), eight of them, each with 
 them are the units that redemptions discounted as those of the goods of the entry.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, Literal
 
 import msgspec
@@ -12,6 +12,8 @@ import msgspec
 from rapport.rules.counters import Counter, Redeemed, Use, Watch, WatchedBy
 
 Entry = Mapping[str, Any]
+# Return what the products of an order are called that are of the goods of an entry.
+ProductsOf = Callable[[Entry], Collection[str]]
 
 
 class UnitLimit(msgspec.Struct, frozen=True):
@@ -90,14 +92,14 @@ def counter_of(limit: UnitLimit, goods: str, redeemed: Redeemed, product: str) -
     )
 
 
-def asked(uses: Iterable[Use], products: Collection[str]) -> set[Counter]:
-    """Return the counters that have to be read for an order of these products."""
+def asked(uses: Iterable[Use], products: ProductsOf) -> set[Counter]:
+    """Return the counters that have to be read; what is not in the order has none."""
     return {
         found
         for use in uses
         for assigned, _ in use.rules
         for entry, limit in limited(assigned.applicable_to)
-        for product in (products if limit.by_product else ("",))
+        for product in products(entry)
         if (found := counter_of(limit, goods_of(entry), use.redeemed, product)) is not None
     }
 

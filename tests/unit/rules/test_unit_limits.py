@@ -50,7 +50,8 @@ def test_each_is_kept_asked_for_and_taken_out(name: str) -> None:
     use = Use(
         redeemed(tier=True), ((Assigned("r", "promotion_tier", {}, None, stored), conditions.parse({})),), facts()
     )
-    products = {one.product for one in asked([use], ["mug", "cup"])}
+    products = {one.product for one in asked([use], lambda _entry: ["mug", "cup"])}
+    assert asked([use], lambda _entry: []) == set()
     limit = BY_NAME[name.removesuffix("_formula")]
     assert products == ({"mug", "cup"} if limit.by_product else {""})
     assert len(watches(stored, "t1", "camp")) == (0 if limit.by_customer else 1)
