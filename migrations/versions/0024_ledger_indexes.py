@@ -3,7 +3,7 @@
 from rapport.core.steps import run_sql
 
 revision = "0024"
-down_revision = "0022"
+down_revision = "0023"
 
 
 def upgrade() -> None:

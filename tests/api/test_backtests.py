@@ -6,6 +6,7 @@ import pytest
 
 import harness
 import promotions
+from bundles import bundle, part
 from promotions import amount, make_campaign, make_rule, make_voucher, percent
 from rapport.backtests import queries
 from rapport.backtests.counting import Key
@@ -116,6 +117,22 @@ def test_a_discount_on_items_is_worked_out_as_in_a_redemption(api: Any) -> None:
     done = api.call("POST", "/v1/redemptions", body)
     assert found["discount"] == {"total": 250, "average": 250}
     assert done["order"]["total_applied_discount_amount"] == 250
+
+
+def test_a_draft_may_ask_for_a_bundle(api: Any) -> None:
+    wanted = bundle(part("product", "mug", 2), limit=3)
+    for number in (1, 2, 7):
+        items = [{"product_id": "mug", "quantity": number, "price": 500}]
+        api.call("POST", "/v1/orders", {"status": "PAID", "items": items})
+    draft = {"rules": {}, "bundle_rules": wanted, "discount": amount(100)}
+    found = ask(api, draft)
+    assert found["draft"]["bundle_rules"] == wanted
+    assert (found["result"]["orders"]["qualified"], found["result"]["discount"]["total"]) == (2, 100 + 300)
+    assert [(one["key"], one["count"]) for one in found["result"]["reasons"]] == [("order_rules_violated", 1)]
+    rule = make_rule(api, {}, bundle_rules=wanted)
+    assert ask(api, {"validation_rule": rule, "discount": amount(100)})["result"] == found["result"]
+    body = {"validation_rule": rule, "bundle_rules": wanted}
+    assert "bundle_rules" in api.fails("POST", "/v1/backtests", body, status=400, key="invalid_payload")["details"]
 
 
 def test_the_result_says_who_would_have_qualified_and_which_rules_kept_the_others_out(api: Any) -> None:

@@ -26,6 +26,7 @@ def test_a_rule_is_created_changed_and_deleted(api: Any) -> None:
     assert made == {
         "name": "Oslo only",
         "rules": rules,
+        "bundle_rules": {},
         "error": {"message": "No"},
         "applicable_to": {"excluded": [], "included": [], "included_all": False},
         "type": "expression",

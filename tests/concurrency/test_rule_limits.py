@@ -130,3 +130,37 @@ async def test_a_rule_that_gets_a_limit_while_it_is_assigned_is_counted(
             )
             assert (changed.status_code, assigned.status_code) == (200, 200)
             assert await promotions.rows(db, project_id, "rule_counted") == number + 1
+
+
+@pytest.mark.parametrize("per_product", [False, True])
+async def test_no_unit_more_than_the_limit_is_discounted(
+    server: Server, api: Any, db: Database, project_id: int, *, per_product: bool
+) -> None:
+    name = "product_in_collection_campaign_quantity_limit" if per_product else "product_campaign_quantity_limit"
+    entry = {"object": "product", "id": "mug", name: 25, "product_customer_campaign_quantity_limit": 4}
+    rule = make_rule(api, {}, applicable_to={"included": [entry]})
+    half = {"type": "PERCENT", "percent_off": 50, "effect": "APPLY_TO_ITEMS"}
+    campaign = make_campaign(api, discount=half, quantity=None, vouchers_count=3, validation_rules=[rule])
+    codes = codes_of(api, campaign["id"])
+    order = {"items": [{"product_id": "mug", "quantity": 3, "price": 100}]}
+    done = [redeem(api, codes[0], order=order, customer=f"x{number}")["redemptions"][0]["id"] for number in range(3)]
+    requests: list[tuple[str, Any]] = [(f"/v1/redemptions/{one}/rollback", {}) for one in done]
+    requests += [
+        ("/v1/redemptions", stack(codes[number % 3], order=order, customer=f"c{number % 8}")) for number in range(30)
+    ]
+    requests += [("/v1/redemptions", stack(codes[0], codes[1], order=order, customer="both")) for _ in range(3)]
+    outcome = await answers(server, api, requests)
+    assert outcome == {(200, None): 36}
+    async with db.read() as conn:
+        rows = await conn.fetch(
+            "SELECT customer_id, sum((effect ->> 'units')::int) AS units FROM redemptions, "
+            "jsonb_array_elements(effects) AS effect WHERE project_id = $1 AND object = 'redemption' "
+            "AND result = 'SUCCESS' AND rollback_id IS NULL AND voucher_id IS NOT NULL AND effect ? 'units' "
+            "GROUP BY customer_id",
+            project_id,
+        )
+        counted = await conn.fetchval(
+            "SELECT number FROM rule_counters WHERE project_id = $1 AND counted_by = 'units'", project_id
+        )
+    assert max(row["units"] for row in rows) <= 4
+    assert sum(row["units"] for row in rows) == 25 == counted

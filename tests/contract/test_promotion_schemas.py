@@ -14,6 +14,7 @@ TIMES = {
     for place in ("", "voucher.", "vouchers.*.", "campaign.", "campaign.voucher.")
     for name in ("start_time", "expiration_time")
 }
+BUNDLES = {f"bundle_rules.{number}.rules.1" for number in (1, 2)}
 # What does not fit, and why.
 DEVIATIONS: dict[str, set[str]] = {
     # The schema has alternatives for redemptions, rollbacks and stacks; where nulls rule out the right one, the
@@ -36,6 +37,9 @@ DEVIATIONS: dict[str, set[str]] = {
     ),
     # The schema calls it a string, the document's example is true.
     "post /v1/promotions/validation": {"promotions.*.valid"},
+    # The schema of a bundle's rule about quantities names three properties and allows one.
+    "post /v1/validation-rules": BUNDLES,
+    "put /v1/validation-rules/{validationRuleId}": BUNDLES,
     # A publication that failed has no voucher, but its event's schema is that of one that succeeded.
     "publication.failed": {"publication", "publication.result"},
 }

@@ -7,8 +7,10 @@ import voucherify
 from voucherify import models
 
 from contract.test_promotion_schemas import check
+from promotions import make_voucher, percent, redeem, stack
 from rapport.rules.kinds import KINDS
 from rapport.rules.reading import allowed_operators
+from rapport.rules.unit_limits import UNIT_LIMITS
 
 OPERANDS = {"$is": ["x"], "$in": ["x", "y"], "$more_than": [1], "$dow": [1], "$has_value": [True]}
 APPLICABLE = {
@@ -57,3 +59,20 @@ def test_every_name_is_accepted_and_comes_back(api: Any, rules: voucherify.Valid
         assert [one.object for one in found.applicable_to.included] == ["product", "products_collection", "sku"]
         assert found.applicable_to.excluded[0].effect == "APPLY_TO_EVERY"
         assert found.applicable_to.included_all is True
+
+
+def test_limits_of_units_come_back_and_stand_in_answers(api: Any, rules: voucherify.ValidationRulesApi) -> None:
+    given: dict[str, Any] = {one.name: number for number, one in enumerate(UNIT_LIMITS, 1)}
+    given |= {one.formula: f"{number} + 1" for number, one in enumerate(UNIT_LIMITS, 1)}
+    entry = {"object": "product", "id": "prod_1", "effect": "APPLY_TO_EVERY", **given}
+    applicable = {"included": [entry], "excluded": [entry], "included_all": False}
+    body = {"name": "R", "rules": {}, "applicable_to": applicable}
+    check(api.call("POST", "/v1/validation-rules", body), "validation-rules", "post", "/v1/validation-rules")
+    made = rules.create_validation_rules(models.ValidationRulesCreateRequestBody.from_dict(body))
+    for found in (made.applicable_to.included[0], made.applicable_to.excluded[0]):
+        assert {name: getattr(found, name) for name in given} == given
+    make_voucher(api, "CODE", percent(50, effect="APPLY_TO_ITEMS"), validation_rules=[made.id])
+    order = {"items": [{"product_id": "prod_1", "quantity": 5, "price": 100}]}
+    asked = stack("CODE", order=order)
+    check(api.call("POST", "/v1/validations", asked), "validations", "post", "/v1/validations")
+    redeem(api, "CODE", order=order)

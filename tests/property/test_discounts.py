@@ -14,7 +14,7 @@ from rapport.discounts import applying
 from rapport.discounts.applicable import Applicable, Target, cover
 from rapport.discounts.applied import Applied
 from rapport.discounts.applying import apply
-from rapport.discounts.cart import Cart, CatalogueItem, Line
+from rapport.discounts.cart import Cart, CatalogueItem, Line, product_of
 from rapport.discounts.schemas import EFFECTS as EFFECTS_OF
 from rapport.discounts.schemas import Discount, checked
 from rapport.discounts.shares import half_up, split
@@ -33,6 +33,7 @@ PRODUCTS = {
     "prod_b": CatalogueItem({"id": "prod_b", "name": "B"}),
     "sku_c": CatalogueItem({"id": "prod_a"}, sku={"id": "sku_c", "sku": "C"}, price=333),
 }
+VARIABLES = {"CUSTOMER_METADATA": {"age": 31}}
 money = st.integers(0, 3_000) | st.integers(0, 2**53 - 1)
 small = st.integers(0, 3_000)
 unpriced = small | st.integers(0, 2**52)  # units that are added do not make the order too large
@@ -145,6 +146,8 @@ targets = st.builds(
     skip_initially=st.integers(0, 3),
     repeat=st.integers(1, 4),
     target=st.sampled_from(["ITEM", "UNIT"]),
+    left=st.none() | st.integers(0, 9),
+    left_of_product=st.dictionaries(st.sampled_from(["prod_a", "prod_b", "sku_c"]), st.integers(0, 5)),
 )
 applicables = st.none() | st.builds(
     Applicable,
@@ -155,8 +158,7 @@ applicables = st.none() | st.builds(
 
 
 def run(discount: dict[str, Any], cart: Cart, applicable: Applicable | None = None) -> Applied:
-    known = {"CUSTOMER_METADATA": {"age": 31}}
-    return apply(discount, cart, applicable=applicable, variables=known, products=PRODUCTS)
+    return apply(discount, cart, applicable=applicable, variables=VARIABLES, products=PRODUCTS)
 
 
 def check_amounts(cart: Cart) -> None:
@@ -274,10 +276,52 @@ def test_limits_hold(cart: Cart, discount: dict[str, Any], rule: Applicable | No
         assert all(one.units <= target.quantity_limit for one in mine if target.quantity_limit is not None)
         if target.aggregated_quantity_limit is not None:
             assert sum(one.units for one in mine) <= target.aggregated_quantity_limit
+        assert target.left is None or sum(one.units for one in mine) <= target.left
+        for product, left in target.left_of_product.items():
+            of_it = [one.units for one in mine if product_of(cart.lines[one.line].item) == product]
+            assert sum(of_it) <= left
         if target.amount_limit is not None:
             assert all(offs.get(one.line, 0) <= target.amount_limit for one in mine)
         if target.aggregated_amount_limit is not None:
             assert sum(offs.get(one.line, 0) for one in mine) <= target.aggregated_amount_limit
+
+
+@given(carts(), prices_off.map(checked), applicables)
+def test_what_got_something_off_is_what_was_covered(
+    cart: Cart, discount: dict[str, Any], rule: Applicable | None
+) -> None:
+    done = run(discount, cart, rule)
+    if discount["effect"] == "APPLY_TO_ORDER":
+        assert done.covered == ()
+        return
+    assert sorted(one.line for one in done.covered) == sorted(index for index, off in done.lines if off)
+    assert set(map(id, (one.target for one in done.covered))) <= set(map(id, (one.target for one in cover(rule, cart))))
+
+
+@given(carts(), prices_off.map(checked), applicables, st.integers(1, 5))
+def test_a_discount_for_several_bundles_is_no_less_and_within_its_limits(
+    cart: Cart, discount: dict[str, Any], rule: Applicable | None, times: int
+) -> None:
+    if rule is not None:
+        # What is left over all redemptions is not multiplied: the first line may use up what a dearer one had.
+        endless = tuple(msgspec.structs.replace(one, left=None, left_of_product={}) for one in rule.included)
+        rule = msgspec.structs.replace(rule, included=endless)
+    once = run(discount, cart, rule)
+    more = applying.apply(
+        discount,
+        cart,
+        applicable=applying.scaled(rule, discount, times),
+        variables=VARIABLES,
+        products=PRODUCTS,
+        times=times,
+    )
+    check_amounts(more.cart)
+    assert more.off >= once.off
+    assert {name: value for name, value in more.discount.items() if name != "is_dynamic"} == {
+        name: value for name, value in once.discount.items() if name != "is_dynamic"
+    }
+    if discount["type"] != "FIXED" and discount.get("aggregated_amount_limit") is not None:
+        assert more.off <= discount["aggregated_amount_limit"]
 
 
 @given(carts(), applicables)

@@ -21,7 +21,7 @@ from rapport.http.caller import Caller
 from rapport.metadata.queries import load
 from rapport.orders.models import COUNTED
 from rapport.redemptions.attempts import key_of
-from rapport.rules import conditions
+from rapport.rules import bundles, conditions
 from rapport.rules import queries as rules
 from rapport.rules.applicable import checked as checked_applicable
 from rapport.rules.models import NOTHING_APPLICABLE
@@ -47,6 +47,7 @@ async def create(caller: Caller, data: BacktestInput) -> Backtest:
         raise InvalidPayload("Either .validation_rule or .rules is required, not both")
     since, until = (None if text is None else _instant(name, text) for name, text in _bounds(data))
     check_limits(data.rules, ".rules")
+    check_limits(data.bundle_rules, ".bundle_rules")
     check_limits(data.applicable_to, ".applicable_to")
     check_limits(data.discount, ".discount")
     discount = None if data.discount is None else checked_discount(data.discount)
@@ -57,7 +58,7 @@ async def create(caller: Caller, data: BacktestInput) -> Backtest:
             raise InvalidPayload("Property .since should be before .until")
         campaign = await _campaign(conn, caller.project_id, data.campaign)
         draft = await _draft(conn, caller, data, discount or (campaign.discount if campaign else None))
-        parsed = conditions.parse(draft.rules)
+        parsed = conditions.parse(draft.rules, draft.bundle_rules)
         made = Backtest(
             id=new_id("bt"),
             async_action_id=new_id("aa"),
@@ -116,6 +117,8 @@ async def _draft(conn: Connection, caller: Caller, data: BacktestInput, discount
     if data.validation_rule is not None:
         if data.applicable_to is not None:
             raise InvalidPayload("Property .applicable_to goes with .rules; a validation rule has its own")
+        if data.bundle_rules is not None:
+            raise InvalidPayload("Property .bundle_rules goes with .rules; a validation rule has its own")
         rule = await rules.find(conn, caller.project_id, data.validation_rule)
         if rule is None:
             raise NotFound("validation_rules", data.validation_rule)
@@ -126,6 +129,7 @@ async def _draft(conn: Connection, caller: Caller, data: BacktestInput, discount
             applicable_to=rule.applicable_to,
             discount=discount,
             api_key=api_key,
+            bundle_rules=rule.bundle_rules,
         )
     raw = typed(data.rules or {}, await load(conn, caller.project_id))
     named = conditions.parse(raw).segment_ids
@@ -139,6 +143,7 @@ async def _draft(conn: Connection, caller: Caller, data: BacktestInput, discount
         applicable_to=NOTHING_APPLICABLE if data.applicable_to is None else checked_applicable(data.applicable_to),
         discount=discount,
         api_key=api_key,
+        bundle_rules=bundles.checked(data.bundle_rules),
     )
 
 

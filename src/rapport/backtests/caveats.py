@@ -57,7 +57,7 @@ _REDEEMED_BEFORE: Final = Caveat(
 
 def caveats(one: Backtest) -> list[Caveat]:
     """Return what the result of a back-test has to be read with."""
-    rule_set = conditions.parse(one.draft.rules)
+    rule_set = conditions.parse(one.draft.rules, one.draft.bundle_rules)
     found = [Caveat(key=key, message=message) for key, message, concerns in _BY_RULES if concerns(rule_set)]
     if rule_set.needs.collections or collections_of(one.draft.applicable_to):
         found.append(_COLLECTIONS)

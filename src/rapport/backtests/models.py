@@ -23,6 +23,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     applicable_to: dict[str, Any]
     discount: dict[str, Any] | None
     api_key: list[str]
+    bundle_rules: dict[str, Any] = {}
 
 
 class Backtest(msgspec.Struct, frozen=True):

@@ -260,7 +260,8 @@ async def samples_of(conn: Connection, project_id: int, backtest_id: str) -> lis
 async def erase_counts(conn: Connection, project_id: int, customer_id: str) -> int:
     """Remove what replays under way have counted of a customer (backtest_counts_of_customer)."""
     done = await conn.execute(
-        "DELETE FROM backtest_counts WHERE project_id = $1 AND name = $2 AND counted_by IN ('customer', 'seen')",
+        "DELETE FROM backtest_counts WHERE project_id = $1 AND name = $2 "
+        "AND counted_by IN ('customer', 'customer_units', 'seen')",
         project_id,
         customer_id,
     )
@@ -273,7 +274,8 @@ async def move_counts(conn: Connection, project_id: int, giver_id: str, taker_id
         "INSERT INTO backtest_counts AS kept (project_id, backtest_id, counted_by, name, period, number, orders_amount,"
         " discount_amount) SELECT project_id, backtest_id, counted_by, $3, period, number, orders_amount, "
         "discount_amount FROM backtest_counts WHERE project_id = $1 AND name = $2 "
-        "AND counted_by IN ('customer', 'seen') ON CONFLICT (project_id, backtest_id, counted_by, name, period) "
+        "AND counted_by IN ('customer', 'customer_units', 'seen') "
+        "ON CONFLICT (project_id, backtest_id, counted_by, name, period) "
         "DO UPDATE SET number = CASE kept.counted_by WHEN 'seen' THEN greatest(kept.number, excluded.number) "
         "ELSE kept.number + excluded.number END, orders_amount = kept.orders_amount + excluded.orders_amount, "
         "discount_amount = kept.discount_amount + excluded.discount_amount",

@@ -14,10 +14,11 @@ import msgspec
 from rapport.backtests.models import Draft
 from rapport.core.clock import EARLIEST
 from rapport.redemptions import deciding
-from rapport.redemptions.deciding import Rules, Situation, redeemed_of
+from rapport.redemptions.reach import products_of
 from rapport.redemptions.redeemables.models import VOUCHER, Redeemable
+from rapport.redemptions.situations import Rules, Situation, redeemed_of
 from rapport.redemptions.stacking import StackingRules
-from rapport.rules import budgets, conditions, logic
+from rapport.rules import budgets, conditions, logic, unit_limits
 from rapport.rules.conditions import Check, Leaf, RuleSet, Violation
 from rapport.rules.counters import Counter, Redeemed, Spent, Use, asked, counts_of
 from rapport.rules.facts import Facts
@@ -67,13 +68,14 @@ class Outcome:
 
 def trial(draft: Draft, stacking: StackingRules) -> Trial:
     """Return a draft ready to be tried, in a project that stacks so."""
-    rule_set = conditions.parse(draft.rules)
+    rule_set = conditions.parse(draft.rules, draft.bundle_rules)
     assigned = Assigned(
         rule_id=draft.validation_rule or DRAFT,
         related_object_type=VOUCHER,
         rules=draft.rules,
         error=draft.error,
         applicable_to=draft.applicable_to,
+        bundle_rules=draft.bundle_rules,
     )
     if draft.discount is None:
         stacking = msgspec.structs.replace(
@@ -82,10 +84,10 @@ def trial(draft: Draft, stacking: StackingRules) -> Trial:
     return Trial(
         redeemable=Redeemable(object=VOUCHER, id=DRAFT, assigned=[assigned], voucher=_code(draft)),
         rules=[(assigned, rule_set)],
-        lenient=[(assigned, dataclasses.replace(rule_set, expression=logic.Every(())))],
+        lenient=[(assigned, dataclasses.replace(rule_set, expression=logic.Every(()), bundle=None))],
         uncounted=[
             (
-                assigned,
+                msgspec.structs.replace(assigned, applicable_to=unit_limits.without_limits(draft.applicable_to)),
                 dataclasses.replace(rule_set, needs=dataclasses.replace(rule_set.needs, counts=frozenset())),
             )
         ],
@@ -122,7 +124,9 @@ def _code(draft: Draft) -> Voucher:
 def counters(tried: Trial, at: Situation) -> set[Counter]:
     """Return what the draft's rules count of who redeems at this moment."""
     redeemed = redeemed_of(tried.redeemable, at, None)
-    return asked([Use(redeemed, tuple(tried.rules), Facts(now=at.now, zone=at.zone))], at.zone)
+    uses = [Use(redeemed, tuple(tried.rules), Facts(now=at.now, zone=at.zone))]
+    products = products_of([] if at.order is None else at.order.items, at.collections)
+    return asked(uses, at.zone) | unit_limits.asked(uses, products)
 
 
 def replay(tried: Trial, at: Situation) -> Outcome:

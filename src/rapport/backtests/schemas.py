@@ -20,6 +20,7 @@ class BacktestInput(msgspec.Struct, kw_only=True):
 
     validation_rule: Reference | None = None
     rules: dict[str, Any] | None = None
+    bundle_rules: dict[str, Any] | None = None
     applicable_to: dict[str, Any] | None = None
     discount: dict[str, Any] | None = None
     campaign: Reference | None = None
@@ -33,6 +34,7 @@ class DraftView(msgspec.Struct, kw_only=True):
 
     validation_rule: str | None
     rules: dict[str, Any]
+    bundle_rules: dict[str, Any]
     applicable_to: dict[str, Any]
     discount: dict[str, Any] | None
 
@@ -200,6 +202,7 @@ def view(one: Backtest, samples: Sequence[Sample] | None = None) -> BacktestView
         draft=DraftView(
             validation_rule=draft.validation_rule,
             rules=draft.rules,
+            bundle_rules=draft.bundle_rules,
             applicable_to=draft.applicable_to,
             discount=draft.discount,
         ),

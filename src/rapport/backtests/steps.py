@@ -19,10 +19,10 @@ from rapport.customers.writes import Unit, Writer
 from rapport.orders.models import Order
 from rapport.orders.schemas import OrderInput
 from rapport.redemptions.attempts import is_amount_missing
-from rapport.redemptions.deciding import Situation
 from rapport.redemptions.models import Redemption
 from rapport.redemptions.reading import Asked, read_situation
 from rapport.redemptions.rollback import without
+from rapport.redemptions.situations import Situation
 from rapport.redemptions.stacking_rules.queries import load
 from rapport.rules.counters import Counter, Spent
 from rapport.work.periodic import Periodic
@@ -34,7 +34,7 @@ STEP_EVERY_S: Final = 0.25
 
 
 def _key(one: Counter) -> Key:
-    return one.counted_by, one.name, one.period
+    return one.key
 
 
 class _Replay:

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from rapport.discounts.cart import Cart, Line
+from rapport.discounts.cart import Cart, Line, product_of
 
 MAX_SHOWN_UNITS: Final = 1_000
 
@@ -28,7 +28,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     `lines` are the places of the cart's lines that are of it, from 0. `quantity_limit` and `amount_limit` hold for each
     line, the aggregated ones for all lines together. `target` says what `skip_initially` and `repeat` count: lines
-    (`ITEM`) or units (`UNIT`); with 1 and 3 they are the 2nd, the 5th, the 8th.
+    (`ITEM`) or units (`UNIT`); with 1 and 3 they are the 2nd, the 5th, the 8th. `left` and `left_of_product` are what
+    earlier redemptions left of its units, in all and of single products.
     """
 
     object: Literal["product", "sku", "products_collection"]
@@ -44,6 +45,14 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     skip_initially: int = 0
     repeat: int = 1
     target: Literal["ITEM", "UNIT"] = "ITEM"
+    left: int | None = None
+    left_of_product: dict[str, int] = {}
+
+    def times(self, number: int) -> "Target":
+        """Return it with limits of so many times the units."""
+        limits = {name: getattr(self, name) for name in ("quantity_limit", "aggregated_quantity_limit")}
+        more = {name: limit * number for name, limit in limits.items() if limit is not None}
+        return msgspec.structs.replace(self, **more)
 
 
 class Applicable(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,18 +111,22 @@ def shown(applicable: Applicable, cart: Cart, target: Target) -> dict[str, Any]:
 def _of_target(target: Target, lines: Sequence[tuple[int, Line]]) -> list[Covered]:
     found = []
     passed = 0  # lines or units that were counted
-    left = target.aggregated_quantity_limit
+    left = min((one for one in (target.aggregated_quantity_limit, target.left) if one is not None), default=None)
+    of_product = dict(target.left_of_product)
     for index, line in _by_effect(target, lines):
         counted = 1 if target.target == "ITEM" else line.paid_quantity
         numbers = _every(passed, counted, target)
         passed += counted
         if target.target == "ITEM":
             numbers = range(1, line.paid_quantity + 1) if numbers else range(0)
-        for limit in (target.quantity_limit, left):
+        product = product_of(line.item) if of_product else ""
+        for limit in (target.quantity_limit, left, of_product.get(product)):
             if limit is not None:
                 numbers = numbers[: max(0, limit)]
         if left is not None:
             left -= len(numbers)
+        if product in of_product:
+            of_product[product] -= len(numbers)
         if numbers:
             found.append(_covered(index, line, numbers, target))
     return found

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from rapport.discounts.applicable import Covered
 from rapport.discounts.cart import Cart
 
 
@@ -20,7 +21,7 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 
     `off` is all that the discount takes off, the worth of free units that it adds included; `saved` is how much less is
     to be paid. `lines` are the lines it touched, each with what is off it. `discount` is the discount object of an
-    answer: with the values that it had for this cart.
+    answer: with the values that it had for this cart. `covered` are the units of lines that it is on.
     """
 
     cart: Cart
@@ -29,6 +30,7 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[tuple[int, int], ...] = ()
     added: tuple[Added, ...] = ()
     discount: dict[str, Any] = {}
+    covered: tuple[Covered, ...] = ()
 
     @classmethod
     def between(
@@ -38,6 +40,7 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
         *,
         added: tuple[Added, ...] = (),
         discount: dict[str, Any] | None = None,
+        covered: tuple[Covered, ...] = (),
     ) -> "Applied":
         """Return what happened between two carts."""
         lines = []
@@ -53,4 +56,5 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
             lines=tuple(lines),
             added=added,
             discount=discount or {},
+            covered=covered,
         )

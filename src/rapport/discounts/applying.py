@@ -40,22 +40,39 @@ def apply(
     applicable: Applicable | None = None,
     variables: Mapping[str, Any] = _NOTHING,
     products: Mapping[str, CatalogueItem] = _NOTHING,
+    times: int = 1,
 ) -> Applied:
     """Return the cart after a discount, which is one that `schemas.checked` returned.
 
     `applicable` says which items a discount on items may touch (None: all). `variables` is what formulas may name
-    besides the cart, such as `CUSTOMER_METADATA`. `products` has what the catalogue says of each `unit_type`. Raises
-    FormulaError if a formula without a stated value cannot be worked out, and InvalidPayload if added units make the
-    order's amount too large.
+    besides the cart, such as `CUSTOMER_METADATA`. `products` has what the catalogue says of each `unit_type`. `times`:
+    the discount is given for each of so many bundles, see `scaled`. Raises FormulaError if a formula without a stated
+    value cannot be worked out, and InvalidPayload if added units make the order's amount too large.
     """
     if discount["type"] == "UNIT":
-        return give(discount, cart, applicable=applicable, variables=variables, products=products)
-    pricing = _Pricing(discount, cart, variables)
+        return give(discount, cart, applicable=applicable, variables=variables, products=products, times=times)
+    pricing = _Pricing(discount, cart, variables, times)
+    used: tuple[Covered, ...] = ()
     if discount["effect"] == "APPLY_TO_ORDER":
         after = cart.less(pricing.off_order(cart))
     else:
-        after = _off_items(discount, cart, cover(applicable, cart), pricing)
-    return Applied.between(cart, after, discount=pricing.told())
+        after, used = _off_items(discount, cart, cover(applicable, cart), pricing)
+    return Applied.between(cart, after, discount=pricing.told(), covered=used)
+
+
+def scaled(applicable: Applicable | None, discount: Mapping[str, Any], times: int) -> Applicable | None:
+    """Return what a discount may touch when it is given for so many bundles at once.
+
+    A value for each unit, or a price, stays what it is, and applies to so many times the units that its limits allow;
+    other values are multiplied by `apply`, and their limits stay.
+    """
+    if applicable is None or times == 1 or not _is_by_unit(discount):
+        return applicable
+    return msgspec.structs.replace(applicable, included=tuple(one.times(times) for one in applicable.included))
+
+
+def _is_by_unit(discount: Mapping[str, Any]) -> bool:
+    return bool(discount["type"] == "FIXED" or discount["effect"] == "APPLY_TO_ITEMS_BY_QUANTITY")
 
 
 def credits(  # noqa: A001 (the reference's word)
@@ -70,16 +87,18 @@ def credits(  # noqa: A001 (the reference's word)
         return Applied.between(cart, cart.less(usable))
     covered = cover(applicable, cart)
     parts = split(usable, [one.value for one in covered], _most(covered))
-    return Applied.between(cart, _taken(cart, covered, _within_targets(covered, parts)))
+    after, used = _taken(cart, covered, _within_targets(covered, parts))
+    return Applied.between(cart, after, covered=used)
 
 
 class _Pricing:
     """The value of one discount for one cart: once for the whole, or line by line if its formula wants that."""
 
-    def __init__(self, discount: Mapping[str, Any], cart: Cart, variables: Mapping[str, Any]) -> None:
+    def __init__(self, discount: Mapping[str, Any], cart: Cart, variables: Mapping[str, Any], times: int) -> None:
         self.discount = discount
         self.cart = cart
         self.variables = variables
+        self.times = 1 if _is_by_unit(discount) else times
         self.name = _VALUE[discount["type"]]
         self.stated = discount.get(self.name)
         self.formula = discount.get(f"{self.name}_formula")
@@ -95,9 +114,9 @@ class _Pricing:
     def off_order(self, cart: Cart) -> int:
         """Return what is off the whole order."""
         left = cart.total_amount
-        off = int(self.whole.value)
+        off = int(self.in_all)
         if self.discount["type"] == "PERCENT":
-            off = percent_of(self.whole.value, Fraction(left))
+            off = percent_of(self.in_all, Fraction(left))
         elif self.discount["type"] == "FIXED":
             off = left - off
         limits: list[int | None] = [
@@ -117,10 +136,19 @@ class _Pricing:
         ):
             stated = self.stated if target.price is None else target.price
             return self._of_line(stated, target.price_formula, one)
-        return self._of_line(self.stated, self.formula, one) if self.by_line else self.whole.value
+        return self._for_all(self._of_line(self.stated, self.formula, one)) if self.by_line else self.in_all
+
+    @property
+    def in_all(self) -> Fraction:
+        """The value for all bundles."""
+        return self._for_all(self.whole.value)
+
+    def _for_all(self, value: Fraction) -> Fraction:
+        value *= self.times
+        return min(value, Fraction(100)) if self.discount["type"] == "PERCENT" else value
 
     def told(self) -> dict[str, Any]:
-        """Return the discount of the answer, with the value it had; one that differs by line is told as stated."""
+        """Return the discount of the answer, with the value it had for one bundle; by line it is told as stated."""
         shown = {name: value for name, value in self.discount.items() if not name.endswith("_formula")}
         return shown | {self.name: plain(self.whole.value), "is_dynamic": self.dynamic}
 
@@ -149,14 +177,16 @@ _SPREAD: Final[Mapping[str, Callable[[Covered], int | Fraction]]] = {
 }
 
 
-def _off_items(discount: Mapping[str, Any], cart: Cart, covered: Sequence[Covered], pricing: _Pricing) -> Cart:
+def _off_items(
+    discount: Mapping[str, Any], cart: Cart, covered: Sequence[Covered], pricing: _Pricing
+) -> tuple[Cart, tuple[Covered, ...]]:
     line_limit = discount.get("amount_limit")
     most = _most(covered, line_limit)
     limit = discount.get("aggregated_amount_limit")
     in_all = cart.total_amount if limit is None else min(limit, cart.total_amount)
     weigh = _SPREAD.get(discount["effect"])
     if weigh is not None:
-        parts = split(min(int(pricing.whole.value), in_all), [weigh(one) for one in covered], most)
+        parts = split(min(int(pricing.in_all), in_all), [weigh(one) for one in covered], most)
     else:
         offs = [_each(discount, one, pricing.value(one)) for one in covered]
         parts = [min(off, cap) for off, cap in zip(offs, most, strict=True)]
@@ -190,9 +220,11 @@ def _within_targets(covered: Sequence[Covered], parts: Sequence[int]) -> list[in
     return found
 
 
-def _taken(cart: Cart, covered: Sequence[Covered], parts: Sequence[int]) -> Cart:
-    lines = list(cart.lines)
+def _taken(cart: Cart, covered: Sequence[Covered], parts: Sequence[int]) -> tuple[Cart, tuple[Covered, ...]]:
+    """Return the cart with these parts off, and what of the covered got something off."""
+    lines, used = list(cart.lines), []
     for one, part in zip(covered, parts, strict=True):
         if part:
             lines[one.line] = lines[one.line].less(part)
-    return msgspec.structs.replace(cart, lines=tuple(lines))
+            used.append(one)
+    return msgspec.structs.replace(cart, lines=tuple(lines)), tuple(used)

@@ -26,6 +26,21 @@ class CatalogueItem(msgspec.Struct, frozen=True):
     price: int | None = None
 
 
+def key_of(item: Mapping[str, Any]) -> list[str | None]:
+    """Return what names the product of a line: it is found again by it, wherever it stands by then."""
+    product, sku = item.get("product") or {}, item.get("sku") or {}
+    return [
+        item.get("product_id") or product.get("id"),
+        item.get("sku_id") or sku.get("id"),
+        item.get("source_id") or sku.get("source_id") or product.get("source_id"),
+    ]
+
+
+def product_of(item: Mapping[str, Any]) -> str:
+    """Return what the product of a line is called where units of it are counted."""
+    return next(filter(None, key_of(item)), "")
+
+
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a cart; `item` is the rest of the API's order item.
 

@@ -7,6 +7,7 @@ from typing import Any
 from rapport.discounts.applicable import Applicable, cover
 from rapport.discounts.applied import Added, Applied
 from rapport.discounts.cart import Cart, CatalogueItem, Line
+from rapport.discounts.schemas import MAX_UNITS
 from rapport.discounts.shares import half_up
 from rapport.discounts.values import plain, scope_of, units_of
 
@@ -18,8 +19,9 @@ def give(
     applicable: Applicable | None,
     variables: Mapping[str, Any],
     products: Mapping[str, CatalogueItem],
+    times: int = 1,
 ) -> Applied:
-    """Return the cart with the free units of a `UNIT` discount. Raises FormulaError and InvalidPayload.
+    """Return the cart with the free units of a `UNIT` discount, so many `times`. Raises FormulaError, InvalidPayload.
 
     - `ADD_MISSING_ITEMS`: afterwards so many units are in the cart, and so many of them are free. Those that are there
       become free, only what is missing is added; twice the same is as once.
@@ -39,7 +41,7 @@ def give(
     for unit in discount["units"] if many else [discount]:
         worth = units_of(unit.get("unit_off"), unit.get("unit_off_formula"), scope)
         dynamic |= worth.dynamic
-        after, more = _give_one(unit, int(worth.value), after, applicable, products)
+        after, more = _give_one(unit, min(MAX_UNITS, int(worth.value) * times), after, applicable, products)
         added += more
         told.append(
             {

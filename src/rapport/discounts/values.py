@@ -80,12 +80,12 @@ def percent_of_discount(stated: int | Decimal | None, formula: str | None, scope
     return Worth(rounded(max(Fraction(0), min(Fraction(100), worth.value)), MAX_PERCENT_PLACES), dynamic=True)
 
 
-def units_of(stated: int | None, formula: str | None, scope: Mapping[str, Any]) -> Worth:
+def units_of(stated: int | None, formula: str | None, scope: Mapping[str, Any], most: int = MAX_UNITS) -> Worth:
     """Return a number of units; a formula's is rounded down, since half a product cannot be given."""
     worth = _worth(stated, formula, scope)
     if not worth.dynamic:
         return worth
-    return Worth(Fraction(max(0, min(MAX_UNITS, worth.value // 1))), dynamic=True)
+    return Worth(Fraction(max(0, min(most, worth.value // 1))), dynamic=True)
 
 
 def plain(value: Fraction) -> int | Decimal:

@@ -127,11 +127,38 @@ class SkippedDetails(msgspec.Struct, kw_only=True):
     message: str
 
 
+class BundleItem(msgspec.Struct, kw_only=True):
+    """Units of a line of the order that belong to bundles."""
+
+    id: str
+    object: Literal["product", "sku"]
+    item_index: Count
+    item_quantity: Count
+
+
+class MissingBundleItem(msgspec.Struct, kw_only=True):
+    """Units that the order lacks for a first bundle."""
+
+    id: str
+    object: Literal["product", "sku", "products_collection"]
+    item_quantity: Count
+
+
+class BundleAnswer(msgspec.Struct, kw_only=True):
+    """How many of the bundles that a rule asks for are in the order; what is missing, where there is none."""
+
+    quantity: Count
+    limit: Count
+    identified: list[BundleItem]
+    missing: list[MissingBundleItem] | UnsetType = UNSET
+
+
 class RedeemableResult(msgspec.Struct, kw_only=True):
     """What a redeemable takes off, or why it may not be redeemed or is left out."""
 
     discount: DiscountAnswer | UnsetType = UNSET
     gift: GiftResult | UnsetType = UNSET
+    bundle: BundleAnswer | UnsetType = UNSET
     error: ErrorBody | UnsetType = UNSET
     details: SkippedDetails | UnsetType = UNSET
 

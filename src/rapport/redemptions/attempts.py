@@ -16,13 +16,14 @@ from rapport.orders.actions import Placed, open_order
 from rapport.orders.models import Order
 from rapport.orders.schemas import OrderInput
 from rapport.redemptions import deciding, stacking
-from rapport.redemptions.deciding import Decision, Situation
+from rapport.redemptions.deciding import Decision
 from rapport.redemptions.models import Redemption
 from rapport.redemptions.reading import Asked, read_situation
 from rapport.redemptions.redeemables.models import VOUCHER, Redeemable
 from rapport.redemptions.redeemables.queries import Found, find_redeemables
 from rapport.redemptions.schemas import NothingThere, RedeemInput, check_count, check_order, customer_of
 from rapport.redemptions.sessions.queries import lock_vouchers
+from rapport.redemptions.situations import Situation
 from rapport.redemptions.stacking import StackingRules
 
 

@@ -5,77 +5,35 @@ Redemptions, validations and qualifications all decide here. Pure: no connection
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from rapport.core.errors import InvalidPayload
-from rapport.customers.models import Customer
 from rapport.discounts import applying
 from rapport.discounts.applicable import EVERYTHING, Applicable
 from rapport.discounts.applied import Applied
-from rapport.discounts.cart import Cart, CatalogueItem
+from rapport.discounts.cart import Cart
 from rapport.discounts.expressions import FormulaError
 from rapport.orders.models import Order
 from rapport.redemptions import effects, reach
+from rapport.redemptions.limiting import MissingCustomer, limited
 from rapport.redemptions.redeemables.models import Redeemable
+from rapport.redemptions.situations import Effect, Rules, Situation, redeemed_of
 from rapport.redemptions.stacking import StackingRules, Tried, Verdict, settle
 from rapport.rules import budgets, conditions
+from rapport.rules.bundles import Identified
 from rapport.rules.conditions import RuleSet
-from rapport.rules.counters import Counter, Redeemed, Spent, Use
+from rapport.rules.counters import Counter, Use
 from rapport.rules.facts import Facts, OrderFacts, item_of
 from rapport.rules.models import Assigned
+from rapport.rules.unit_limits import limits_of
 from rapport.vouchers.availability import Refusal
 
-Rules = list[tuple[Assigned, RuleSet]]
 DEFAULT_EFFECT: Final = "APPLY_TO_ORDER"
 # Those of a request that come first count.
 OF_CAMPAIGN: Final = ("CAMPAIGN_REDEMPTION_COUNT", "CAMPAIGN_CUSTOMER_REDEMPTION_COUNT")
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """Who redeems, when, against which order (None: without an order), and what is known of it.
-
-    `collections`: for each product collection that rules name, what of the order is in it. `standing`: what rules
-    count, without the redemption at hand (`rules.budgets.read`). `products`: what the catalogue says of units that
-    discounts add. `formulas`: by the id of a redeemable, what its formulas name that had to be read (`variables`).
-    `audience_only`: only the rules about the customer count.
-    """
-
-    now: datetime
-    zone: ZoneInfo
-    customer: Customer | None = None
-    segments: frozenset[str] = frozenset()
-    order: Order | None = None
-    is_amount_missing: bool = False
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    api_key: tuple[str, ...] = ()
-    collections: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    standing: Mapping[Counter, Spent] = field(default_factory=dict)
-    products: Mapping[str, CatalogueItem] = field(default_factory=dict)
-    formulas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    audience_only: bool = False
-
-
-class Effect(msgspec.Struct, frozen=True, kw_only=True):
-    """What a redeemable does: the cart before and after it (`applied_*` are its own), what is off, its credits.
-
-    `items` are the differences that it makes to single items (see `redemptions.effects`), None where it makes none.
-    """
-
-    before: Cart | None = None
-    cart: Cart | None = None
-    off: int = 0
-    saved: int = 0
-    credits: int | None = None
-    discount: dict[str, Any] = {}
-    reached: Applicable | None = None
-    has_effect: bool = True
-    items: list[dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +57,10 @@ class Decision:
 
 def rule_sets(redeemables: Sequence[Redeemable], *, audience_only: bool = False) -> list[Rules]:
     """Return the parsed rules of each redeemable; with `audience_only`, what is not about the customer holds."""
-    parsed = [[(one, conditions.parse(one.rules)) for one in redeemable.assigned] for redeemable in redeemables]
+    parsed = [
+        [(one, conditions.parse(one.rules, one.bundle_rules)) for one in redeemable.assigned]
+        for redeemable in redeemables
+    ]
     if not audience_only:
         return parsed
     return [[(one, _about_customer(rule_set)) for one, rule_set in rules] for rules in parsed]
@@ -113,7 +74,18 @@ def _about_customer(rule_set: RuleSet) -> RuleSet:
         for number, leaf in rule_set.leaves.items()
     }
     needs = dataclasses.replace(rule_set.needs, counts=frozenset(), collections=frozenset())
-    return dataclasses.replace(rule_set, leaves=leaves, needs=needs)
+    return dataclasses.replace(rule_set, leaves=leaves, needs=needs, bundle=None)
+
+
+def times_of(bundle: Identified | None) -> int:
+    """Return for how many bundles a discount is given at once."""
+    return 1 if bundle is None else max(1, bundle.quantity)
+
+
+def stated(discount: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a discount as answers tell it where there is nothing to work its formula out for."""
+    told = {name: value for name, value in discount.items() if not name.endswith("_formula")}
+    return {"is_dynamic": False} | told
 
 
 def cart_of(order: Order) -> Cart:
@@ -204,6 +176,13 @@ class _Run:
             return Tried(refusal=refusal)
         return Tried(applied=effect, has_effect=effect.has_effect)
 
+    def _bundle(self, redeemable: Redeemable, rules: Rules) -> Identified | None:
+        """Return the bundles that the order has; where several rules ask for some, the fewest."""
+        asking = [rule_set for _, rule_set in rules if rule_set.bundle is not None]
+        facts = self._facts(redeemable, None) if asking else None
+        found = [one for rule_set in asking if facts and (one := conditions.identified(rule_set, facts)) is not None]
+        return min(found, key=lambda one: one.quantity, default=None)
+
     def _reached(self, rules: Rules, cart: Cart) -> Applicable | None:
         saying = reach.entries(rules)
         found = None
@@ -215,6 +194,25 @@ class _Run:
             found = msgspec.structs.replace(whole, excluded=whole.excluded | self._touched)
         return found
 
+    def _limited(
+        self, redeemable: Redeemable, rules: Rules, cart: Cart, effect: str
+    ) -> tuple[Applicable | None, dict[Counter, int]]:
+        """Return what may be touched, by what earlier redemptions left. Raises FormulaError, MissingCustomer."""
+        reached = self._reached(rules, cart)
+        included = [entry for one in reach.entries(rules) for entry in one.get("included", ())]
+        if (
+            reached is None
+            or self._at.audience_only
+            or not effect.startswith("APPLY_TO_ITEMS")
+            or not any(map(limits_of, included))
+        ):
+            return reached, {}
+        spent = dict(self._at.standing)
+        for use in self.uses:
+            budgets.count(use.redeemed, spent, self._at.zone)
+        redeemed = redeemed_of(redeemable, self._at, None)
+        return limited(included, reached, redeemed, spent, cart, self._variables(redeemable))
+
     def _effect(self, redeemable: Redeemable, rules: Rules) -> Effect | Refusal:
         cart = self._cart
         if redeemable.gift is not None:
@@ -222,12 +220,16 @@ class _Run:
         discount = dict(redeemable.discount or {})
         discount.setdefault("effect", "ADD_NEW_ITEMS" if discount["type"] == "UNIT" else DEFAULT_EFFECT)
         if cart is None:
-            told = {name: value for name, value in discount.items() if not name.endswith("_formula")}
-            told.setdefault("is_dynamic", False)
-            return Effect(discount=told)
-        reached = self._reached(rules, cart)
+            return Effect(discount=stated(discount))
+        bundle = self._bundle(redeemable, rules)
+        times = times_of(bundle)
         try:
-            done = self._applied(redeemable, discount, cart, reached)
+            reached, most = self._limited(redeemable, rules, cart, discount["effect"])
+        except (FormulaError, MissingCustomer) as error:
+            return _unlimited(redeemable, error)
+        reached = applying.scaled(reached, discount, times)
+        try:
+            done = self._applied(redeemable, discount, cart, reached, times)
         except (FormulaError, InvalidPayload) as error:
             return Refusal("invalid_discount", "Discount cannot be worked out", f"{redeemable.id}: {error}")
         has_effect = done.off > 0 or bool(done.added) or bool(done.lines)
@@ -241,10 +243,12 @@ class _Run:
             reached=reached,
             has_effect=has_effect,
             items=_differences(cart, done),
+            bundle=bundle,
+            most=most,
         )
 
     def _applied(
-        self, redeemable: Redeemable, discount: Mapping[str, Any], cart: Cart, reached: Applicable | None
+        self, redeemable: Redeemable, discount: Mapping[str, Any], cart: Cart, reached: Applicable | None, times: int
     ) -> Applied:
         """Apply a discount; a percentage on the whole order may be of what it cost before any other discount."""
         variables, products = self._variables(redeemable), self._at.products
@@ -255,10 +259,10 @@ class _Run:
             and discount["effect"] == DEFAULT_EFFECT
             and self.start is not None
         ):
-            first = applying.apply(discount, self.start, variables=variables, products=products)
+            first = applying.apply(discount, self.start, variables=variables, products=products, times=times)
             after = cart.less(min(first.off, cart.total_amount))
             return Applied.between(cart, after, discount=first.discount)
-        return applying.apply(discount, cart, applicable=reached, variables=variables, products=products)
+        return applying.apply(discount, cart, applicable=reached, variables=variables, products=products, times=times)
 
     def _credits(self, redeemable: Redeemable, rules: Rules, cart: Cart | None) -> Effect | Refusal:
         assert redeemable.gift is not None
@@ -274,10 +278,12 @@ class _Run:
                 )
             used = asked or 0
             return Effect(off=used, credits=used)
-        reached = self._reached(rules, cart)
-        done = applying.credits(
-            balance if asked is None else asked, redeemable.gift.get("effect") or DEFAULT_EFFECT, cart, reached
-        )
+        effect = redeemable.gift.get("effect") or DEFAULT_EFFECT
+        try:
+            reached, most = self._limited(redeemable, rules, cart, effect)
+        except (FormulaError, MissingCustomer) as error:
+            return _unlimited(redeemable, error)
+        done = applying.credits(balance if asked is None else asked, effect, cart, reached)
         return Effect(
             before=cart,
             cart=done.cart,
@@ -287,6 +293,8 @@ class _Run:
             reached=reached,
             has_effect=done.off > 0,
             items=_differences(cart, done),
+            bundle=self._bundle(redeemable, rules),
+            most=most,
         )
 
     def _variables(self, redeemable: Redeemable) -> dict[str, Any]:
@@ -331,7 +339,8 @@ class _Run:
         )
 
     def _use(self, redeemable: Redeemable, rules: Rules, effect: Effect | None) -> Use:
-        return Use(redeemed_of(redeemable, self._at, effect), tuple(rules), self._facts(redeemable, effect))
+        most = {} if effect is None else effect.most
+        return Use(redeemed_of(redeemable, self._at, effect), tuple(rules), self._facts(redeemable, effect), most)
 
     def _violation(self, redeemable: Redeemable, rules: Rules, effect: Effect | None) -> Refusal | None:
         if not rules:
@@ -346,31 +355,17 @@ class _Run:
 
 
 def _differences(before: Cart, done: Applied) -> list[dict[str, Any]] | None:
-    return effects.between(before.items(), done.cart.items()) if done.lines or done.added else None
+    if not (done.lines or done.added):
+        return None
+    return effects.between(before.items(), done.cart.items(), done.covered)
 
 
-def redeemed_of(redeemable: Redeemable, at: Situation, effect: Effect | None) -> Redeemed:
-    """Return a redeemable as counters see it: its order's amount and what is off, as the ledger has them.
-
-    Without an order, the credits of a gift card are off.
-    """
-    amounts, paid = amounts_of(effect), 0 if effect is None else effect.credits or 0
-    return Redeemed(
-        object_id=redeemable.object_id,
-        kind="voucher" if redeemable.voucher is not None else "promotion_tier",
-        campaign_id=redeemable.campaign_id,
-        at=at.now,
-        customer_id=None if at.customer is None else at.customer.id,
-        api_key=at.api_key[0] if at.api_key else "rapport",
-        user=None,
-        orders_amount=amounts.get("amount", 0),
-        discount_amount=amounts.get("total_applied_discount_amount", paid),
-    )
-
-
-def amounts_of(effect: Effect | None) -> dict[str, int]:
-    """Return the order's amounts as they are with a redeemable; nothing without an order."""
-    return {} if effect is None or effect.cart is None else effect.cart.amounts()
+def _unlimited(redeemable: Redeemable, error: FormulaError | MissingCustomer) -> Refusal:
+    """Return why nothing is redeemed where a limit cannot be told."""
+    if isinstance(error, MissingCustomer):
+        key = "missing_customer"
+        return Refusal(key, conditions.MESSAGES[key], "Customer is required: units are limited for each customer")
+    return Refusal("invalid_discount", "Discount cannot be worked out", f"{redeemable.id}: {error}")
 
 
 def refusal_of(redeemable: Redeemable, assigned: Assigned, violation: conditions.Violation) -> Refusal:
@@ -380,4 +375,4 @@ def refusal_of(redeemable: Redeemable, assigned: Assigned, violation: conditions
         rule = assigned.rule_id
         details = f"{redeemable.id} cannot be redeemed because of violated validation rules: {rule}. {details}"
     message = violation.message or (assigned.error or {}).get("message")
-    return Refusal(violation.key, conditions.MESSAGES[violation.key], details, message)
+    return Refusal(violation.key, conditions.MESSAGES[violation.key], details, message, violation.bundle)

@@ -7,6 +7,11 @@ what other redemptions took off, and what the shop changed since, stays.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from rapport.discounts.applicable import Covered
+from rapport.discounts.cart import key_of
+from rapport.rules.counters import Units
+from rapport.rules.unit_limits import goods_of
+
 # What a redemption changes of a line, each a sum of what redemptions and the shop put there.
 CHANGED: Final = ("quantity", "amount", "discount_quantity", "discount_amount")
 # What a line says about the last redemption alone.
@@ -14,25 +19,32 @@ APPLIED: Final = ("applied_discount_amount", "applied_discount_quantity", "appli
 Item = Mapping[str, Any]
 
 
-def key_of(item: Item) -> list[str | None]:
-    """Return what names the product of a line: it is found again by it, wherever it stands by then."""
-    product, sku = item.get("product") or {}, item.get("sku") or {}
-    return [
-        item.get("product_id") or product.get("id"),
-        item.get("sku_id") or sku.get("id"),
-        item.get("source_id") or sku.get("source_id") or product.get("source_id"),
-    ]
+def between(before: Sequence[Item], after: Sequence[Item], covered: Sequence[Covered] = ()) -> list[dict[str, Any]]:
+    """Return the differences between the lines of an order; lines are only ever added at the end.
 
-
-def between(before: Sequence[Item], after: Sequence[Item]) -> list[dict[str, Any]]:
-    """Return the differences between the lines of an order; lines are only ever added at the end."""
+    `covered` are the units that were discounted: what an entry of `applicable_to` names is told with it, to be counted.
+    """
+    of_goods = {one.line: one for one in covered if one.target is not None}
     effects = []
     for index, item in enumerate(after):
         old: Item = before[index] if index < len(before) else {"quantity": 0, "amount": 0}
         changes = {name: number for name in CHANGED if (number := _number(item, name) - _number(old, name))}
         if changes or index >= len(before):
-            effects.append({"index": index, "key": key_of(item), **changes})
+            effects.append({"index": index, "key": key_of(item), **changes, **_counted(of_goods.get(index))})
     return effects
+
+
+def _counted(one: Covered | None) -> dict[str, Any]:
+    if one is None or one.target is None:
+        return {}
+    return {"units": one.units, "goods": goods_of({"object": one.target.object, "id": one.target.id})}
+
+
+def units_of(effects: Sequence[Mapping[str, Any]] | None) -> tuple[Units, ...]:
+    """Return the units that a redemption discounted of the goods that its rules name."""
+    return tuple(
+        Units(one["goods"], next(filter(None, one["key"]), ""), one["units"]) for one in effects or () if "goods" in one
+    )
 
 
 def _number(item: Item, name: str) -> int:

@@ -10,7 +10,7 @@ from rapport.customers.models import Customer
 from rapport.redemptions import queries
 from rapport.redemptions.models import Redemption
 from rapport.redemptions.views import view
-from rapport.rules import queries as rules
+from rapport.rules.counted import queries as counted
 
 _ELSEWHERE = {"customer", "tracking_id", "order"}
 
@@ -32,7 +32,7 @@ async def _move(
     conn: Connection, project_id: int, giver_id: str, taker_id: str, only: Sequence[str] | None = None
 ) -> list[str]:
     moved = await move(conn, _HELD, project_id, giver_id, taker_id, only)
-    await rules.recount_customers(conn, project_id, [giver_id, taker_id])
+    await counted.recount_customers(conn, project_id, [giver_id, taker_id])
     return moved
 
 

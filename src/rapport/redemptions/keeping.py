@@ -16,11 +16,12 @@ from rapport.orders.models import Order
 from rapport.orders.schemas import view as order_view
 from rapport.promotions.answers import shown as shown_tiers
 from rapport.redemptions.attempts import Attempt, Redeemed
-from rapport.redemptions.deciding import Decision, Situation
+from rapport.redemptions.deciding import Decision
 from rapport.redemptions.models import FAILURE, REDEMPTION, SUCCESS, Redemption
 from rapport.redemptions.redeemables.models import Redeemable
 from rapport.redemptions.schemas import NothingThere, Refused, channel_of
 from rapport.redemptions.sessions import queries as sessions
+from rapport.redemptions.situations import Situation
 from rapport.redemptions.uses import queries as uses
 from rapport.redemptions.uses.queries import Taken
 from rapport.redemptions.views import NOTHING, Related, event_view

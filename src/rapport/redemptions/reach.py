@@ -1,15 +1,15 @@
 """What a redeemable applies to: which lines its rules let a discount touch, and how answers say it. Pure."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from rapport.discounts.applicable import Applicable, Target, shown
-from rapport.discounts.cart import Cart
+from rapport.discounts.cart import Cart, product_of
 from rapport.rules.applicable import EVERY, LIMITS, entries_of, lines_of
 from rapport.rules.conditions import RuleSet
-from rapport.rules.facts import Item
+from rapport.rules.facts import Item, item_of
 from rapport.rules.models import Assigned
 
 Collections = Mapping[str, frozenset[str]]
@@ -54,6 +54,7 @@ def _within(target: Target, allowed: Container[int] | None) -> Target:
 
 
 def _target(entry: Entry, items: Sequence[Item], collections: Collections) -> Target:
+    limits: dict[str, Any] = {name: entry.get(name) for name in LIMITS}
     return Target(
         object=entry["object"],
         id=entry.get("id") or entry.get("source_id") or "",
@@ -64,8 +65,14 @@ def _target(entry: Entry, items: Sequence[Item], collections: Collections) -> Ta
         skip_initially=entry.get("skip_initially") or 0,
         repeat=entry.get("repeat") or 1,
         target=entry.get("target") or "ITEM",
-        **{name: entry.get(name) for name in LIMITS},
+        **limits,
     )
+
+
+def products_of(items: Sequence[Mapping[str, Any]], collections: Collections) -> Callable[[Entry], set[str]]:
+    """Return what finds the products of an order's items that are of the goods of an entry."""
+    lines = [item_of(index, raw) for index, raw in enumerate(items)]
+    return lambda entry: {product_of(items[index]) for index in lines_of(entry, lines, collections)}
 
 
 def _list(data: list[dict[str, Any]]) -> dict[str, Any]:

@@ -15,13 +15,15 @@ from rapport.orders.models import Order
 from rapport.product_collections.queries import collections_of
 from rapport.products import queries as products
 from rapport.products.models import Product, Sku
-from rapport.redemptions.deciding import Rules, Situation, redeemed_of
+from rapport.redemptions.reach import products_of
 from rapport.redemptions.redeemables.models import Redeemable
+from rapport.redemptions.situations import Rules, Situation, redeemed_of
 from rapport.redemptions.variables import read_variables
 from rapport.rules import budgets
 from rapport.rules.applicable import collections_of as collections_named
-from rapport.rules.counters import Use
+from rapport.rules.counters import Counter, Spent, Use
 from rapport.rules.facts import Facts, item_of
+from rapport.rules.unit_limits import limited
 
 SegmentsAmong = Callable[[Customer, Collection[str]], Awaitable[frozenset[str]]]
 
@@ -65,16 +67,23 @@ async def read_situation(
     uses = [
         Use(redeemed_of(redeemable, at, None), tuple(parsed), Facts(now=moment.now, zone=moment.zone))
         for redeemable, parsed in zip(redeemables, rules, strict=True)
-        if any(rule_set.needs.counts for _, rule_set in parsed)
+        if any(
+            rule_set.needs.counts or (not asked.audience_only and any(limited(assigned.applicable_to)))
+            for assigned, rule_set in parsed
+        )
     ]
-    standing = await budgets.read(conn, project_id, uses, moment.zone) if uses else {}
+    collections = await _collections(conn, project_id, moment, asked.order, rules)
+    standing: dict[Counter, Spent] = {}
+    if uses:
+        products = products_of([] if asked.order is None else asked.order.items, collections)
+        standing = await budgets.read(conn, project_id, uses, moment.zone, products)
     formulas: dict[str, dict[str, Any]] = {}
     if asked.order is not None:
         formulas = await read_variables(conn, project_id, asked.customer, redeemables, rules)
     return dataclasses.replace(
         at,
         segments=segments,
-        collections=await _collections(conn, project_id, moment, asked.order, rules),
+        collections=collections,
         standing=standing,
         products=await _catalogue(conn, project_id, asked.order, redeemables),
         formulas=formulas,

@@ -272,6 +272,7 @@ def _counted(row: Redemption) -> Counted:
         user=None,
         orders_amount=amounts.get("amount", 0),
         discount_amount=amounts.get("total_applied_discount_amount", row.credits or 0),
+        units=effects.units_of(row.effects),
     )
 
 

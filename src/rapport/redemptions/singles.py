@@ -5,10 +5,10 @@ from typing import Any
 from rapport.core.clock import iso
 from rapport.promotions.models import Tier
 from rapport.redemptions import reach
-from rapport.redemptions.deciding import Effect
 from rapport.redemptions.redeemables.models import Redeemable
 from rapport.redemptions.sessions.schemas import view as session_view
-from rapport.redemptions.validation_views import Validation, categories_view, error_view, result_view, with_cart_view
+from rapport.redemptions.situations import Effect
+from rapport.redemptions.validation_views import Validation, categories_view, error_view, given_view, with_cart_view
 
 
 def _applied(validation: Validation) -> Effect | None:
@@ -47,7 +47,7 @@ def voucher_answer(validation: Validation) -> dict[str, Any]:
         return shown | _refused(validation, redeemable)
     voucher = redeemable.voucher
     assert voucher is not None
-    shown |= _reached(validation, effect) | result_view(redeemable, effect)
+    shown |= _reached(validation, effect) | given_view(redeemable, effect)
     shown |= _dates(voucher.start_date, voucher.expiration_date)
     if redeemable.gift is not None:
         shown["gift"] |= {"amount": redeemable.gift["amount"], "effect": redeemable.gift.get("effect")}

@@ -18,7 +18,7 @@ from rapport.promotions.schemas import MAX_TIERS
 from rapport.redemptions import deciding
 from rapport.redemptions.attempts import is_amount_missing, key_of
 from rapport.redemptions.circumstances import Circumstances, read_circumstances
-from rapport.redemptions.deciding import Decision, Rules, Situation
+from rapport.redemptions.deciding import Decision
 from rapport.redemptions.reading import Asked, read_situation
 from rapport.redemptions.redeemables.models import VOUCHER, Redeemable
 from rapport.redemptions.redeemables.queries import find_redeemables, tier_redeemable, with_categories
@@ -27,6 +27,7 @@ from rapport.redemptions.sessions import queries as sessions
 from rapport.redemptions.sessions.queries import Wanted
 from rapport.redemptions.sessions.schemas import Session, opened
 from rapport.redemptions.singles import promotion_answer
+from rapport.redemptions.situations import Rules, Situation
 from rapport.redemptions.stacking_rules.queries import load
 from rapport.redemptions.validation_views import Validation, redeemables_view, shown_order
 from rapport.segments.membership import SegmentDecider

@@ -10,11 +10,12 @@ from rapport.discounts.cart import Cart
 from rapport.orders.schemas import view as order_view
 from rapport.redemptions import reach, stacking
 from rapport.redemptions.circumstances import Circumstances
-from rapport.redemptions.deciding import Decision, Effect, Rules
+from rapport.redemptions.deciding import Decision
 from rapport.redemptions.redeemables.models import Redeemable
 from rapport.redemptions.schemas import RedeemInput, tracking_id
 from rapport.redemptions.sessions.schemas import Session
 from rapport.redemptions.sessions.schemas import view as session_view
+from rapport.redemptions.situations import Effect, Rules
 from rapport.redemptions.stacking import StackingRules
 from rapport.vouchers.availability import Refusal
 
@@ -77,6 +78,12 @@ def error_view(redeemable: Redeemable, refusal: Refusal, request_id: str) -> dic
 
 
 def result_view(redeemable: Redeemable, effect: Effect) -> dict[str, Any]:
+    """Return what a redeemable gives, and for which bundles."""
+    given = given_view(redeemable, effect)
+    return given if effect.bundle is None else given | {"bundle": effect.bundle.view()}
+
+
+def given_view(redeemable: Redeemable, effect: Effect) -> dict[str, Any]:
     """Return what a redeemable gives."""
     if redeemable.gift is None:
         return {"discount": effect.discount}
@@ -150,6 +157,8 @@ def other_view(
     result: dict[str, Any] = {}
     if verdict.refusal is not None:
         result["error"] = error_view(redeemable, verdict.refusal, request_id)
+        if verdict.refusal.bundle is not None:
+            result["bundle"] = verdict.refusal.bundle.view()
     elif verdict.skip is not None:
         result["details"] = {"key": verdict.skip.key, "message": verdict.skip.message}
     shown = {"status": verdict.status, "id": redeemable.id, "object": redeemable.object, "result": result}

@@ -6,12 +6,14 @@ from typing import Any
 from rapport.core.db import Connection
 from rapport.customers.models import Customer
 from rapport.discounts.formulas import given_names
-from rapport.redemptions.deciding import Rules
 from rapport.redemptions.redeemables import queries
 from rapport.redemptions.redeemables.models import Redeemable
+from rapport.redemptions.situations import Rules
+from rapport.rules.counted.queries import count_in_ledger
 from rapport.rules.counters import Counter
-from rapport.rules.queries import count_in_ledger
+from rapport.rules.unit_limits import UNIT_LIMITS
 
+_OF_GOODS = ("price_formula", *(one.formula for one in UNIT_LIMITS))
 _METADATA = {"CAMPAIGN_METADATA": "campaign", "PUBLICATION_METADATA": "publication"}
 
 
@@ -29,7 +31,7 @@ async def read_variables(
     named = {
         redeemable.id: (redeemable, names)
         for redeemable, parsed in zip(redeemables, rules, strict=True)
-        if (names := given_names(redeemable.discount, _price_formulas(parsed)))
+        if (names := given_names(redeemable.discount, _formulas(parsed)))
     }
     counters = {
         (reference, name): counter
@@ -51,12 +53,14 @@ async def read_variables(
     return found
 
 
-def _price_formulas(parsed: Rules) -> list[str]:
+def _formulas(parsed: Rules) -> list[str]:
+    """Return the formulas in what rules say of goods: prices, and limits of units."""
     return [
-        str(entry["price_formula"])
+        str(entry[name])
         for assigned, _ in parsed
         for entry in assigned.applicable_to.get("included", ())
-        if entry.get("price_formula")
+        for name in _OF_GOODS
+        if entry.get(name)
     ]
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import UnsetType
 
 from rapport.core.db import Connection
 from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound
@@ -13,10 +14,11 @@ from rapport.core.queries import read_now
 from rapport.http.caller import Caller
 from rapport.metadata.queries import load
 from rapport.product_collections.queries import hold
-from rapport.rules import conditions, queries
+from rapport.rules import bundles, conditions, queries, unit_limits
 from rapport.rules.applicable import checked, collections_of
-from rapport.rules.conditions import InvalidValidationRules, RuleSet
-from rapport.rules.counters import watch_of
+from rapport.rules.conditions import RuleSet
+from rapport.rules.counted import queries as counted
+from rapport.rules.counters import Watch, watch_of
 from rapport.rules.models import NOTHING_APPLICABLE, Assignment, ValidationRule
 from rapport.rules.schemas import AssignmentInput, RuleError, ValidationRuleInput, ValidationRuleUpdate
 from rapport.rules.typed import typed
@@ -25,21 +27,22 @@ from rapport.segments import queries as segments
 RESOURCE = "validation_rules"
 
 
-def _refuse_bundles(data: ValidationRuleInput | ValidationRuleUpdate) -> None:
-    if data.bundle_rules:
-        raise InvalidValidationRules("Property .bundle_rules is not supported yet")
-
-
-async def _read(caller: Caller, raw: Any, name: str = ".rules") -> tuple[dict[str, Any], RuleSet]:
-    """Return rules as they are to be kept, typed by the project's metadata schemas, and what they mean.
+async def _read(caller: Caller, raw: Any) -> dict[str, Any]:
+    """Return rules as they are to be kept, typed by the project's metadata schemas.
 
     Raises InvalidValidationRules, InvalidPayload.
     """
-    check_limits(raw, name)
+    check_limits(raw, ".rules")
     async with caller.db.read() as conn:
         schemas = await load(conn, caller.project_id)
     kept = typed(raw, schemas)
-    return kept, conditions.parse(kept)
+    conditions.parse(kept)
+    return kept
+
+
+def _bundle(raw: Any) -> dict[str, Any]:
+    check_limits(raw, ".bundle_rules")
+    return bundles.checked(raw)
 
 
 def _error(change: RuleError | None, current: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -63,8 +66,9 @@ def _collections(rules: RuleSet, applicable_to: dict[str, Any]) -> list[str]:
 
 async def create(caller: Caller, data: ValidationRuleInput) -> ValidationRule:
     """Create a validation rule (`create-validation-rules`). Raises InvalidValidationRules, NotFound for a segment."""
-    _refuse_bundles(data)
-    raw, rules = await _read(caller, data.rules if isinstance(data.rules, dict) else {"logic": ""})
+    raw = await _read(caller, data.rules if isinstance(data.rules, dict) else {"logic": ""})
+    bundle_rules = _bundle(data.bundle_rules)
+    rules = conditions.parse(raw, bundle_rules)
     check_limits(data.applicable_to, ".applicable_to")
     applicable_to = NOTHING_APPLICABLE if data.applicable_to is None else checked(data.applicable_to)
 
@@ -83,6 +87,7 @@ async def create(caller: Caller, data: ValidationRuleInput) -> ValidationRule:
             created_at=await read_now(conn, caller.db.clock_offset),
             updated_at=None,
             collection_ids=_collections(rules, applicable_to),
+            bundle_rules=bundle_rules,
         )
         await queries.insert(conn, caller.project_id, rule)
         return rule
@@ -95,57 +100,65 @@ async def update(caller: Caller, rule_id: str, data: ValidationRuleUpdate) -> Va
 
     Raises NotFound, InvalidValidationRules.
     """
-    _refuse_bundles(data)
-    read = await _read(caller, data.rules) if isinstance(data.rules, dict) else None
+    raw = await _read(caller, data.rules) if isinstance(data.rules, dict) else None
+    bundle_rules = None if isinstance(data.bundle_rules, UnsetType) else _bundle(data.bundle_rules)
     check_limits(data.applicable_to, ".applicable_to")
     applicable_to = None if data.applicable_to is None else checked(data.applicable_to)
 
     async def work(conn: Connection) -> ValidationRule:
-        if read is not None:
-            await _check_segments(conn, caller.project_id, read[1])
+        if raw is not None:
+            await _check_segments(conn, caller.project_id, conditions.parse(raw))
         rule = await queries.find(conn, caller.project_id, rule_id, lock=True)
         if rule is None:
             raise NotFound(RESOURCE, rule_id)
         changes: dict[str, Any] = {
             name: getattr(data, name) for name in ("name", "type", "context_type") if getattr(data, name) is not None
         }
-        rules = conditions.parse(rule.rules) if read is None else read[1]
-        if read is not None:
-            changes |= {"rules": read[0], "segment_ids": sorted(rules.segment_ids)}
-        if applicable_to is not None:
-            changes["applicable_to"] = applicable_to
+        rules = conditions.parse(
+            rule.rules if raw is None else raw, rule.bundle_rules if bundle_rules is None else bundle_rules
+        )
+        given = {"rules": raw, "applicable_to": applicable_to, "bundle_rules": bundle_rules}
+        changes |= {name: value for name, value in given.items() if value is not None}
+        changes["segment_ids"] = sorted(rules.segment_ids)
         changes["collection_ids"] = _collections(rules, applicable_to or rule.applicable_to)
         await hold(conn, caller.project_id, changes["collection_ids"])
         changes["error"] = _error(data.error, rule.error)
         now = await read_now(conn, caller.db.clock_offset)
         changed = msgspec.structs.replace(rule, **changes, updated_at=now)
-        before = conditions.parse(rule.rules).needs.counts
-        if before != rules.needs.counts:
+        if _counted(rule) != _counted(changed):
             assignments = await queries.assignments_of_rule(conn, caller.project_id, rule_id)
-            await _watch(conn, caller.project_id, [(one, rules) for one in assignments], is_change=True)
+            await _watch(conn, caller.project_id, [(one, changed) for one in assignments], is_change=True)
         await queries.update(conn, caller.project_id, changed)
         return changed
 
     return await caller.db.transaction(work)
 
 
-async def _watch(
-    conn: Connection, project_id: int, assigned: list[tuple[Assignment, RuleSet]], *, is_change: bool = False
-) -> None:
-    """Have counted what the rules of assignments ask for; see budgets.py. `is_change`: they may ask for less."""
-    asking = [(one, rules) for one, rules in assigned if any(count.by != "customer" for count in rules.needs.counts)]
-    if not asking and not (is_change and assigned):
-        return
-    await queries.shut_redemptions_out(conn, project_id)
-    object_ids = [one.related_object_id for one, _ in asking]
-    campaigns = await queries.campaigns_of(conn, project_id, [one for one, _ in asking])
-    watches = {
-        (one.id, watch_of(count, campaigns.get(object_id, object_id) if count.scope == "campaign" else object_id))
-        for (one, rules), object_id in zip(asking, object_ids, strict=True)
-        for count in rules.needs.counts
+def _counted(rule: ValidationRule, object_id: str = "", campaign_id: str = "") -> set[Watch]:
+    """Return what has to be counted because a rule is assigned to something of a campaign (or else to itself)."""
+    counts = conditions.parse(rule.rules).needs.counts
+    return unit_limits.watches(rule.applicable_to, object_id, campaign_id) | {
+        watch_of(count, campaign_id if count.scope == "campaign" else object_id)
+        for count in counts
         if count.by != "customer"
     }
-    await queries.watch(conn, project_id, [one.id for one, _ in assigned], watches)
+
+
+async def _watch(
+    conn: Connection, project_id: int, assigned: list[tuple[Assignment, ValidationRule]], *, is_change: bool = False
+) -> None:
+    """Have counted what the rules of assignments ask for; see budgets.py. `is_change`: they may ask for less."""
+    asking = [(one, rule) for one, rule in assigned if _counted(rule)]
+    if not asking and not (is_change and assigned):
+        return
+    await counted.shut_redemptions_out(conn, project_id)
+    campaigns = await queries.campaigns_of(conn, project_id, [one for one, _ in asking])
+    watches = {
+        (one.id, watch)
+        for one, rule in asking
+        for watch in _counted(rule, one.related_object_id, campaigns.get(one.related_object_id, one.related_object_id))
+    }
+    await counted.watch(conn, project_id, [one.id for one, _ in assigned], watches)
 
 
 async def delete(caller: Caller, rule_id: str) -> None:
@@ -172,8 +185,8 @@ async def assign(
         for rule_id in wanted
     ]
     made = await queries.assign(conn, project_id, assignments)
-    raw = await queries.rules_of(conn, project_id, wanted)
-    await _watch(conn, project_id, [(one, conditions.parse(raw[one.rule_id])) for one in made])
+    rules = await queries.rules_of(conn, project_id, wanted)
+    await _watch(conn, project_id, [(one, rules[one.rule_id]) for one in made])
     return made
 
 

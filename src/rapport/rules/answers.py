@@ -36,6 +36,22 @@ class ApplicableToAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     skip_initially: Count | UnsetType = UNSET
     repeat: Count | UnsetType = UNSET
     target: Literal["ITEM", "UNIT"] | UnsetType = UNSET
+    product_campaign_quantity_limit: Count | UnsetType = UNSET
+    product_campaign_quantity_limit_formula: str | UnsetType = UNSET
+    product_customer_campaign_quantity_limit: Count | UnsetType = UNSET
+    product_customer_campaign_quantity_limit_formula: str | UnsetType = UNSET
+    product_in_collection_campaign_quantity_limit: Count | UnsetType = UNSET
+    product_in_collection_campaign_quantity_limit_formula: str | UnsetType = UNSET
+    product_in_collection_customer_campaign_quantity_limit: Count | UnsetType = UNSET
+    product_in_collection_customer_campaign_quantity_limit_formula: str | UnsetType = UNSET
+    product_promotion_tier_quantity_limit: Count | UnsetType = UNSET
+    product_promotion_tier_quantity_limit_formula: str | UnsetType = UNSET
+    product_customer_promotion_tier_quantity_limit: Count | UnsetType = UNSET
+    product_customer_promotion_tier_quantity_limit_formula: str | UnsetType = UNSET
+    product_in_collection_promotion_tier_quantity_limit: Count | UnsetType = UNSET
+    product_in_collection_promotion_tier_quantity_limit_formula: str | UnsetType = UNSET
+    product_in_collection_customer_promotion_tier_quantity_limit: Count | UnsetType = UNSET
+    product_in_collection_customer_promotion_tier_quantity_limit_formula: str | UnsetType = UNSET
 
 
 class ApplicableAnswer(msgspec.Struct, kw_only=True):
@@ -52,6 +68,7 @@ class ValidationRuleAnswer(msgspec.Struct, kw_only=True):
     id: str
     name: str
     rules: dict[str, Any]
+    bundle_rules: dict[str, Any]
     applicable_to: ApplicableAnswer
     type: Type
     context_type: Context

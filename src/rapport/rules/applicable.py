@@ -13,6 +13,7 @@ from rapport.rules.conditions import RuleSet
 from rapport.rules.errors import InvalidValidationRules
 from rapport.rules.facts import Item
 from rapport.rules.items import COLLECTION, read_goods
+from rapport.rules.unit_limits import UNIT_LIMITS
 
 Effect = Literal[
     "APPLY_TO_EVERY", "APPLY_TO_CHEAPEST", "APPLY_FROM_CHEAPEST", "APPLY_TO_MOST_EXPENSIVE", "APPLY_FROM_MOST_EXPENSIVE"
@@ -22,11 +23,12 @@ EVERY: Final = "APPLY_TO_EVERY"
 MAX_ENTRIES: Final = 500
 MAX_NUMBER: Final = 2**53 - 1
 LIMITS: Final = ("quantity_limit", "aggregated_quantity_limit", "amount_limit", "aggregated_amount_limit")
-_TEXTS: Final = ("product_id", "product_source_id", "price_formula", "type")
+_UNIT_LIMITS: Final = tuple(one.name for one in UNIT_LIMITS)
+_TEXTS: Final = ("product_id", "product_source_id", "price_formula", "type", *(one.formula for one in UNIT_LIMITS))
 _KNOWN: Final = frozenset(
     (
-        *LIMITS, *_TEXTS, "object", "id", "source_id", "price", "effect", "repeat", "skip_initially", "target",
-        "strict", "order_item_indices", "order_item_units",
+        *LIMITS, *_UNIT_LIMITS, *_TEXTS, "object", "id", "source_id", "price", "effect", "repeat", "skip_initially",
+        "target", "strict", "order_item_indices", "order_item_units",
     )
 )  # fmt: skip
 
@@ -72,7 +74,7 @@ def _entry(raw: Any, path: str) -> dict[str, Any]:
     }
     given.setdefault("effect", EVERY)
     _check_words(given, path)
-    for name in (*LIMITS, "skip_initially", "price"):
+    for name in (*LIMITS, *_UNIT_LIMITS, "skip_initially", "price"):
         _number(given, name, 0, path)
     _number(given, "repeat", 1, path)
     return given

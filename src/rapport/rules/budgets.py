@@ -18,7 +18,8 @@ Why this holds. What has to be counted stands in `rule_counted`, written with th
 under way (`queries.shut_redemptions_out`, the other side of `begin`). So every redemption knows every counter that it
 has to do with, whichever rule asks for it, and without such a rule there is no counter to be written. A counter that is
 not there yet begins with what the ledger says, the lines of this transaction included; should another transaction have
-made it meanwhile, only the difference is added, under its lock. Numbers per customer need no counter: they are counted
+made it meanwhile, only the difference is added, under its lock. Units that were discounted are counted as redemptions
+are, by what they are units of; see unit_limits.py. Numbers per customer need no counter: they are counted
 in the ledger under the lock of the customer, whom the redemption has locked.
 """
 
@@ -27,8 +28,9 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from rapport.core.db import Connection
-from rapport.rules import conditions, queries
+from rapport.rules import conditions, unit_limits
 from rapport.rules.conditions import Violation
+from rapport.rules.counted import queries
 from rapport.rules.counters import (
     Counter,
     Redeemed,
@@ -37,10 +39,12 @@ from rapport.rules.counters import (
     Watch,
     asked,
     counter,
+    counters,
     counts_of,
     of_customer,
 )
 from rapport.rules.models import Assigned
+from rapport.rules.unit_limits import ProductsOf
 
 Refusal = tuple[Assigned, Violation]
 
@@ -50,12 +54,17 @@ async def begin(conn: Connection, project_id: int) -> None:
     await queries.hold_assignments_off(conn, project_id)
 
 
-async def read(conn: Connection, project_id: int, uses: Sequence[Use], zone: ZoneInfo) -> dict[Counter, Spent]:
-    """Return what the rules of these redeemables ask for, as it is now; `zone` is the project's."""
-    wanted = asked(uses, zone)
+async def read(
+    conn: Connection, project_id: int, uses: Sequence[Use], zone: ZoneInfo, products: ProductsOf
+) -> dict[Counter, Spent]:
+    """Return what the rules of these redeemables ask for, as it is now.
+
+    `zone` is the project's; `products`: see `unit_limits.asked`.
+    """
+    wanted = list(asked(uses, zone) | unit_limits.asked(uses, products))
     if not wanted:
         return {}
-    stored = await queries.read_counters(conn, project_id, [one for one in wanted if one.counted_by != "customer"])
+    stored = await queries.read_counters(conn, project_id, [one for one in wanted if one.is_stored])
     missing = [one for one in wanted if one not in stored]
     return stored | await queries.count_in_ledger(conn, project_id, missing)
 
@@ -68,13 +77,16 @@ def judge(uses: Sequence[Use], standing: Mapping[Counter, Spent], zone: ZoneInfo
     spent = dict(standing)
     found: list[Refusal | None] = []
     for use in uses:
+        refused: Refusal | None
         refusals = (
             (assigned, violation)
             for assigned, rule_set in use.rules
             if (violation := _judge(use, assigned, rule_set, spent, zone)) is not None
         )
-        found.append(next(refusals, None))
+        # A bundle can still be completed: it is named where nothing else is in the way.
+        refused = min(refusals, key=lambda one: one[1].bundle is not None, default=None)
         count(use.redeemed, spent, zone)
+        found.append(refused or _over(use, spent))
     return found
 
 
@@ -93,9 +105,25 @@ def _judge(
     return conditions.judge(rule_set, facts)
 
 
+def _over(use: Use, spent: Mapping[Counter, Spent]) -> Refusal | None:
+    """Return what is violated where more units are discounted than there are left; spent with these units.
+
+    Who decides knows what is left, and discounts no more: so it is less than it was then.
+    """
+    over = any(
+        use.redeemed.spent_on(key).number and spent.get(key, Spent()).number > most for key, most in use.most.items()
+    )
+    return (use.rules[0][0], Violation("redemption_rules_violated", None)) if over and use.rules else None
+
+
 def _touched(redeemed: Redeemed, spent: Mapping[Counter, Spent]) -> list[Counter]:
     """Return those of the counters that a redemption adds to; numbers of customers before those of the one customer."""
-    names = {"customer": redeemed.customer_id, "api_key": redeemed.api_key, "user": redeemed.user}
+    names = {
+        "customer": redeemed.customer_id,
+        "customer_units": redeemed.customer_id,
+        "api_key": redeemed.api_key,
+        "user": redeemed.user,
+    }
     found = [
         key
         for key in spent
@@ -109,7 +137,7 @@ def _touched(redeemed: Redeemed, spent: Mapping[Counter, Spent]) -> list[Counter
 
 def _added(key: Counter, redeemed: Redeemed, spent: Mapping[Counter, Spent], zone: ZoneInfo) -> Spent:
     if key.counted_by != "customers":
-        return redeemed.spent
+        return redeemed.spent_on(key)
     own = _own(key, redeemed, zone)
     is_new = own is not None and spent.get(own, Spent()).number == 0
     return Spent(int(is_new))
@@ -152,7 +180,7 @@ async def give_back(conn: Connection, project_id: int, undone: Sequence[Redeemed
         delta = Spent()
         for redeemed in undone:
             if key in _touched(redeemed, {key: Spent()}) and key.counted_by != "customers":
-                delta = delta.plus(redeemed.spent)
+                delta = delta.plus(redeemed.spent_on(key))
         if key.counted_by == "customers":
             gone = {_own(key, redeemed, zone) for redeemed in undone if key in _touched(redeemed, {key: Spent()})}
             delta = Spent(sum(1 for own in gone if own is not None and left[own].number == 0))
@@ -163,8 +191,13 @@ async def _counters(conn: Connection, project_id: int, every: Sequence[Redeemed]
     """Return the stored counters that these redemptions have to do with."""
     objects = sorted({object_id for one in every for object_id in one.objects})
     watches = await queries.watched(conn, project_id, objects)
-    found = {counter(watch, one, zone) for one in every for watch in watches if watch.object_id in one.objects}
-    return {one for one in found if one is not None}
+    return {
+        found
+        for one in every
+        for watch in watches
+        if watch.object_id in one.objects
+        for found in counters(watch, one, zone)
+    }
 
 
 async def _left(

@@ -4,12 +4,13 @@
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final
 
 from rapport.core import jsons
-from rapport.rules import items, logic
+from rapport.rules import bundles, items, logic
+from rapport.rules.bundles import Bundle, Identified
 from rapport.rules.errors import InvalidValidationRules
 from rapport.rules.facts import At, Count, Facts, Item
 from rapport.rules.items import COLLECTION, Goods, Selector
@@ -18,8 +19,8 @@ from rapport.rules.reading import Condition, path_of, read_conditions
 from rapport.segments.times import Clock
 
 __all__ = [
-    "HOLDER", "MESSAGES", "PER_CUSTOMER", "SEGMENT", "InvalidValidationRules", "Needs", "RuleSet", "Violation", "judge",
-    "parse",
+    "HOLDER", "MESSAGES", "PER_CUSTOMER", "SEGMENT", "InvalidValidationRules", "Needs", "RuleSet", "Violation",
+    "identified", "judge", "parse",
 ]  # fmt: skip
 
 MAX_RULES: Final = 50
@@ -83,6 +84,7 @@ class RuleSet:
     leaves: Mapping[str, Leaf]
     expression: logic.Expression
     needs: Needs
+    bundle: Bundle | None = None
 
     @property
     def segment_ids(self) -> frozenset[str]:
@@ -92,7 +94,7 @@ class RuleSet:
     @property
     def is_about_cart(self) -> bool:
         """Whether the rules may hold otherwise once something else is off the order, or added to it."""
-        return any(leaf.row.is_about_cart for leaf in self.leaves.values())
+        return self.bundle is not None or any(leaf.row.is_about_cart for leaf in self.leaves.values())
 
 
 _NOTHING: Final = RuleSet({}, logic.Every(()), Needs())
@@ -102,13 +104,15 @@ _NOTHING: Final = RuleSet({}, logic.Every(()), Needs())
 class Violation:
     """Why a set of rules does not hold: the reference's key, and the shop's message if it set one.
 
-    `number`, `name`: the first rule that failed. `details` say it in words.
+    `number`, `name`: the first rule that failed; `bundle`: what there is of the bundle that is not there. `details` say
+    it in words.
     """
 
     key: str
     message: str | None
     number: str | None = None
     name: str | None = None
+    bundle: Identified | None = None
 
     @property
     def details(self) -> str:
@@ -116,6 +120,8 @@ class Violation:
         absent = _ABSENT.get(self.key)
         if absent is not None:
             return absent
+        if self.bundle is not None:
+            return "The bundle is not in the order"
         return "The rules do not hold" if self.name is None else f"Rule {self.number} ({self.name}) does not hold"
 
 
@@ -136,11 +142,24 @@ def judge(rules: RuleSet, facts: Facts) -> Violation | None:
             gaps[number] = missing
     least, most = (logic.evaluate(rules.expression, outcomes | dict.fromkeys(gaps, guess)) for guess in (False, True))
     if least and most:
-        return None
+        return _without_bundle(rules, facts)
     if gaps and (least or most):
         number, key = next(iter(gaps.items()))
         return Violation(key, None, number, rules.leaves[number].name)
     return _violation(rules, outcomes)
+
+
+def identified(rules: RuleSet, facts: Facts) -> Identified | None:
+    """Return the bundles that an order has; None where the rules ask for none."""
+    lines = () if facts.order is None else facts.order.items
+    return None if rules.bundle is None else bundles.identify(rules.bundle, lines, facts.collections)
+
+
+def _without_bundle(rules: RuleSet, facts: Facts) -> Violation | None:
+    if rules.bundle is not None and (facts.order is None or not facts.order.items):
+        return Violation("missing_order_items", None)
+    found = identified(rules, facts)
+    return None if found is None or found.quantity else Violation("order_rules_violated", None, bundle=found)
 
 
 def _violation(rules: RuleSet, outcomes: Mapping[str, bool]) -> Violation:
@@ -153,28 +172,33 @@ def _violation(rules: RuleSet, outcomes: Mapping[str, bool]) -> Violation:
     return Violation(key, message, failed[0].number, failed[0].name)
 
 
-def parse(raw: Mapping[str, Any]) -> RuleSet:
-    """Read the `rules` of a validation rule: numbered rules and their `logic`. Raises InvalidValidationRules.
+def parse(raw: Mapping[str, Any], bundle_rules: Mapping[str, Any] | None = None) -> RuleSet:
+    """Read the `rules` of a validation rule, and its stored `bundle_rules`. Raises InvalidValidationRules.
 
     The same content is read once.
     """
+    both = [raw, bundle_rules or {}]
     try:
-        content = jsons.encode(raw)
+        content = jsons.encode(both)
     except (ValueError, OverflowError, TypeError):
-        return _parse(raw)
+        return _parse(*both)
     return _cached(content)
 
 
 @lru_cache(maxsize=MAX_CACHED)
 def _cached(content: bytes) -> RuleSet:
-    return _parse(jsons.decode(content))
+    return _parse(*jsons.decode(content))
 
 
-def _parse(raw: Mapping[str, Any]) -> RuleSet:
+def _parse(raw: Mapping[str, Any], bundle_rules: Mapping[str, Any]) -> RuleSet:
     found = _rules(raw, KINDS, ".rules")
     if sum(1 + len(leaf.nested.leaves) for leaf in found.leaves.values()) > MAX_RULES_IN_ALL:
         raise InvalidValidationRules(f"A validation rule may have {MAX_RULES_IN_ALL} rules in all")
-    return found
+    bundle = bundles.read(bundle_rules)
+    if bundle is None:
+        return found
+    collections = found.needs.collections | bundles.collections_of(bundle)
+    return replace(found, bundle=bundle, needs=replace(found.needs, collections=collections, items=True))
 
 
 def _rules(raw: Any, kinds: Mapping[str, Row], place: str) -> RuleSet:

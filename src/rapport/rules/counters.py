@@ -1,19 +1,21 @@
 """What is counted for rules, as values: which counters a redemption has to do with, and what it adds to them. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from rapport.core import jsons
 from rapport.rules.conditions import RuleSet
 from rapport.rules.facts import Count, Facts, Period
 from rapport.rules.models import Assigned
 from rapport.segments import times
 
-CountedBy = Literal["all", "customers", "customer", "api_key", "user"]
+CountedBy = Literal["all", "customers", "customer", "api_key", "user", "units", "customer_units"]
+WatchedBy = CountedBy | Literal["product_units", "tier_units", "tier_product_units"]
 Kind = Literal["voucher", "campaign", "promotion_tier"]
 
 
@@ -21,7 +23,8 @@ class Counter(msgspec.Struct, frozen=True, order=True):
     """One number: how often an object was redeemed in a period, by whom.
 
     `counted_by`: everybody, different customers (then the number is theirs), or the one customer, API key or user that
-    `name` tells. `since` (included) and `until` (excluded) bound the period; None for all time.
+    `name` tells. `since` (included) and `until` (excluded) bound the period; None for all time. With `units` and
+    `customer_units` the number is of units that were discounted as those of `goods`, of one `product` alone if named.
     """
 
     object_id: str
@@ -31,10 +34,30 @@ class Counter(msgspec.Struct, frozen=True, order=True):
     kind: Kind
     since: datetime | None = None
     until: datetime | None = None
+    goods: str = ""
+    product: str = ""
+
+    @property
+    def is_of_units(self) -> bool:
+        """Whether units are counted."""
+        return self.counted_by in ("units", "customer_units")
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it has a row of its own; numbers of one customer are counted in the ledger."""
+        return self.counted_by not in ("customer", "customer_units")
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What it is stored as: `counted_by`, `name`, `period`; units, counted over all time, by what they are of."""
+        if not self.is_of_units:
+            return self.counted_by, self.name, self.period
+        of = jsons.encode([self.goods, self.product]).decode()
+        return (self.counted_by, of, self.period) if self.is_stored else (self.counted_by, self.name, of)
 
 
 class Spent(msgspec.Struct, frozen=True):
-    """What a counter comes to: redemptions (or customers), and of their orders the amounts in minor units."""
+    """What a counter comes to: redemptions (or customers, or units), and of their orders the amounts in minor units."""
 
     number: int = 0
     orders_amount: int = 0
@@ -53,8 +76,17 @@ class Watch(msgspec.Struct, frozen=True):
     """That an object has to be counted because some rule asks for it: a row of rule_counted."""
 
     object_id: str
-    counted_by: CountedBy
+    counted_by: WatchedBy
     period: Period
+    goods: str = ""
+
+
+class Units(msgspec.Struct, frozen=True):
+    """Units that a redemption discounted of a product, as those of the goods of an entry of `applicable_to`."""
+
+    goods: str
+    product: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +102,19 @@ class Redeemed:
     user: str | None
     orders_amount: int
     discount_amount: int
+    units: tuple[Units, ...] = ()
 
     @property
     def spent(self) -> Spent:
-        """What it adds."""
+        """What it adds where redemptions are counted."""
         return Spent(1, self.orders_amount, self.discount_amount)
+
+    def spent_on(self, counter: Counter) -> Spent:
+        """Return what it adds to a counter that is its own."""
+        if not counter.is_of_units:
+            return self.spent
+        of = (one for one in self.units if one.goods == counter.goods)
+        return Spent(sum(one.number for one in of if counter.product in ("", one.product)))
 
     @property
     def objects(self) -> dict[str, Kind]:
@@ -87,11 +127,15 @@ class Redeemed:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A redeemable that is to be redeemed, with the rules that hold for it; `facts` still without counts."""
+    """A redeemable that is to be redeemed, with the rules that hold for it; `facts` still without counts.
+
+    `most`: how far it may take which counters of units.
+    """
 
     redeemed: Redeemed
     rules: tuple[tuple[Assigned, RuleSet], ...]
     facts: Facts
+    most: Mapping[Counter, int] = field(default_factory=dict)
 
 
 def bounds(period: Period, at: datetime, zone: ZoneInfo) -> tuple[str, datetime | None, datetime | None]:
@@ -111,7 +155,7 @@ def bounds(period: Period, at: datetime, zone: ZoneInfo) -> tuple[str, datetime 
 
 def counter(watch: Watch, redeemed: Redeemed, zone: ZoneInfo) -> Counter | None:
     """Return the counter of an object that a redemption has to do with; None if it is of nobody's."""
-    names = {
+    names: Mapping[str, str | None] = {
         "all": "",
         "customers": "",
         "customer": redeemed.customer_id,
@@ -122,7 +166,23 @@ def counter(watch: Watch, redeemed: Redeemed, zone: ZoneInfo) -> Counter | None:
     if name is None:
         return None
     key, since, until = bounds(watch.period, redeemed.at, zone)
-    return Counter(watch.object_id, watch.counted_by, name, key, redeemed.objects[watch.object_id], since, until)
+    by: Any = watch.counted_by
+    return Counter(watch.object_id, by, name, key, redeemed.objects[watch.object_id], since, until)
+
+
+def counters(watch: Watch, redeemed: Redeemed, zone: ZoneInfo) -> list[Counter]:
+    """Return the stored counters that a redemption has to do with because of a watch."""
+    if not watch.goods:
+        found = counter(watch, redeemed, zone)
+        return [] if found is None else [found]
+    is_of_tier = watch.counted_by in ("tier_units", "tier_product_units")
+    products = {one.product for one in redeemed.units if one.goods == watch.goods}
+    if not products or (is_of_tier and redeemed.kind != "promotion_tier"):
+        return []
+    object_id = redeemed.object_id if is_of_tier else watch.object_id
+    kind = redeemed.objects[object_id]
+    named = products if watch.counted_by in ("product_units", "tier_product_units") else {""}
+    return [Counter(object_id, "units", "", "total", kind, goods=watch.goods, product=one) for one in named]
 
 
 def object_of(count: Count, assigned: Assigned, redeemed: Redeemed) -> str:

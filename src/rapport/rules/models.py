@@ -9,7 +9,7 @@ NOTHING_APPLICABLE: dict[str, Any] = {"excluded": [], "included": [], "included_
 
 
 class ValidationRule(msgspec.Struct, frozen=True):
-    """One row of validation_rules; `rules` is the reference's JSON."""
+    """One row of validation_rules; `rules` and `bundle_rules` are the reference's JSON."""
 
     id: str
     name: str
@@ -22,6 +22,7 @@ class ValidationRule(msgspec.Struct, frozen=True):
     created_at: datetime
     updated_at: datetime | None
     collection_ids: list[str] = []
+    bundle_rules: dict[str, Any] = {}
 
 
 class Assignment(msgspec.Struct, frozen=True):
@@ -42,3 +43,4 @@ class Assigned(msgspec.Struct, frozen=True):
     rules: dict[str, Any]
     error: dict[str, Any] | None
     applicable_to: dict[str, Any] = msgspec.field(default_factory=NOTHING_APPLICABLE.copy)
+    bundle_rules: dict[str, Any] = {}

@@ -1,13 +1,11 @@
 """All SQL of validation rules."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from rapport.core.db import Connection, columns
 from rapport.http.lists import Equals, Found, From, ListSpec, Page, Until
 from rapport.http.queries import fetch_page
-from rapport.rules.counters import Counter, Spent, Watch
 from rapport.rules.models import Assignment, ValidationRule
 
 RULES = ListSpec(
@@ -28,8 +26,6 @@ ASSIGNMENTS = ListSpec(
 )
 _RULE = columns(ValidationRule)
 _ASSIGNMENT = columns(Assignment)
-# The two halves of the protocol in budgets.py meet under this advisory lock, one for each project.
-_LOCK = 7_237_766
 RELATED = {
     "campaign": "SELECT id FROM campaigns WHERE project_id = $1 AND id = $2 AND state = 'live'",
     "voucher": "SELECT id FROM vouchers WHERE project_id = $1 AND (id = $2 OR code = $2) AND NOT binned "
@@ -75,7 +71,7 @@ async def update(conn: Connection, project_id: int, rule: ValidationRule) -> Non
     """Write a locked rule."""
     await conn.execute(
         "UPDATE validation_rules SET name = $3, rules = $4, error = $5, applicable_to = $6, type = $7, "
-        "context_type = $8, segment_ids = $9, updated_at = $10, collection_ids = $11 "
+        "context_type = $8, segment_ids = $9, updated_at = $10, collection_ids = $11, bundle_rules = $12 "
         "WHERE project_id = $1 AND id = $2",
         project_id,
         rule.id,
@@ -88,6 +84,7 @@ async def update(conn: Connection, project_id: int, rule: ValidationRule) -> Non
         rule.segment_ids,
         rule.updated_at,
         rule.collection_ids,
+        rule.bundle_rules,
     )
 
 
@@ -143,12 +140,12 @@ async def assignments_of_rule(conn: Connection, project_id: int, rule_id: str) -
     return [Assignment(*row) for row in rows]
 
 
-async def rules_of(conn: Connection, project_id: int, rule_ids: list[str]) -> dict[str, dict[str, Any]]:
-    """Return the `rules` of validation rules, by id."""
+async def rules_of(conn: Connection, project_id: int, rule_ids: list[str]) -> dict[str, ValidationRule]:
+    """Return validation rules by id."""
     rows = await conn.fetch(
-        "SELECT id, rules FROM validation_rules WHERE project_id = $1 AND id = ANY ($2)", project_id, rule_ids
+        f"SELECT {_RULE} FROM validation_rules WHERE project_id = $1 AND id = ANY ($2)", project_id, rule_ids
     )
-    return {row["id"]: row["rules"] for row in rows}
+    return {row["id"]: ValidationRule(*row) for row in rows}
 
 
 async def find_related(conn: Connection, project_id: int, kind: str, reference: str) -> str | None:
@@ -226,69 +223,8 @@ async def list_assignments(
     return await fetch_page(conn, ASSIGNMENTS, project_id, page, where=where)
 
 
-# How the ledger names what was redeemed, and by whom; see counters.Counter.
-_OBJECTS: Mapping[str, str] = {
-    "voucher": "r.voucher_id",
-    "campaign": "r.campaign_id",
-    "promotion_tier": "r.promotion_tier_id",
-}
 # What has a campaign, by its kind; the others are one, or have none.
 _IN_CAMPAIGNS: Mapping[str, str] = {"voucher": "vouchers", "promotion_tier": "promotion_tiers"}
-_BY: Mapping[str, str] = {
-    "all": "true",
-    "customers": "true",
-    "customer": "r.customer_id = wanted.name",
-    "api_key": "r.channel ->> 'channel_id' = wanted.name",
-    "user": "r.channel ->> 'user' = wanted.name",
-}
-
-
-async def hold_assignments_off(conn: Connection, project_id: int) -> None:
-    """Let nobody assign rules that count until this transaction ends; many transactions may do so at once."""
-    await conn.execute("SELECT pg_advisory_xact_lock_shared($1, $2)", _LOCK, project_id)
-
-
-async def shut_redemptions_out(conn: Connection, project_id: int) -> None:
-    """Wait until no redemption is under way in the project, and let none begin until this transaction ends."""
-    await conn.execute("SELECT pg_advisory_xact_lock($1, $2)", _LOCK, project_id)
-
-
-async def watched(conn: Connection, project_id: int, object_ids: list[str]) -> list[Watch]:
-    """Return what has to be counted of these vouchers, promotion tiers and campaigns."""
-    rows = await conn.fetch(
-        "SELECT DISTINCT object_id, counted_by, period FROM rule_counted "
-        "WHERE project_id = $1 AND object_id = ANY ($2)",
-        project_id,
-        object_ids,
-    )
-    return [Watch(*row) for row in rows]
-
-
-async def watch(
-    conn: Connection, project_id: int, assignment_ids: Sequence[str], watches: Iterable[tuple[str, Watch]]
-) -> None:
-    """Have counted what these assignments ask for, and nothing else because of them; redemptions are shut out.
-
-    Each watch comes with its assignment. The counters of the objects begin anew, with what the ledger says.
-    """
-    await conn.execute(
-        "DELETE FROM rule_counted WHERE project_id = $1 AND assignment_id = ANY ($2)", project_id, list(assignment_ids)
-    )
-    wanted = list(watches)
-    await conn.execute(
-        "DELETE FROM rule_counters WHERE project_id = $1 AND object_id = ANY ($2)",
-        project_id,
-        [one.object_id for _, one in wanted],
-    )
-    await conn.execute(
-        "INSERT INTO rule_counted (project_id, object_id, assignment_id, counted_by, period) "
-        "SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[])",
-        project_id,
-        [one.object_id for _, one in wanted],
-        [assignment_id for assignment_id, _ in wanted],
-        [one.counted_by for _, one in wanted],
-        [one.period for _, one in wanted],
-    )
 
 
 async def campaigns_of(conn: Connection, project_id: int, assignments: Sequence[Assignment]) -> dict[str, str]:
@@ -303,96 +239,3 @@ async def campaigns_of(conn: Connection, project_id: int, assignments: Sequence[
         )
         found |= {row["id"]: row["campaign_id"] for row in rows}
     return found
-
-
-async def read_counters(conn: Connection, project_id: int, wanted: list[Counter]) -> dict[Counter, Spent]:
-    """Return those of the counters that there are."""
-    rows = await conn.fetch(
-        "SELECT place, number, orders_amount, discount_amount FROM unnest($2::text[], $3::text[], $4::text[], "
-        "$5::text[]) WITH ORDINALITY AS wanted (object_id, counted_by, name, period, place) "
-        "JOIN rule_counters USING (object_id, counted_by, name, period) WHERE project_id = $1",
-        project_id,
-        [one.object_id for one in wanted],
-        [one.counted_by for one in wanted],
-        [one.name for one in wanted],
-        [one.period for one in wanted],
-    )
-    return {wanted[row["place"] - 1]: Spent(*row[1:]) for row in rows}
-
-
-async def count_in_ledger(conn: Connection, project_id: int, wanted: list[Counter]) -> dict[Counter, Spent]:
-    """Return what the ledger says about each counter; what was rolled back does not count.
-
-    The indexes are redemptions_of_customer, redemptions_of_voucher and, within a period, redemptions_by_created_at.
-    """
-    groups: dict[tuple[str, str], list[Counter]] = defaultdict(list)
-    for one in wanted:
-        groups[one.kind, one.counted_by].append(one)
-    found: dict[Counter, Spent] = {}
-    for (kind, by), counters in groups.items():
-        number = "count(DISTINCT coalesce(r.customer_id, r.former_customer))" if by == "customers" else "count(*)"
-        rows = await conn.fetch(
-            f"SELECT summed.* FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[]) "
-            "WITH ORDINALITY AS wanted (object_id, name, since, until, place), LATERAL ("
-            f"SELECT wanted.place, {number} AS number, "
-            "coalesce(sum((r.amounts ->> 'amount')::bigint), 0)::bigint AS orders_amount, "
-            "coalesce(sum(coalesce((r.amounts ->> 'total_applied_discount_amount')::bigint, r.credits)), 0)::bigint "
-            "AS discount_amount "
-            f"FROM redemptions AS r WHERE r.project_id = $1 AND {_OBJECTS[kind]} = wanted.object_id "
-            "AND r.object = 'redemption' AND r.result = 'SUCCESS' AND r.rollback_id IS NULL "
-            f"AND {_BY[by]} AND r.created_at >= coalesce(wanted.since, '-infinity') "
-            "AND r.created_at < coalesce(wanted.until, 'infinity')) AS summed",
-            project_id,
-            [one.object_id for one in counters],
-            [one.name for one in counters],
-            [one.since for one in counters],
-            [one.until for one in counters],
-        )
-        found |= {counters[row["place"] - 1]: Spent(*row[1:]) for row in rows}
-    return found
-
-
-async def recount_customers(conn: Connection, project_id: int, customer_ids: list[str]) -> None:
-    """Have the different customers counted anew of whatever these (locked) customers redeemed.
-
-    For redemptions that become somebody else's. Without its row a counter begins with what the ledger says.
-    """
-    await conn.execute(
-        "DELETE FROM rule_counters WHERE project_id = $1 AND counted_by = 'customers' AND object_id IN ("
-        "SELECT unnest(ARRAY[campaign_id, voucher_id]) FROM redemptions "
-        "WHERE project_id = $1 AND customer_id = ANY ($2))",
-        project_id,
-        customer_ids,
-    )
-
-
-_ADD = """
-number = rule_counters.number + $6, orders_amount = rule_counters.orders_amount + $7,
-discount_amount = rule_counters.discount_amount + $8
-"""
-
-
-async def add(conn: Connection, project_id: int, counter: Counter, delta: Spent) -> Spent:
-    """Add to a counter, and return what it comes to; the ledger has this transaction's lines already.
-
-    A counter that is not there begins with what the ledger says. The row stays locked until the transaction ends.
-    """
-    key = (project_id, counter.object_id, counter.counted_by, counter.name, counter.period)
-    row = await conn.fetchrow(
-        f"UPDATE rule_counters SET {_ADD} WHERE project_id = $1 AND object_id = $2 AND counted_by = $3 AND name = $4 "
-        "AND period = $5 RETURNING number, orders_amount, discount_amount",
-        *key,
-        *(delta.number, delta.orders_amount, delta.discount_amount),
-    )
-    if row is None:
-        said = (await count_in_ledger(conn, project_id, [counter]))[counter]
-        row = await conn.fetchrow(
-            "INSERT INTO rule_counters (project_id, object_id, counted_by, name, period, number, orders_amount, "
-            "discount_amount) VALUES ($1, $2, $3, $4, $5, $9, $10, $11) "
-            f"ON CONFLICT (project_id, object_id, counted_by, name, period) DO UPDATE SET {_ADD} "
-            "RETURNING number, orders_amount, discount_amount",
-            *key,
-            *(delta.number, delta.orders_amount, delta.discount_amount),
-            *(said.number, said.orders_amount, said.discount_amount),
-        )
-    return Spent(*row)

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from rapport.core.clock import iso
 from rapport.rules.models import Assignment, ValidationRule
@@ -86,13 +86,13 @@ class ValidationRuleInput(msgspec.Struct, kw_only=True):
     applicable_to: dict[str, Any] | None = None
     type: Type | None = None
     context_type: Context | None = None
-    bundle_rules: Any = None
+    bundle_rules: dict[str, Any] | None = None
 
 
 class ValidationRuleUpdate(msgspec.Struct, kw_only=True):
     """`ValidationRulesUpdateRequestBody` of the reference.
 
-    What is absent or null stays; an error whose message is empty is removed.
+    What is absent or null stays; an error whose message is empty is removed, and so are bundle rules that are null.
     """
 
     name: Name | None = None
@@ -101,7 +101,7 @@ class ValidationRuleUpdate(msgspec.Struct, kw_only=True):
     applicable_to: dict[str, Any] | None = None
     type: Type | None = None
     context_type: Context | None = None
-    bundle_rules: Any = None
+    bundle_rules: dict[str, Any] | UnsetType | None = UNSET
 
 
 class AssignmentInput(msgspec.Struct, kw_only=True):
@@ -117,6 +117,7 @@ def rule_view(rule: ValidationRule, assignments_count: int) -> dict[str, Any]:
         "id": rule.id,
         "name": rule.name,
         "rules": rule.rules,
+        "bundle_rules": rule.bundle_rules,
         "applicable_to": rule.applicable_to,
         "type": rule.type,
         "context_type": rule.context_type,

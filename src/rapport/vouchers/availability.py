@@ -4,17 +4,22 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rapport.campaigns.windows import is_open
+from rapport.rules.bundles import Identified
 from rapport.vouchers.models import Voucher
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why something may not be redeemed: the reference's key and message, details, and the shop's own message."""
+    """Why something may not be redeemed: the reference's key and message, details, and the shop's own message.
+
+    `bundle`: what there is of a bundle that is not complete.
+    """
 
     key: str
     message: str
     details: str
     shop_message: str | None = None
+    bundle: Identified | None = None
 
 
 def unavailable(voucher: Voucher, now: datetime) -> Refusal | None:

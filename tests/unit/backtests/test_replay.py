@@ -13,7 +13,7 @@ from rapport.backtests.caveats import caveats
 from rapport.backtests.models import Backtest, Draft
 from rapport.backtests.tally import MAX_MONTHS, MAX_REASONS, OTHER, SAMPLES, Tally
 from rapport.core.clock import EARLIEST
-from rapport.redemptions.deciding import Situation
+from rapport.redemptions.situations import Situation
 from rapport.redemptions.stacking import DEFAULTS
 from rapport.rules import conditions, logic
 from rapport.rules.models import NOTHING_APPLICABLE

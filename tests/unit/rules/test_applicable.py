@@ -77,7 +77,9 @@ def test_what_is_stored_has_an_effect_and_no_nulls() -> None:
         ({"included": [entry(price_formula="")]}, "price_formula"),
         ({"included": [entry(price_formula="(((")]}, "price_formula is not a formula: a value is expected"),
         ({"included": [entry(price_formula="PRICE * 2")]}, "at character 1"),
-        ({"excluded": [entry(product_campaign_quantity_limit=1)]}, "not supported"),
+        ({"excluded": [entry(product_campaign_quantity_limit=-1)]}, "product_campaign_quantity_limit"),
+        ({"included": [entry(product_campaign_quantity_limit_formula=5)]}, "quantity_limit_formula"),
+        ({"included": [entry(product_week_quantity_limit=1)]}, "not supported"),
     ],
 )
 def test_what_cannot_be_is_refused(raw: Any, named: str) -> None:

@@ -12,13 +12,13 @@ from rapport.customers.schemas import simple_view
 from rapport.http.caller import Caller
 from rapport.redemptions import deciding, reach
 from rapport.redemptions.circumstances import Circumstances, read_circumstances
-from rapport.redemptions.deciding import Effect, Rules, Situation
 from rapport.redemptions.qualification import candidates
 from rapport.redemptions.qualification.candidates import Candidate, about_products
 from rapport.redemptions.qualification.schemas import DEFAULT_LIMIT, OptionsInput, QualificationInput, Scenario
 from rapport.redemptions.redeemables.models import STACK, Redeemable
 from rapport.redemptions.schemas import tracking_id
-from rapport.redemptions.stacking import StackingRules, shown
+from rapport.redemptions.situations import Effect, Rules, Situation
+from rapport.redemptions.stacking import StackingRules, Tried, shown
 from rapport.redemptions.stacking_rules.queries import load
 from rapport.redemptions.validation import situation_of
 from rapport.redemptions.validation_views import (
@@ -31,6 +31,7 @@ from rapport.redemptions.validation_views import (
 from rapport.rules.queries import assignments_of
 from rapport.rules.schemas import assignments_list
 from rapport.segments.membership import SegmentDecider
+from rapport.vouchers.availability import Refusal
 
 _PRODUCTS = ("PRODUCTS", "PRODUCTS_BY_CUSTOMER", "PRODUCTS_DISCOUNT", "PRODUCTS_DISCOUNT_BY_CUSTOMER")
 
@@ -62,9 +63,18 @@ class Examined(msgspec.Struct, frozen=True):
 
 
 async def examine(
-    conn: Connection, caller: Caller, decider: SegmentDecider, data: QualificationInput, scenario: Scenario
+    conn: Connection,
+    caller: Caller,
+    decider: SegmentDecider,
+    data: QualificationInput,
+    scenario: Scenario,
+    *,
+    completable: bool = False,
 ) -> Examined:
-    """Return what qualifies in a scenario. Raises NotFound for an unknown id, InvalidPayload, InvalidOrder."""
+    """Return what qualifies in a scenario; with `completable` also what lacks only a part of a bundle.
+
+    Raises NotFound for an unknown id, InvalidPayload, InvalidOrder.
+    """
     asked = data.circumstances
     at = await read_circumstances(conn, caller, decider, asked)
     filters = None if data.options is None else data.options.filters
@@ -76,7 +86,7 @@ async def examine(
     redeemables = [one for candidate in found for one in candidate.redeemables]
     rules, situation = await situation_of(conn, caller, decider, asked, at, redeemables, audience_only=audience_only)
     stacking = await load(conn, caller.project_id)
-    tried = _tried(found, rules, situation, stacking)
+    tried = _tried(found, rules, situation, stacking, completable=completable)
     if scenario in _PRODUCTS:
         discount_only = "DISCOUNT" in scenario
         tried = [one for one in tried if _is_about_products(one, discount_only=discount_only)]
@@ -91,7 +101,12 @@ def _is_about_products(one: Qualified, *, discount_only: bool) -> bool:
 
 
 def _tried(
-    found: Sequence[Candidate], rules: Sequence[Rules], situation: Situation, stacking: StackingRules
+    found: Sequence[Candidate],
+    rules: Sequence[Rules],
+    situation: Situation,
+    stacking: StackingRules,
+    *,
+    completable: bool,
 ) -> list[Qualified]:
     """Decide about each candidate alone; the tiers of a stack all have to apply, one after another."""
     qualified, place = [], 0
@@ -103,12 +118,24 @@ def _tried(
         if count == 1:
             tried = deciding.decide_each(candidate.redeemables, own, situation, stacking)
             effects = [one.applied for one in tried if one.applied is not None]
+            if completable and not effects:
+                effects = _completable(candidate.redeemables[0], tried[0], situation)
         else:
             decision = deciding.decide(candidate.redeemables, own, situation, alone)
             effects = [effect for _, effect in decision.applied]
         if len(effects) == count:
             qualified.append(Qualified(candidate, own, effects))
     return qualified
+
+
+def _completable(redeemable: Redeemable, tried: Tried[Effect, Refusal], at: Situation) -> list[Effect]:
+    """Return what lacks only some of a bundle as something that takes nothing off yet."""
+    bundle = None if tried.refusal is None else tried.refusal.bundle
+    if bundle is None or not bundle.identified or at.order is None:
+        return []
+    cart, discount = deciding.cart_of(at.order), deciding.stated(redeemable.discount or {})
+    credits_used = None if redeemable.gift is None else 0
+    return [Effect(before=cart, cart=cart, credits=credits_used, discount=discount, has_effect=False, bundle=bundle)]
 
 
 async def qualify(caller: Caller, decider: SegmentDecider, data: QualificationInput) -> dict[str, Any]:
@@ -118,7 +145,7 @@ async def qualify(caller: Caller, decider: SegmentDecider, data: QualificationIn
     """
     options = data.options or OptionsInput()
     async with caller.db.read() as conn:
-        found = await examine(conn, caller, decider, data, data.scenario or "ALL")
+        found = await examine(conn, caller, decider, data, data.scenario or "ALL", completable=True)
         ordered, is_paged = _sorted(found.qualified, options)
         limit = options.limit or DEFAULT_LIMIT
         part = ordered[:limit]

@@ -26,7 +26,7 @@ _CAMPAIGN = columns(Campaign)
 _CAMPAIGNS = f"""
 SELECT {_CAMPAIGN}, (
     SELECT coalesce(jsonb_agg(jsonb_build_array(rule.id, assignment.related_object_type, rule.rules, rule.error,
-        rule.applicable_to) ORDER BY assignment.created_at, assignment.id), '[]')
+        rule.applicable_to, rule.bundle_rules) ORDER BY assignment.created_at, assignment.id), '[]')
     FROM validation_rule_assignments AS assignment
     JOIN validation_rules AS rule ON rule.project_id = $1 AND rule.id = assignment.rule_id
     WHERE assignment.project_id = $1 AND assignment.related_object_id = campaigns.id

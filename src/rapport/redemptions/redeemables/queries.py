@@ -37,7 +37,7 @@ _CATEGORY = "id, name, hierarchy, created_at, updated_at"
 _VOUCHERS = f"""
 SELECT {{columns}}, (
     SELECT coalesce(jsonb_agg(jsonb_build_array(rule.id, assignment.related_object_type, rule.rules, rule.error,
-        rule.applicable_to)
+        rule.applicable_to, rule.bundle_rules)
         ORDER BY assignment.created_at, assignment.id), '[]')
     FROM validation_rule_assignments AS assignment
     JOIN validation_rules AS rule ON rule.project_id = $1 AND rule.id = assignment.rule_id
