@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 import harness
+from catalogue import make_collection
 from in_cart import make_category, make_promotion, make_stack, tier
 from management import Management, managed
 from promotions import amount, make_rule, make_voucher, one_rule, percent, summary, used
@@ -196,6 +197,11 @@ def test_each_is_decided_on_what_the_ones_before_it_left(api: Any, management: M
     order = {"items": [line("apple", 1, 1000)]}
     assert validate(api, "NEEDS", order=order)["valid"] is False
     assert validate(api, "PEN", "NEEDS", order=order)["valid"] is True
+    collection = make_collection(api, "Pens", type="STATIC", products=[{"id": pen, "object": "product"}])["id"]
+    named = [{"object": "products_collection", "id": collection}]
+    some = make_rule(api, one_rule("order.items.any", "$is", *named))
+    make_voucher(api, "SOME", percent(10), validation_rules=[some])
+    assert [validate(api, *codes, order=order)["valid"] for codes in (["SOME"], ["PEN", "SOME"])] == [False, True]
     rules(management, redeemables_application_mode="PARTIAL")
     assert statuses(validate(api, "SMALL", "LESS", order={"amount": 10000})) == [
         ("LESS", "APPLICABLE"),

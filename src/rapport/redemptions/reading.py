@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -72,7 +72,8 @@ async def read_situation(
             for assigned, rule_set in parsed
         )
     ]
-    collections = await _collections(conn, project_id, moment, asked.order, rules)
+    added = await _catalogue(conn, project_id, asked.order, redeemables)
+    collections = await _collections(conn, project_id, moment, asked.order, rules, added.values())
     standing: dict[Counter, Spent] = {}
     if uses:
         products = products_of([] if asked.order is None else asked.order.items, collections)
@@ -85,24 +86,32 @@ async def read_situation(
         segments=segments,
         collections=collections,
         standing=standing,
-        products=await _catalogue(conn, project_id, asked.order, redeemables),
+        products=added,
         formulas=formulas,
     )
 
 
 async def _collections(
-    conn: Connection, project_id: int, moment: Moment, order: Order | None, rules: Sequence[Rules]
+    conn: Connection,
+    project_id: int,
+    moment: Moment,
+    order: Order | None,
+    rules: Sequence[Rules],
+    added: Iterable[CatalogueItem],
 ) -> dict[str, frozenset[str]]:
-    """Return what of the order is in the product collections that rules name."""
+    """Return what of the order, and of what discounts add to it, is in the product collections that rules name."""
     wanted = {
         one
         for parsed in rules
         for assigned, rule_set in parsed
         for one in (*rule_set.needs.collections, *collections_named(assigned.applicable_to))
     }
-    if order is None or not wanted or not order.items:
+    if order is None or not wanted:
         return {}
-    items = [item_of(index, raw) for index, raw in enumerate(order.items)]
+    every = [*order.items, *({"product": one.product, "sku": one.sku} for one in added)]
+    if not every:
+        return {}
+    items = [item_of(index, raw) for index, raw in enumerate(every)]
     product_ids = {one for item in items for one in item.product_ids}
     sku_ids = {one for item in items for one in item.sku_ids}
     found: dict[str, set[str]] = defaultdict(set)

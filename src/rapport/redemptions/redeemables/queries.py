@@ -129,7 +129,7 @@ async def find_redeemables(
 
 
 def _asked_for(found: list[Redeemable] | None, asked: Asked) -> list[Redeemable]:
-    if found is None:
+    if not found:
         return [Redeemable(object=asked.object, id=asked.id, assigned=[], is_counted=False)]
     if asked.credits is None:
         return found
