@@ -169,3 +169,72 @@ def test_a_rollback_puts_no_discount_on_that_the_shop_took_back(api: Any) -> Non
     redeem(api, "B", order={"source_id": "o"})
     api.call("PUT", "/v1/orders/o", {"discount_amount": 30})
     assert amounts(roll_back(api, first)["order"]) == (30, 30, 970)
+
+
+async def test_what_a_rollback_says_of_customer_and_order_is_set(api: Any, db: Database, project_id: int) -> None:
+    make_voucher(api, "CODE")
+    order = {"source_id": "o", "amount": 1000, "metadata": {"a": 1}}
+    done = redeem(api, "CODE", order=order)["redemptions"][0]["id"]
+    said = {
+        "customer": {"source_id": "ann", "name": "New", "email": "ann@example.com", "metadata": {"m": 1}},
+        "order": {"source_id": "o", "metadata": {"b": 2}, "status": "FULFILLED"},
+    }
+    undone = roll_back(api, done, said)
+    assert (undone["customer"]["name"], undone["customer"]["metadata"]) == ("New", {"m": 1})
+    assert (undone["order"]["metadata"], undone["order"]["status"]) == ({"a": 1, "b": 2}, "FULFILLED")
+    order = api.call("GET", "/v1/orders/o")
+    assert (order["metadata"], order["status"], order["total_amount"]) == ({"a": 1, "b": 2}, "FULFILLED", 1000)
+    customer = api.call("GET", "/v1/customers/ann")
+    assert (customer["name"], customer["email"], customer["metadata"]) == ("New", "ann@example.com", {"m": 1})
+    assert customer["summary"]["orders"]["total_amount"] == 1000
+    log = await facts.log_types(db, project_id)
+    assert {*log[-4:]} == {
+        "customer.updated", "customer.order.updated", "customer.order.fulfilled",
+        "customer.redemption.rollback.succeeded",
+    }  # fmt: skip
+    said["customer"]["name"] = "Newer"
+    api.fails("POST", f"/v1/redemptions/{done}/rollback", said, status=400, key="already_rolled_back")
+    assert api.call("GET", "/v1/customers/ann")["name"] == "New"
+
+
+def test_what_cannot_be_set_refuses_the_rollback(api: Any) -> None:
+    make_voucher(api, "CODE")
+    done = redeem(api, "CODE", order={"source_id": "o", "amount": 1000})["redemptions"][0]["id"]
+    for body, key in (
+        ({"customer": {"source_id": "ann", "birthdate": "soon"}}, "invalid_payload"),
+        ({"order": {"status": "SENT"}}, "invalid_payload"),
+        ({"order": {"metadata": []}}, "invalid_payload"),
+    ):
+        api.fails("POST", f"/v1/redemptions/{done}/rollback", body, status=400, key=key)
+    assert used(api, "CODE") == 1
+    nobodys = api.call("POST", "/v1/vouchers/CODE/redemption", {})["id"]
+    path = f"/v1/redemptions/{nobodys}/rollback"
+    api.fails("POST", path, {"customer": {"name": "Ann"}}, status=400, key="invalid_customer")
+    api.fails("POST", path, {"order": {"status": "PAID"}}, status=400, key="invalid_order")
+
+
+def test_a_stack_takes_what_is_said_of_its_customer(api: Any) -> None:
+    make_voucher(api, "A")
+    make_voucher(api, "B")
+    parent = redeem(api, "A", "B", order={"source_id": "o", "amount": 1000})["parent_redemption"]["id"]
+    body = {"customer": {"name": "New"}, "order": {"metadata": {"why": "late"}, "status": "CREATED"}}
+    undone = api.call("POST", f"/v1/redemptions/{parent}/rollbacks", body)
+    assert (undone["order"]["metadata"], undone["order"]["status"]) == ({"why": "late"}, "CREATED")
+    assert api.call("GET", "/v1/customers/ann")["name"] == "New"
+
+
+@pytest.mark.parametrize("tracking_id", ["x" * 256, "x" * 2600, "a\x00b"])
+async def test_a_tracking_id_in_the_query_is_as_one_in_the_body(
+    api: Any, db: Database, project_id: int, tracking_id: str
+) -> None:
+    make_voucher(api, "CODE")
+    done = redeem(api, "CODE")["redemptions"][0]["id"]
+    people = await rows(db, project_id, "customers")
+    for path in ("/v1/vouchers/CODE/redemption", f"/v1/redemptions/{done}/rollback"):
+        api.fails("POST", path, params={"tracking_id": tracking_id}, status=400, key="invalid_query_params")
+        api.fails("POST", path, {"tracking_id": tracking_id}, status=400, key="invalid_payload")
+    assert await rows(db, project_id, "customers") == people
+    api.fails("POST", f"/v1/redemptions/{done}/rollback", params={"reason": "\x00"}, status=400, key="invalid_payload")
+    roll_back(api, done, params={"tracking_id": "ann"})
+    found = api.call("POST", "/v1/vouchers/CODE/redemption", params={"tracking_id": "x" * 255})
+    assert found["tracking_id"] == "x" * 255

@@ -286,7 +286,7 @@ def test_limits_hold(cart: Cart, discount: dict[str, Any], rule: Applicable | No
             assert sum(offs.get(one.line, 0) for one in mine) <= target.aggregated_amount_limit
 
 
-@given(carts(), prices_off.map(checked), applicables)
+@given(carts(), prices_off.map(fitting).map(checked), applicables)
 def test_what_got_something_off_is_what_was_covered(
     cart: Cart, discount: dict[str, Any], rule: Applicable | None
 ) -> None:
@@ -298,7 +298,7 @@ def test_what_got_something_off_is_what_was_covered(
     assert set(map(id, (one.target for one in done.covered))) <= set(map(id, (one.target for one in cover(rule, cart))))
 
 
-@given(carts(), prices_off.map(checked), applicables, st.integers(1, 5))
+@given(carts(), prices_off.map(fitting).map(checked), applicables, st.integers(1, 5))
 def test_a_discount_for_several_bundles_is_no_less_and_within_its_limits(
     cart: Cart, discount: dict[str, Any], rule: Applicable | None, times: int
 ) -> None:

@@ -19,9 +19,9 @@ from rapport.customers.writes import Unit, Writer
 from rapport.orders.models import Order
 from rapport.orders.schemas import OrderInput
 from rapport.redemptions.attempts import is_amount_missing
+from rapport.redemptions.effects import without
 from rapport.redemptions.models import Redemption
 from rapport.redemptions.reading import Asked, read_situation
-from rapport.redemptions.rollback import without
 from rapport.redemptions.situations import Situation
 from rapport.redemptions.stacking_rules.queries import load
 from rapport.rules.counters import Counter, Spent
@@ -128,7 +128,7 @@ def _before(order: Order, standing: Sequence[Redemption], campaign_id: str | Non
     kept = list(standing)
     for row in reversed(mine):
         kept.remove(row)
-        order = without(order, row, [row], kept)
+        order = without(order, [row], kept)
     return order, mine
 
 

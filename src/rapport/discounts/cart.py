@@ -12,10 +12,10 @@ from typing import Any, Final
 import msgspec
 
 from rapport.core.errors import InvalidPayload
+from rapport.orders.standing import APPLIED, key_of
 
 MAX_ORDER_AMOUNT: Final = 2**53 - 1
 MAX_LINES: Final = 1_000
-_APPLIED: Final = ("applied_discount_amount", "applied_discount_quantity")
 
 
 class CatalogueItem(msgspec.Struct, frozen=True):
@@ -24,16 +24,6 @@ class CatalogueItem(msgspec.Struct, frozen=True):
     product: Mapping[str, Any]
     sku: Mapping[str, Any] | None = None
     price: int | None = None
-
-
-def key_of(item: Mapping[str, Any]) -> list[str | None]:
-    """Return what names the product of a line: it is found again by it, wherever it stands by then."""
-    product, sku = item.get("product") or {}, item.get("sku") or {}
-    return [
-        item.get("product_id") or product.get("id"),
-        item.get("sku_id") or sku.get("id"),
-        item.get("source_id") or sku.get("source_id") or product.get("source_id"),
-    ]
 
 
 def product_of(item: Mapping[str, Any]) -> str:
@@ -131,14 +121,14 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
     def view(self) -> dict[str, Any]:
         """Return the order item of the API. What is 0 is left out, unless the item said it."""
-        shown = {name: value for name, value in self.item.items() if name not in _APPLIED}
+        shown = {name: value for name, value in self.item.items() if name not in APPLIED}
         if self.priced:
             shown["amount"] = self.amount
             shown["subtotal_amount"] = self.subtotal_amount
         changed = self.quantity != self.initial_quantity
         if changed:
             shown["quantity"] = self.quantity
-        for name in ("discount_amount", "discount_quantity", *_APPLIED):
+        for name in ("discount_amount", "discount_quantity", *APPLIED):
             value = getattr(self, name)
             if value or name in shown:
                 shown[name] = value

@@ -13,6 +13,7 @@ from rapport.customers.in_store import LocationInput, read_location
 from rapport.customers.schemas import CustomerInput, Identifier, Metadata, Text
 from rapport.metadata.models import Schemas
 from rapport.metadata.values import check
+from rapport.orders import standing
 from rapport.orders.models import MAX_AMOUNT, Order
 
 MAX_ITEMS = 500
@@ -137,38 +138,82 @@ def _metadata(change: OrderInput, current: Metadata) -> Metadata:
     return {name: value for name, value in {**current, **change.metadata}.items() if value is not None}
 
 
+class _Totals(msgspec.Struct, frozen=True):
+    """What an order costs, and what is off it."""
+
+    items: list[dict[str, Any]]
+    records: standing.Records
+    amount: int
+    discount_amount: int
+
+
 def apply(change: OrderInput, current: Order) -> Order:
     """Return the order with a request's values set and its totals worked out. Pure; raises InvalidPayload.
 
-    `amount` is the sum of the items where they have prices; `total_amount` is what remains to be paid after the
-    discounts on the order and on its items.
+    `amount` is the sum of the items where they are sent with prices; otherwise it is said without the units that
+    redemptions added, which come on top. What the order has as `amount` stays with items of the same worth.
+    `total_amount` is what remains to be paid after the discounts on the order and on its items. Discounts that the
+    request does not say are kept, as far as the order costs as much.
     """
-    items = current.items
-    if isinstance(change.items, list):
-        items = [item_view(item) for item in change.items]
-    priced = [item["amount"] for item in items if "amount" in item]
-    amount = change.amount if isinstance(change.amount, int) else current.amount
-    if priced and isinstance(change.items, list):
-        amount = sum(priced)
-    discount = change.discount_amount if isinstance(change.discount_amount, int) else current.discount_amount
-    items_discount = sum(item.get("discount_amount", 0) for item in items)
-    if amount > MAX_AMOUNT:
-        raise InvalidPayload("The order's amount is out of range")
-    if discount + items_discount > amount:
-        raise InvalidPayload("Property .discount_amount is more than the order's amount")
+    found = _totals(change, current)
+    off_items = sum(item.get("discount_amount", 0) for item in found.items)
     return msgspec.structs.replace(
         current,
         source_id=change.source_id if isinstance(change.source_id, str) else current.source_id,
         status=change.status if isinstance(change.status, str) else current.status,
-        amount=amount,
-        initial_amount=change.initial_amount if isinstance(change.initial_amount, int) else current.initial_amount,
-        discount_amount=discount,
-        total_amount=amount - discount - items_discount,
-        items=items,
+        amount=found.amount,
+        initial_amount=_initial_amount(change, current, found),
+        discount_amount=found.discount_amount,
+        applied_discount_amount=min(current.applied_discount_amount, found.discount_amount),
+        total_amount=found.amount - found.discount_amount - off_items,
+        items=found.items,
+        redemptions=standing.with_records(current.redemptions, found.records),
         metadata=_metadata(change, current.metadata),
         created_at=_created_at(change, current.created_at),
         location=read_location(change.location) if isinstance(change.location, LocationInput) else current.location,
     )
+
+
+def _worth(items: list[dict[str, Any]]) -> int:
+    return sum(item.get("amount", 0) for item in items)
+
+
+def _totals(change: OrderInput, current: Order) -> _Totals:
+    before = standing.records_of(current.redemptions)
+    items, records, is_priced, said = current.items, before, False, set[int]()
+    if isinstance(change.items, list):
+        sent = [item_view(item) for item in change.items]
+        said = {place for place, item in enumerate(sent) if "discount_amount" in item}
+        found = standing.resent(sent, current.items, before)
+        items, records, is_priced = found.items, found.records, found.is_priced
+    amount, is_same = _worth(items), change.amount == current.amount
+    if not is_priced or (is_same and amount == _worth(current.items)):
+        amount = current.amount - standing.added(before)
+        if isinstance(change.amount, int) and not is_same:
+            amount = change.amount
+        amount += standing.added(records)
+    if amount > MAX_AMOUNT:
+        raise InvalidPayload("The order's amount is out of range")
+    items = standing.fitted(items, amount, said)
+    left = amount - sum(item.get("discount_amount", 0) for item in items)
+    if left < 0:
+        raise InvalidPayload("Property .items[].discount_amount is more than the order's amount")
+    discount = min(current.discount_amount, left)
+    if isinstance(change.discount_amount, int):
+        discount = change.discount_amount
+        if discount != current.discount_amount:
+            records = {name: standing.record(0, one["lines"]) for name, one in records.items()}
+    if discount > left:
+        raise InvalidPayload("Property .discount_amount is more than the order's amount")
+    return _Totals(items, records, amount, discount)
+
+
+def _initial_amount(change: OrderInput, current: Order, found: _Totals) -> int | None:
+    """Return what an order cost before units were added to it: it follows the amount, unless the shop said it."""
+    shown = current.amount if current.initial_amount is None else current.initial_amount
+    if isinstance(change.initial_amount, int) and (change.initial_amount != shown or not shown):
+        return change.initial_amount
+    return standing.initial_amount(current, found.amount, found.records)
 
 
 def checked(change: OrderInput, after: Order, before: Order | None, schemas: Schemas) -> Order:
@@ -222,5 +267,5 @@ def view(order: Order) -> dict[str, Any]:
     if order.location is not None:
         shown["location"] = order.location
     if order.redemptions:
-        shown["redemptions"] = order.redemptions
+        shown["redemptions"] = standing.shown(order.redemptions)
     return shown

@@ -18,7 +18,7 @@ from rapport.redemptions.answers import RedeemedAnswer, RedemptionAnswer, Valida
 from rapport.redemptions.client import checked, code_of, of_query, told
 from rapport.redemptions.qualification import actions as qualification
 from rapport.redemptions.qualification.schemas import QualificationAnswer, QualificationInput
-from rapport.redemptions.schemas import RedeemInput, RedeemOneInput
+from rapport.redemptions.schemas import RedeemInput, RedeemOneInput, tracked
 from rapport.redemptions.validation_routes import DECIDER
 from rapport.redemptions.validation_views import answer_of
 from rapport.segments.membership import SegmentDecider
@@ -88,8 +88,7 @@ async def redeem_voucher(request: Request[Any, Any, Any], caller: Caller, writer
     """Redeem one voucher, which the query names."""
     code = code_of(request.query_params)
     one = await read_body(request, RedeemOneInput) if await request.body() else RedeemOneInput()
-    one.tracking_id = one.tracking_id or request.query_params.get("tracking_id")
-    data = checked(one.of(code), redeems=True)
+    data = checked(tracked(one, request.query_params).of(code), redeems=True)
     done = await actions.redeem(writer, caller, data)
     return answer(told(showing.redeemed_views(done, base_url(request))[0]))
 

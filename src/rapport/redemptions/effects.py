@@ -1,22 +1,43 @@
-"""What a redemption did to the single items of an order, and taking it back. Pure.
+"""What a redemption did to an order and its single items, and taking it back. Pure.
 
-An effect is kept with its redemption as the differences it made line by line, so that a rollback takes back just these:
-what other redemptions took off, and what the shop changed since, stays.
+An effect is kept as the differences that it made line by line, so that a rollback takes back just these: what other
+redemptions took off, and what the shop changed since, stays.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from rapport.discounts.applicable import Covered
-from rapport.discounts.cart import key_of
+from rapport.orders.models import Order
+from rapport.orders.standing import (
+    CHANGED,
+    STANDING,
+    Effect,
+    Item,
+    Record,
+    fitted,
+    initial_amount,
+    key_of,
+    number,
+    place_of,
+    record,
+    records_of,
+    with_records,
+)
+from rapport.redemptions.models import Redemption
 from rapport.rules.counters import Units
 from rapport.rules.unit_limits import goods_of
 
-# What a redemption changes of a line, each a sum of what redemptions and the shop put there.
-CHANGED: Final = ("quantity", "amount", "discount_quantity", "discount_amount")
 # What a line says about the last redemption alone.
-APPLIED: Final = ("applied_discount_amount", "applied_discount_quantity", "applied_quantity", "applied_quantity_amount")
-Item = Mapping[str, Any]
+_APPLIED: Final = (
+    "applied_discount_amount",
+    "applied_discount_quantity",
+    "applied_quantity",
+    "applied_quantity_amount",
+)
 
 
 def between(before: Sequence[Item], after: Sequence[Item], covered: Sequence[Covered] = ()) -> list[dict[str, Any]]:
@@ -28,7 +49,7 @@ def between(before: Sequence[Item], after: Sequence[Item], covered: Sequence[Cov
     effects = []
     for index, item in enumerate(after):
         old: Item = before[index] if index < len(before) else {"quantity": 0, "amount": 0}
-        changes = {name: number for name in CHANGED if (number := _number(item, name) - _number(old, name))}
+        changes = {name: change for name in CHANGED if (change := number(item, name) - number(old, name))}
         if changes or index >= len(before):
             effects.append({"index": index, "key": key_of(item), **changes, **_counted(of_goods.get(index))})
     return effects
@@ -47,48 +68,112 @@ def units_of(effects: Sequence[Mapping[str, Any]] | None) -> tuple[Units, ...]:
     )
 
 
-def _number(item: Item, name: str) -> int:
-    return int(item.get(name) or (1 if name == "quantity" and "quantity" not in item else 0))
+def undone(
+    items: Sequence[Item], effects: Sequence[Effect], others: Sequence[Effect] = ()
+) -> tuple[list[dict[str, Any]], list[int]]:
+    """Return the lines without what a redemption has on them, and where each of them stood before.
 
-
-def undone(items: Sequence[Item], effects: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the lines without what a redemption did to them; a line of which nothing is left goes.
-
-    What the shop took away meanwhile is not taken away once more.
+    A line of which nothing is left goes. What `others` took off stays off, and what the shop took away meanwhile is not
+    taken away once more.
     """
-    changed: list[dict[str, Any] | None] = [dict(item) for item in items]
+    changed = [dict(item) for item in items]
+    gone = set()
+    kept: dict[int | None, Counter[str]] = defaultdict(Counter)
+    for other in others:
+        kept[place_of(items, other)].update({name: other.get(name, 0) for name in CHANGED})
     for effect in effects:
-        place = _place(changed, effect)
-        if place is None:
+        place = place_of(changed, effect)
+        if place is None or place in gone:
             continue
-        item = changed[place]
-        assert item is not None
-        changed[place] = _without(item, effect)
-    return [item for item in changed if item is not None]
+        after = _without(changed[place], effect, kept[place])
+        if number(changed[place], "quantity") > 0 and number(after, "quantity") == 0:
+            gone.add(place)
+        changed[place] = after
+    left = [place for place in range(len(changed)) if place not in gone]
+    return [changed[place] for place in left], left
 
 
-def _place(items: Sequence[Item | None], effect: Mapping[str, Any]) -> int | None:
-    index, key = effect["index"], effect["key"]
-    places = [index, *range(len(items))] if index < len(items) else list(range(len(items)))
-    for place in places:
-        item = items[place]
-        if item is not None and key_of(item) == key:
-            return place
-    return None
+def off(now: int, mine: int, kept: int) -> int:
+    """Return what is off without mine: what others took off stays off, and what is not off is not put on."""
+    return min(now, max(kept, now - mine))
 
 
-def _without(item: dict[str, Any], effect: Mapping[str, Any]) -> dict[str, Any] | None:
-    left = {name: max(0, _number(item, name) - effect.get(name, 0)) for name in CHANGED}
-    if effect.get("quantity", 0) > 0 and left["quantity"] == 0:
-        return None
-    shown = {name: value for name, value in item.items() if name not in APPLIED}
-    for name, number in left.items():
-        if name in shown:
-            shown[name] = number
-    if "amount" in shown:
-        shown["discount_amount"] = min(left["discount_amount"], left["amount"])
-        shown["subtotal_amount"] = shown["amount"] - shown["discount_amount"]
-    for name in ("discount_amount", "discount_quantity"):
-        if not shown.get(name):
+def _without(item: dict[str, Any], effect: Effect, kept: Mapping[str, int]) -> dict[str, Any]:
+    # Units that are not free any more are not those that were added.
+    added = effect.get("quantity", 0)
+    units = min(added, number(item, "discount_quantity"), number(item, "quantity"))
+    worth = effect.get("amount", 0) * units // added if added else 0
+    quantity, amount = number(item, "quantity") - units, max(0, number(item, "amount") - worth)
+    left = {
+        "quantity": quantity,
+        "amount": amount,
+        "discount_quantity": min(quantity, _off(item, effect, kept, "discount_quantity")),
+        "discount_amount": min(amount, _off(item, effect, kept, "discount_amount")),
+    }
+    shown = {name: value for name, value in item.items() if name not in _APPLIED}
+    shown |= {name: value for name, value in left.items() if name in shown}
+    if units and shown.get("initial_quantity") == quantity:
+        for name in ("initial_quantity", "initial_amount"):
             shown.pop(name, None)
-    return shown
+    if "amount" in shown:
+        shown["subtotal_amount"] = shown["amount"] - left["discount_amount"]
+    return {name: value for name, value in shown.items() if value or name not in CHANGED[2:]}
+
+
+def _off(item: Item, effect: Effect, kept: Mapping[str, int], name: str) -> int:
+    return off(number(item, name), effect.get(name, 0), kept[name])
+
+
+def without(order: Order, children: list[Redemption], standing: list[Redemption]) -> Order:
+    """Return the order without what redemptions still have off it. Pure.
+
+    What the standing redemptions (oldest first) took off stays off, and what they did not take off is not put on:
+    the shop may have changed the order's discounts meanwhile. What was applied is what the last of them applied.
+    """
+    records = records_of(order.redemptions)
+    mine = [records.pop(child.id) if child.id in records else _record(child) for child in children]
+    # Of orders that have no records of them, what they took off is known from the ledger.
+    others = [
+        *records.values(),
+        *(_record(one) for one in standing if one.id not in records and not _is_recorded(order, one)),
+    ]
+    lines = [line for one in others for line in one["lines"]]
+    items, places = undone(order.items, [line for one in reversed(mine) for line in one["lines"]], lines)
+    records = {name: _moved(one, places) for name, one in records.items()}
+    amount = max(0, order.amount - _worth(order.items) + _worth(items))
+    items = fitted(items, amount)
+    off_items = sum(item.get("discount_amount", 0) for item in items)
+    discount = off(order.discount_amount, _sum_off(mine), _sum_off(others))
+    discount = min(discount, max(0, amount - off_items))
+    return msgspec.structs.replace(
+        order,
+        amount=amount,
+        initial_amount=initial_amount(order, amount, records),
+        items=items,
+        redemptions=with_records(order.redemptions, records),
+        discount_amount=discount,
+        applied_discount_amount=min(discount, standing[-1].applied_amount if standing else 0),
+        total_amount=max(0, amount - discount - off_items),
+    )
+
+
+def _record(row: Redemption) -> Record:
+    return record(row.applied_amount, row.effects)
+
+
+def _is_recorded(order: Order, row: Redemption) -> bool:
+    return STANDING in order.redemptions.get(row.id, {})
+
+
+def _moved(one: Record, places: list[int]) -> Record:
+    """Return a record with the lines where they are once only those of some places are left, in their order."""
+    now = {place: index for index, place in enumerate(places)}
+    return record(one["off"], [{**line, "index": now[line["index"]]} for line in one["lines"] if line["index"] in now])
+
+
+def _worth(items: list[dict[str, Any]]) -> int:
+    return sum(item.get("amount", 0) for item in items)
+
+
+def _sum_off(records: list[Record]) -> int:
+    return sum(one["off"] for one in records)

@@ -11,6 +11,7 @@ from rapport.customers.models import Customer
 from rapport.customers.schemas import simple_view
 from rapport.customers.writes import Unit
 from rapport.discounts.cart import Cart
+from rapport.orders import standing
 from rapport.orders.actions import Placed, place
 from rapport.orders.models import Order
 from rapport.orders.schemas import view as order_view
@@ -197,7 +198,8 @@ def with_cart(order: Order, cart: Cart) -> Order:
 
 
 def _order_entry(last: Redemption, rows: list[Redemption]) -> dict[str, Any]:
-    entry: dict[str, Any] = {"date": iso(last.created_at)}
+    records = {row.id: standing.record(row.applied_amount, row.effects) for row in rows}
+    entry: dict[str, Any] = {"date": iso(last.created_at), standing.STANDING: records}
     if last.is_parent:
         stacked = [row.id for row in rows]
         return entry | {"related_object_type": "redemption", "related_object_id": last.id, "stacked": stacked}

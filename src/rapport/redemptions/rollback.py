@@ -18,6 +18,7 @@ from rapport.metadata.values import check
 from rapport.orders import queries as orders
 from rapport.orders.actions import Placed, place
 from rapport.orders.models import Order
+from rapport.orders.schemas import apply, checked
 from rapport.redemptions import effects, queries
 from rapport.redemptions.deciding import cart_of
 from rapport.redemptions.keeping import counted, log
@@ -86,7 +87,8 @@ async def roll_back(
     """Undo a redemption, a whole stack if `stacked` (`rollback-redemption`, `rollback-stacked-redemptions`).
 
     The vouchers get their uses back, the order loses the discounts and is CANCELED unless another redemption on it
-    stands. A second rollback is kept as failed, and Refused is raised.
+    stands or the request names a status. What the request says about the customer, and about the metadata of the
+    order, is set. A second rollback is kept as failed, with nothing else, and Refused is raised.
     Raises NotFound, InvalidRedemption, InvalidRedemptionParent, InvalidOrder, InvalidCustomer.
     """
     check_limits(data.metadata, ".metadata")
@@ -154,8 +156,10 @@ async def _lock(unit: Unit, row: Redemption, data: RollbackInput, holders: set[s
     await unit.lock_all(sorted(person for person in people if person is not None))
     if named is not None:
         await _check_customer(unit, row, named)
+    if data.customer is not None and data.customer.has_data and unit.find(row.customer_id) is None:
+        raise InvalidCustomer("Customer is not related with redemption.")
     if seen is None:
-        if data.order is not None and (data.order.id or data.order.source_id):
+        if data.order is not None and data.order.says_something:
             raise InvalidOrder("Order is not related with redemption.")
         return None
     order = await orders.find(unit.conn, unit.project_id, seen.id, lock=True)
@@ -220,6 +224,8 @@ async def _fail(unit: Unit, row: Redemption, data: RollbackInput) -> Refused:
 async def _undo(
     unit: Unit, row: Redemption, children: list[Redemption], root: Redemption, order: Order | None, data: RollbackInput
 ) -> RolledBack:
+    if row.customer_id is not None and data.customer is not None and data.customer.has_data:
+        unit.change(row.customer_id, data.customer)
     parent = root if row.is_parent else None
     rollbacks = [root]
     if parent is not None:
@@ -227,7 +233,7 @@ async def _undo(
         for child, rollback in zip(children, rollbacks, strict=True):
             await uses.mark_rolled_back(unit.conn, unit.project_id, child, rollback.id)
     if order is not None:
-        order = await _place(unit, order, row, root, children)
+        order = await _place(unit, order, data.order or NamedOrder(), row, root, children)
         shown = _amounts(order)
         rollbacks = [msgspec.structs.replace(one, amounts=shown) for one in rollbacks]
         parent = None if parent is None else msgspec.structs.replace(parent, amounts=shown)
@@ -276,53 +282,22 @@ def _counted(row: Redemption) -> Counted:
     )
 
 
-async def _place(unit: Unit, order: Order, row: Redemption, root: Redemption, children: list[Redemption]) -> Order:
-    """Write the order without what was undone, or as it is, where the project wants that."""
+async def _place(
+    unit: Unit, order: Order, said: NamedOrder, row: Redemption, root: Redemption, children: list[Redemption]
+) -> Order:
+    """Write the order without what was undone, or with it, where the project wants that; with what a request says."""
     rules = await load(unit.conn, unit.project_id)
     others = [one for one in order.redemptions if one != row.id]
     standing = await queries.find_standing(unit.conn, unit.project_id, others)
-    if rules.redeemables_rollback_order_mode == "WITHOUT_ORDER":
-        return await place(unit, Placed(order, _noted(order, row, root)))
-    return await place(unit, Placed(order, _without(order, row, root, children, standing)))
+    change = said.change
+    after = checked(change, apply(change, order), order, unit.moment.schemas)
+    if rules.redeemables_rollback_order_mode != "WITHOUT_ORDER":
+        after = effects.without(after, children, standing)
+        if said.status is None and not standing:
+            after = msgspec.structs.replace(after, status=CANCELED)
+    return await place(unit, Placed(order, _noted(after, row, root)))
 
 
 def _noted(order: Order, row: Redemption, root: Redemption) -> Order:
     entry = {**order.redemptions.get(row.id, {}), "rollback_id": root.id, "rollback_date": iso(root.created_at)}
     return msgspec.structs.replace(order, redemptions={**order.redemptions, row.id: entry})
-
-
-def _without(
-    order: Order, row: Redemption, root: Redemption, children: list[Redemption], standing: list[Redemption]
-) -> Order:
-    """Return the order as a rollback leaves it: CANCELED when no other redemption on it stands."""
-    undone = without(order, row, children, standing)
-    return msgspec.structs.replace(
-        undone,
-        redemptions=_noted(order, row, root).redemptions,
-        status=order.status if standing else CANCELED,
-    )
-
-
-def without(order: Order, row: Redemption, children: list[Redemption], standing: list[Redemption]) -> Order:
-    """Return the order without a redemption's discounts. Pure.
-
-    What the standing redemptions (oldest first) took off stays off, and what they did not take off is not put on:
-    the shop may have changed the order's discount meanwhile. What was applied is what the last of them applied.
-    """
-    items = order.items
-    for child in reversed(children):
-        items = effects.undone(items, child.effects or [])
-    priced = [item["amount"] for item in items if "amount" in item]
-    amount = sum(priced) if priced and items is not order.items else order.amount
-    kept = sum(one.applied_amount for one in standing)
-    discount = min(order.discount_amount, max(kept, order.discount_amount - row.applied_amount))
-    off_items = sum(item.get("discount_amount", 0) for item in items)
-    discount = min(discount, max(0, amount - off_items))
-    return msgspec.structs.replace(
-        order,
-        amount=amount,
-        items=items,
-        discount_amount=discount,
-        applied_discount_amount=min(discount, standing[-1].applied_amount if standing else 0),
-        total_amount=max(0, amount - discount - off_items),
-    )

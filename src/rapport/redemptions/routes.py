@@ -5,6 +5,7 @@ from typing import Any, Final
 from litestar import Request, Response, Router, get, post
 
 from rapport.core.errors import NotFound
+from rapport.core.jsons import check_limits
 from rapport.customers.writes import Writer
 from rapport.http.bodies import answer, read_body
 from rapport.http.caller import Caller
@@ -20,7 +21,7 @@ from rapport.redemptions.answers import (
 )
 from rapport.redemptions.qualification import routes as qualification_routes
 from rapport.redemptions.rollback import RolledBack
-from rapport.redemptions.schemas import RedeemInput, RedeemOneInput, RollbackInput
+from rapport.redemptions.schemas import RedeemInput, RedeemOneInput, RollbackInput, tracked
 from rapport.redemptions.stacking_rules import routes as stacking_rules
 from rapport.redemptions.views import order_with, view
 from rapport.vouchers import actions as vouchers
@@ -32,8 +33,7 @@ _REASON: Final = {"reason": {"type": "string"}}
 
 async def _one(request: Request[Any, Any, Any]) -> RedeemOneInput:
     data = await read_body(request, RedeemOneInput) if await request.body() else RedeemOneInput()
-    data.tracking_id = data.tracking_id or request.query_params.get("tracking_id")
-    return data
+    return tracked(data, request.query_params)
 
 
 @post(
@@ -114,8 +114,8 @@ async def list_voucher_redemptions(request: Request[Any, Any, Any], code: str, c
 async def _rollback_input(request: Request[Any, Any, Any]) -> RollbackInput:
     data = await read_body(request, RollbackInput) if await request.body() else RollbackInput()
     data.reason = data.reason or (request.query_params.get("reason") or "")[:1_000] or None
-    data.tracking_id = data.tracking_id or request.query_params.get("tracking_id")
-    return data
+    check_limits(data.reason, ".reason")
+    return tracked(data, request.query_params)
 
 
 def _undone(done: RolledBack, request: Request[Any, Any, Any]) -> list[dict[str, Any]]:

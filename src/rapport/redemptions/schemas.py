@@ -1,17 +1,18 @@
 """Redemptions on the wire."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from rapport.activity.log import Source
 from rapport.campaigns.schemas import Unserved, refuse
-from rapport.core.errors import MAX_DETAILS, InvalidPayload, NotFound, RapportError
+from rapport.core.errors import MAX_DETAILS, InvalidPayload, InvalidQueryParams, NotFound, RapportError
+from rapport.core.jsons import check_limits
 from rapport.customers.schemas import CustomerInput, Identifier, Metadata
 from rapport.orders.models import MAX_AMOUNT, Order
-from rapport.orders.schemas import OrderInput
+from rapport.orders.schemas import OrderInput, Status
 from rapport.redemptions.redeemables.models import STACK, VOUCHER, Redeemable
 from rapport.redemptions.redeemables.queries import Asked
 from rapport.redemptions.sessions.schemas import SessionInput
@@ -162,10 +163,22 @@ class PromotionsInput(CircumstancesInput, kw_only=True):
 
 
 class NamedOrder(msgspec.Struct, kw_only=True):
-    """The order that a rollback expects."""
+    """The order that a rollback expects, and what becomes of it besides; its amounts are worked out."""
 
     id: Identifier | None = None
     source_id: Identifier | None = None
+    status: Status | None = None
+    metadata: Metadata | None = None
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there has to be an order."""
+        return any(getattr(self, name) is not None for name in self.__struct_fields__)
+
+    @property
+    def change(self) -> OrderInput:
+        """What is to be set on the order."""
+        return OrderInput(status=self.status, metadata=self.metadata)
 
 
 class RollbackInput(msgspec.Struct, kw_only=True):
@@ -176,6 +189,9 @@ class RollbackInput(msgspec.Struct, kw_only=True):
     tracking_id: Identifier | None = None
     order: NamedOrder | None = None
     metadata: Metadata | None = None
+
+
+Tracked = TypeVar("Tracked", RedeemOneInput, RollbackInput)
 
 
 def check(data: RedeemInput) -> None:
@@ -221,6 +237,18 @@ def customer_of(data: RedeemInput | RollbackInput) -> CustomerInput | None:
     if data.tracking_id.startswith(HASHED):
         raise InvalidPayload("Property .tracking_id is a hash, which names nobody here; it should be a source_id")
     return CustomerInput(source_id=data.tracking_id)
+
+
+def tracked(data: Tracked, query: Mapping[str, str]) -> Tracked:
+    """Return a request with the tracking id of its query, where the body has none. Raises InvalidQueryParams."""
+    said = query.get("tracking_id")
+    if said and data.tracking_id is None:
+        try:
+            check_limits(said)
+            data.tracking_id = msgspec.convert(said, Identifier)
+        except (InvalidPayload, msgspec.ValidationError) as error:
+            raise InvalidQueryParams("Query parameter tracking_id should have 1 to 255 characters, no NUL") from error
+    return data
 
 
 def channel_of(source: Source) -> dict[str, str]:
