@@ -175,5 +175,6 @@ def test_the_older_operations_list_vouchers_and_campaigns(api: Any, shop: dict[s
     assert [one["id"] for one in campaigns["data"]] == [shop["campaign"]]
     limited = api.call("POST", "/v1/vouchers/qualification", body, params={"limit": "1", "order": "created_at"})
     assert [one["code"] for one in limited["data"]] == ["ALL"]
-    for query in ({"limit": "51"}, {"limit": "x"}, {"order": "code"}):
+    zeros = {"limit": "0000000050" + "0" * 5000}
+    for query in ({"limit": "51"}, {"limit": "x"}, zeros, {"order": "color"}, {"audienceRulesOnly": "zzz"}):
         api.fails("POST", "/v1/vouchers/qualification", body, params=query, status=400, key="invalid_query_params")

@@ -1,6 +1,5 @@
 """HTTP operations of qualifications."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from litestar import Request, Response, Router, post
@@ -12,6 +11,7 @@ from rapport.core.errors import InvalidQueryParams
 from rapport.core.ids import new_id
 from rapport.http.bodies import answer, read_body
 from rapport.http.caller import Caller
+from rapport.http.lists import BOOLEAN, DEFAULT_LIMIT, read_flag, read_number
 from rapport.http.openapi import operation
 from rapport.redemptions import reach
 from rapport.redemptions.qualification import actions
@@ -30,7 +30,7 @@ from rapport.vouchers.schemas import view as voucher_view
 
 _ORDERS: Final = ("created_at", "-created_at")
 _QUERY: Final[dict[str, dict[str, Any]]] = {
-    "audienceRulesOnly": {"type": "boolean"},
+    "audienceRulesOnly": BOOLEAN,
     "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
     "order": {"type": "string", "enum": list(_ORDERS)},
 }
@@ -46,26 +46,19 @@ async def qualify(request: Request[Any, Any, Any], caller: Caller, decider: Segm
     return answer(await actions.qualify(caller, decider, await read_body(request, QualificationInput)))
 
 
-def _limit(query: Mapping[str, str]) -> int:
-    text = query.get("limit", "10")
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_LIMIT):
-        raise InvalidQueryParams(f"Query parameter limit should be from 1 to {MAX_LIMIT}")
-    return int(text)
-
-
 async def _examined(
     request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider, kind: str
 ) -> tuple[Examined, list[Qualified]]:
     """Return what qualifies of one kind, in the order and up to the number that the query says."""
     query = request.query_params
-    limit = _limit(query)
+    limit = read_number(query, "limit", DEFAULT_LIMIT, MAX_LIMIT)
     if query.get("order") not in (None, *_ORDERS):
-        raise InvalidQueryParams(f"Query parameter order should be one of: {', '.join(_ORDERS)}")
+        raise InvalidQueryParams(f"Query param order should be one of: {', '.join(_ORDERS)}")
     older = await read_body(request, OlderQualificationInput) if await request.body() else OlderQualificationInput()
     data = QualificationInput(
         customer=older.customer, order=older.order, tracking_id=older.tracking_id, metadata=older.metadata
     )
-    scenario: Scenario = "AUDIENCE_ONLY" if query.get("audienceRulesOnly") == "true" else "ALL"
+    scenario: Scenario = "AUDIENCE_ONLY" if read_flag(query, "audienceRulesOnly") else "ALL"
     async with caller.db.read() as conn:
         found = await actions.examine(conn, caller, decider, data, scenario)
     wanted = [one for one in found.qualified if one.candidate.object == kind]
