@@ -5,11 +5,11 @@ import pytest
 
 import harness
 from conftest import Api
-from promotions import amount, make_voucher, percent, used
+from promotions import amount, make_campaign, make_voucher, percent, publish, used
 from rapport.core.db import Database
 from rapport.projects.actions import create_key
 from rapport.projects.models import NewKey
-from shopping import basket
+from shopping import basket, gift_card, line
 
 
 @pytest.fixture
@@ -75,5 +75,72 @@ def test_a_page_reads_no_order_of_somebody_else(api: Any, client: Api) -> None:
     assert "777" not in str(answer)
     body = basket("CODE", customer=None, order={"source_id": "o"})
     client.fails("POST", "/client/v1/redemptions", body, status=400, key="invalid_payload")
-    body = basket("CODE", customer="bob", order={"source_id": "o"})
+    body = basket("CODE", customer="bob", order={"source_id": "o", "amount": 1})
     client.fails("POST", "/client/v1/redemptions", body, status=400, key="invalid_order")
+
+
+@pytest.mark.parametrize("path", ["/client/v1/redemptions", "/client/v1/redeem"])
+def test_a_page_redeems_against_an_order_that_is_there_and_reads_nothing_of_it(
+    api: Any, client: Api, path: str
+) -> None:
+    make_voucher(api, "CODE", percent(10))
+    order = {"source_id": "INV-1001", "amount": 5000, "metadata": {"note": "secret"}, "items": [line("rare", 1, 5000)]}
+    api.call("POST", "/v1/orders", order)
+
+    def redeemed(order: dict[str, Any], **expected: Any) -> Any:
+        body: dict[str, Any] = {"customer": {"source_id": "bob"}, "order": {"source_id": "INV-1001", **order}}
+        params = {"code": "CODE"}
+        if path == "/client/v1/redemptions":
+            body["redeemables"], params = [{"object": "voucher", "id": "CODE"}], {}
+        if expected:
+            return client.fails("POST", path, body, params=params, **expected)
+        return client.call("POST", path, body, params=params)
+
+    for bare in ({}, {"metadata": {"a": 1}}, {"status": "PAID"}, {"items": [{"product_id": "apple"}]}):
+        redeemed(bare, status=400, key="invalid_payload")
+    assert api.call("GET", "/v1/orders/INV-1001")["amount"] == 5000
+    answer = redeemed({"amount": 1000, "status": "FULFILLED", "metadata": {"mine": 1}})
+    assert answer["order"]["total_amount"] == 900
+    assert answer["order"]["metadata"] == {"mine": 1}
+    assert not {"id", "status", "created_at", "redemptions"} & set(answer["order"])
+    assert "secret" not in str(answer)
+    assert "rare" not in str(answer)
+    stored = api.call("GET", "/v1/orders/INV-1001")
+    assert (stored["status"], stored["metadata"]) == ("CREATED", {"note": "secret"})
+    assert (stored["amount"], stored["total_amount"], len(stored["redemptions"])) == (1000, 900, 1)
+    again = redeemed({"items": [line("apple", 2, 100)]})
+    assert (again["order"]["amount"], again["order"]["total_amount"]) == (200, 180)
+    stored = api.call("GET", "/v1/orders/INV-1001")
+    assert (stored["status"], len(stored["redemptions"])) == ("CREATED", 2)
+
+
+def test_a_page_makes_an_order_and_pays_it(api: Any, client: Api) -> None:
+    make_voucher(api, "CODE", percent(10))
+    client.call("POST", "/client/v1/redemptions", basket("CODE", order={"source_id": "new", "amount": 1000}))
+    stored = api.call("GET", "/v1/orders/new")
+    assert (stored["status"], stored["total_amount"]) == ("PAID", 900)
+    api.call("PUT", "/v1/orders/new", {"status": "CANCELED"})
+    body = basket("CODE", order={"source_id": "new", "amount": 1000, "status": "PAID"})
+    client.fails("POST", "/client/v1/redemptions", body, status=400, key="invalid_order")
+
+
+def test_a_page_is_told_no_code_that_is_worth_something_to_whoever_knows_it(api: Any, client: Api) -> None:
+    make_voucher(api, "PUBLIC10", percent(10))
+    make_voucher(api, "ONCE", percent(10), redemption={"quantity": 1})
+    gift_card(api)
+    make_campaign(api, "Mine", percent(20))
+    mine = publish(api, "Mine")["voucher"]["code"]
+
+    def codes(customer: str, **more: Any) -> set[str]:
+        body = {"customer": {"source_id": customer}, "order": {"amount": 1000}, "options": {"limit": 50}, **more}
+        found = client.call("POST", "/client/v1/qualifications", body)["redeemables"]["data"]
+        return {one["id"] for one in found if one["object"] == "voucher"}
+
+    assert codes("bob") == {"PUBLIC10"}
+    assert codes("ann") == {"PUBLIC10", mine}
+    for scenario in ("AUDIENCE_ONLY", "PRODUCTS"):
+        assert not codes("bob", scenario=scenario) & {"ONCE", "CARD"}
+    body = {"options": {"filters": {"code": {"conditions": {"$in": ["ONCE", "CARD"]}}}}}
+    client.fails("POST", "/client/v1/qualifications", body, status=400, key="invalid_payload")
+    whole = api.call("POST", "/v1/qualifications", {"order": {"amount": 1000}, "options": {"limit": 50}})
+    assert {one["id"] for one in whole["redeemables"]["data"]} >= {"PUBLIC10", "ONCE", "CARD"}

@@ -59,6 +59,16 @@ class RedeemedVoucher(msgspec.Struct, kw_only=True):
     object: Literal["voucher"]
 
 
+class RedeemedOrder(OrderAmounts, kw_only=True):
+    """The order of a redemption; a client key is not told what became of one that was there before."""
+
+    source_id: str | None
+    id: str | UnsetType = UNSET
+    status: Literal["CREATED", "PAID", "CANCELED", "FULFILLED"] | UnsetType = UNSET
+    created_at: Instant | UnsetType = UNSET
+    updated_at: Instant | None | UnsetType = UNSET
+
+
 class RedemptionAnswer(msgspec.Struct, kw_only=True):
     """A redemption or a rollback, of one voucher or of a stack.
 
@@ -74,7 +84,7 @@ class RedemptionAnswer(msgspec.Struct, kw_only=True):
     redemption: str | None
     result: Literal["SUCCESS", "FAILURE"]
     status: Literal["SUCCEEDED", "FAILED", "ROLLED_BACK"]
-    order: OrderAnswer | None
+    order: RedeemedOrder | None
     channel: ChannelAnswer
     customer: SimpleCustomer | None
     related_object_type: Literal["redemption", "voucher", "promotion_tier"]
@@ -170,7 +180,7 @@ class RedeemedAnswer(msgspec.Struct, kw_only=True):
 
     redemptions: list[RedemptionAnswer]
     parent_redemption: RedemptionAnswer | UnsetType = UNSET
-    order: OrderAnswer | UnsetType = UNSET
+    order: RedeemedOrder | UnsetType = UNSET
     inapplicable_redeemables: list[RedeemableAnswer]
     skipped_redeemables: list[RedeemableAnswer]
 

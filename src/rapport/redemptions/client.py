@@ -21,6 +21,8 @@ _OF_ORDER: Final = re.compile(r"order\[metadata\]\[([^\[\]]{1,100})\]")
 _NUMBERS: Final = ("quantity", "price", "amount", "discount_amount", "initial_amount")
 # Of a person, a page is told what it knew: by which name.
 _KNOWN: Final = ("id", "source_id", "object")
+# Of an order that was there before, not even these.
+_STORED: Final = ("id", "created_at", "updated_at", "status", "redemptions")
 _PRIVATE: Final = ("holder_id", "holder", "publish", "additional_info")
 
 
@@ -35,6 +37,8 @@ def _customer(data: CustomerInput | None) -> None:
 
 def checked(data: Asking, *, redeems: bool) -> Asking:
     """Return a request of a client key, which names people by source id only and reads no stored order.
+
+    What is redeemed may belong to an order that is stored; then the request says what is in it or what it costs.
 
     Raises InvalidPayload.
     """
@@ -53,19 +57,25 @@ def checked(data: Asking, *, redeems: bool) -> Asking:
     named = data.customer is not None or data.tracking_id is not None or isinstance(order.customer, CustomerInput)
     if isinstance(order.source_id, str) and not named:
         raise InvalidPayload("Property .customer is required beside .order.source_id")
+    if isinstance(order.source_id, str) and not (isinstance(order.items, list) or isinstance(order.amount, int)):
+        raise InvalidPayload("Property .order.items or .order.amount is required beside .order.source_id")
     return data
 
 
-def told(answer: Any) -> Any:
-    """Return an answer without what it says about a person beyond their names, and about who holds a code."""
+def told(answer: Any, *, is_order_hidden: bool = False) -> Any:
+    """Return an answer without what it says about a person beyond their names, and about who holds a code.
+
+    `is_order_hidden`: nor what became of an order that was there before.
+    """
     if isinstance(answer, list):
-        return [told(one) for one in answer]
+        return [told(one, is_order_hidden=is_order_hidden) for one in answer]
     if not isinstance(answer, dict):
         return answer
+    hidden = _STORED if is_order_hidden and answer.get("object") == "order" else ()
     return {
-        name: _person(value) if name in ("customer", "referrer") else told(value)
+        name: _person(value) if name in ("customer", "referrer") else told(value, is_order_hidden=is_order_hidden)
         for name, value in answer.items()
-        if name not in _PRIVATE
+        if name not in _PRIVATE and name not in hidden
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from litestar import Request, Response, Router, get, post
 from litestar.di import Provide
 
-from rapport.core.errors import InvalidQueryParams
+from rapport.core.errors import InvalidPayload, InvalidQueryParams
 from rapport.customers.writes import Writer
 from rapport.http.bodies import answer, read_body
 from rapport.http.caller import Caller, client_caller
@@ -62,7 +62,8 @@ async def redeem(request: Request[Any, Any, Any], caller: Caller, writer: Writer
     """Redeem vouchers, gift cards, tiers or a stack of them against an order, together."""
     data = checked(await read_body(request, RedeemInput), redeems=True)
     done = await actions.redeem(writer, caller, data)
-    return answer(told(showing.redeemed_answer(done, data, caller.request_id)))
+    shown = showing.redeemed_answer(done, data, caller.request_id)
+    return answer(told(shown, is_order_hidden=done.is_order_hidden))
 
 
 @post(
@@ -85,7 +86,8 @@ async def redeem_voucher(request: Request[Any, Any, Any], caller: Caller, writer
     one = await read_body(request, RedeemOneInput) if await request.body() else RedeemOneInput()
     one.tracking_id = one.tracking_id or request.query_params.get("tracking_id")
     data = checked(one.of(code), redeems=True)
-    return answer(told(showing.redeemed_views(await actions.redeem(writer, caller, data))[0]))
+    done = await actions.redeem(writer, caller, data)
+    return answer(told(showing.redeemed_views(done)[0], is_order_hidden=done.is_order_hidden))
 
 
 @post(
@@ -96,6 +98,8 @@ async def redeem_voucher(request: Request[Any, Any, Any], caller: Caller, writer
 async def qualify(request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider) -> Response[bytes]:
     """List what a customer could redeem with a cart."""
     data = checked(await read_body(request, QualificationInput), redeems=False)
+    if data.options is not None and data.options.filters is not None and data.options.filters.code is not None:
+        raise InvalidPayload("Property .options.filters.code is not for client keys; validate a code instead")
     return answer(told(await qualification.qualify(caller, decider, data)))
 
 

@@ -97,13 +97,25 @@ async def find(
     now: datetime,
     before: datetime | None,
     filters: FiltersInput | None,
+    *,
+    by_client: bool,
 ) -> list[Candidate]:
-    """Return what may qualify in a scenario, made before a moment, the newest first; at most `MOST` of each kind."""
+    """Return what may qualify in a scenario, made before a moment, the newest first; at most `MOST` of each kind.
+
+    `by_client`: a key that anybody can read asks, which finds no codes that are worth something to whoever knows them.
+    """
     kinds = _KINDS.get(scenario, _ALL)
     found: list[Candidate] = []
     if VOUCHER in kinds:
         vouchers = await queries.find_vouchers(
-            conn, project_id, holder_id, now, before, MOST, anybodys=scenario != "CUSTOMER_WALLET"
+            conn,
+            project_id,
+            holder_id,
+            now,
+            before,
+            MOST,
+            anybodys=scenario != "CUSTOMER_WALLET",
+            by_client=by_client,
         )
         found += [_of_voucher(one) for one in vouchers]
     if TIER in kinds:
