@@ -5,7 +5,7 @@ import pytest
 
 import harness
 from conftest import Api
-from promotions import amount, make_campaign, make_voucher, percent, publish, used
+from promotions import amount, make_campaign, make_rule, make_voucher, one_rule, percent, publish, used
 from rapport.core.db import Database
 from rapport.projects.actions import create_key
 from rapport.projects.models import NewKey
@@ -44,6 +44,12 @@ def test_a_page_validates_a_code_by_query(api: Any, client: Api) -> None:
     assert (answer["valid"], answer["order"]["total_amount"]) == (True, 700)
     items = {"code": "CODE", "item[0][product_id]": "apple", "item[0][quantity]": "2", "item[0][price]": "500"}
     assert client.call("GET", "/client/v1/validate", params=items)["order"]["amount"] == 1000
+    gold = make_rule(api, one_rule("customer.metadata", "$is", "gold", property="tier"))
+    make_voucher(api, "GOLD", amount(300), validation_rules=[gold])
+    query = {"code": "GOLD", "amount": "1000", "customer[source_id]": "ann"}
+    for tier, valid in (("gold", True), ("silver", False)):
+        answer = client.call("GET", "/client/v1/validate", params={**query, "customer[metadata][tier]": tier})
+        assert answer["valid"] is valid
     for wrong in ({}, {"code": "CODE", "amount": "much"}, {"code": "CODE", "session_type": "HOLD"}):
         client.fails("GET", "/client/v1/validate", params=wrong, status=400, key="invalid_query_params")
 

@@ -64,6 +64,39 @@ def test_all_tiers_that_apply_are_listed_by_rank(api: Any) -> None:
     assert [one["name"] for one in none["promotions"]] == ["A", "C"]
 
 
+def test_the_tiers_that_apply_are_chosen_by_campaign_metadata_and_audience(api: Any) -> None:
+    big = make_rule(api, one_rule("order.amount", "$more_than", 2000))
+    gold = make_rule(api, one_rule("customer.metadata", "$is", "gold", property="tier"))
+    first = make_promotion(api, tier("A", 10, metadata={"has_budget": True, "kind": "x"}), tier("B", 20), name="One")
+    make_promotion(api, tier("Big", 50, validation_rules=[big]), tier("Gold", 30, validation_rules=[gold]), name="Two")
+
+    def names(**params: str) -> list[str]:
+        found = api.call("POST", "/v1/promotions/validation", {"order": {"amount": 1000}}, params=params)
+        return sorted(one["name"] for one in found["promotions"])
+
+    assert names() == ["A", "B"]
+    assert names(audienceRulesOnly="true") == ["A", "B", "Big"]
+    for form in ("filters[promotion_id]", "[filters][promotion_id]"):
+        assert names(**{f"{form}[conditions][$is]": first["id"]}) == ["A", "B"]
+        assert names(**{f"{form}[conditions][$is_not][0]": first["id"], "audienceRulesOnly": "true"}) == ["Big"]
+    for form in ("[filters][metadata.has_budget]", "filters[metadata.has_budget]", "filters[metadata][has_budget]"):
+        assert names(**{f"{form}[conditions][$is]": "true"}) == ["A"]
+        assert names(**{f"{form}[conditions][$is]": "false"}) == []
+        assert names(**{f"{form}[conditions][$is_unknown]": ""}) == ["B"]
+    both = {"filters[metadata.kind][conditions][$starts_with]": "x", "filters[promotion_id][conditions][$is]": "camp_x"}
+    assert names(**both) == []
+    assert names(**both, **{"filters[junction]": "or"}) == ["A"]
+    for wrong in (
+        {"audienceRulesOnly": "zzz"},
+        {"filters[name][conditions][$is]": "A"},
+        {"filters[promotion_id][conditions][$x]": "A"},
+        {"[filters][metadata.a][conditions]": "A"},
+        {"filters[metadata.a\0][conditions][$is]": "A"},
+    ):
+        path = "/v1/promotions/validation"
+        api.fails("POST", path, {}, params=wrong, status=400, key="invalid_query_params")
+
+
 def test_a_stack_is_its_tiers_one_after_another(api: Any) -> None:
     campaign = make_promotion(api, tier("A", 50), tier("B", 10))
     one, other = tiers_of(api, campaign)

@@ -17,6 +17,7 @@ Asking = TypeVar("Asking", RedeemInput, QualificationInput)
 MAX_ITEMS: Final = 100
 _ITEM: Final = re.compile(r"item\[(\d{1,3})\]\[(\w{1,40})\]")
 _METADATA: Final = re.compile(r"metadata\[([^\[\]]{1,100})\]")
+_OF_CUSTOMER: Final = re.compile(r"customer\[metadata\]\[([^\[\]]{1,100})\]")
 _OF_ORDER: Final = re.compile(r"order\[metadata\]\[([^\[\]]{1,100})\]")
 _NUMBERS: Final = ("quantity", "price", "amount", "discount_amount", "initial_amount")
 # Of a person, a page is told what it knew: by which name.
@@ -96,8 +97,12 @@ def of_query(query: Mapping[str, str]) -> RedeemInput:
         raise InvalidQueryParams("Query parameter code is required")
     source_id = query.get("customer[source_id]") or query.get("customer")
     raw: dict[str, Any] = {"redeemables": [{"object": "voucher", "id": code}]}
-    if source_id is not None:
-        raw["customer"] = {"source_id": source_id}
+    customer: dict[str, Any] = {} if source_id is None else {"source_id": source_id}
+    known = {found[1]: value for name, value in query.items() if (found := _OF_CUSTOMER.fullmatch(name))}
+    if known:
+        customer["metadata"] = known
+    if customer:
+        raw["customer"] = customer
     if query.get("tracking_id"):
         raw["tracking_id"] = query["tracking_id"]
     metadata = {found[1]: value for name, value in query.items() if (found := _METADATA.fullmatch(name))}

@@ -24,10 +24,12 @@ from rapport.redemptions.validation_views import answer_of
 from rapport.segments.membership import SegmentDecider
 
 _CODE: Final = {"code": {"type": "string"}, "tracking_id": {"type": "string"}}
-_TEXTS: Final = ("amount", "session_key", "session_type", "session_ttl_unit", "customer")
+_TEXTS: Final = ("amount", "session_key", "session_type", "session_ttl_unit")
+_OBJECTS: Final = ("customer", "item", "metadata", "order")
 _VALIDATE: Final = {
     **_CODE,
     **{name: {"type": "string"} for name in _TEXTS},
+    **{name: {"type": "object"} for name in _OBJECTS},
     "session_ttl": {"type": "integer"},
 }
 

@@ -4,8 +4,9 @@ from typing import Any, Final
 
 from litestar import Request, Response, Router, get, post
 
-from rapport.core.errors import NotFound
+from rapport.core.errors import InvalidQueryParams, NotFound
 from rapport.customers.writes import Writer
+from rapport.http import conditions
 from rapport.http.bodies import answer, read_body
 from rapport.http.caller import Caller
 from rapport.http.lists import envelope, read_page
@@ -26,6 +27,10 @@ from rapport.vouchers import actions as vouchers
 from rapport.vouchers.schemas import view as voucher_view
 
 _TRACKED: Final = {"tracking_id": {"type": "string"}}
+_CHOOSING: Final = {
+    "result": {"type": "array", "items": {"type": "string", "enum": [*queries.RESULTS]}},
+    "filters": conditions.schema(queries.FILTERS),
+}
 _REASON: Final = {"reason": {"type": "string"}}
 
 
@@ -69,12 +74,20 @@ async def redeem_tier(request: Request[Any, Any, Any], tier_id: str, caller: Cal
     return answer(showing.redeemed_views(await actions.redeem(writer, caller, data))[0])
 
 
-@get("/v1/redemptions", opt=operation("list-redemptions", item=RedemptionAnswer, spec=queries.REDEMPTIONS))
+@get(
+    "/v1/redemptions",
+    opt=operation("list-redemptions", item=RedemptionAnswer, spec=queries.REDEMPTIONS, query=_CHOOSING),
+)
 async def list_redemptions(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """List redemptions and rollbacks, succeeded and failed, newest first."""
-    page = read_page(queries.REDEMPTIONS, request.query_params)
+    given = list(request.query_params.multi_items())
+    page = read_page(queries.REDEMPTIONS, {name: value for name, value in given if not conditions.is_filter(name)})
+    filters = conditions.read_conditions(given, queries.FILTERS)
+    results = [value for name, value in given if name == "result" and value]
+    if not set(results) <= set(queries.RESULTS):
+        raise InvalidQueryParams(f"Query param result should be one of: {', '.join(queries.RESULTS)}")
     async with caller.db.read() as conn:
-        found = await queries.list_page(conn, caller.project_id, page)
+        found = await queries.list_page(conn, caller.project_id, page, results, filters)
         shown = await showing.shown(conn, caller.project_id, found.items)
     return answer(envelope(queries.REDEMPTIONS, found, shown))
 

@@ -13,6 +13,7 @@ from rapport.core.ids import new_id
 from rapport.customers.models import Customer
 from rapport.customers.schemas import simple_view
 from rapport.http.caller import Caller
+from rapport.http.conditions import Conditions
 from rapport.promotions.queries import active_tiers
 from rapport.promotions.schemas import MAX_TIERS
 from rapport.redemptions import deciding
@@ -116,17 +117,27 @@ async def situation_of(
     return rules, situation
 
 
-async def validate_promotions(caller: Caller, decider: SegmentDecider, data: PromotionsInput) -> dict[str, Any]:
+async def validate_promotions(
+    caller: Caller,
+    decider: SegmentDecider,
+    data: PromotionsInput,
+    filters: Conditions | None = None,
+    *,
+    audience_only: bool = False,
+) -> dict[str, Any]:
     """Return the tiers that could be redeemed now, each alone, by their ranks (`validate-promotions`).
 
+    `audience_only`: only rules about the customer count.
     Raises NotFound for an unknown customer or order id, InvalidPayload, InvalidOrder.
     """
     asked = msgspec.structs.replace(data.circumstances, options=data.options)
     async with caller.db.read() as conn:
         at = await read_circumstances(conn, caller, decider, asked)
-        tiers = await active_tiers(conn, caller.project_id, at.moment.now, MAX_TIERS)
+        tiers = await active_tiers(conn, caller.project_id, at.moment.now, MAX_TIERS, filters)
         redeemables = await with_categories(conn, caller.project_id, [tier_redeemable(one) for one in tiers])
-        rules, situation = await situation_of(conn, caller, decider, asked, at, redeemables)
+        rules, situation = await situation_of(
+            conn, caller, decider, asked, at, redeemables, audience_only=audience_only
+        )
         stacks = await load(conn, caller.project_id)
         found = Validation(
             id=new_id("valid"),
