@@ -203,6 +203,29 @@ def test_the_older_operations_list_vouchers_and_campaigns(api: Any, shop: dict[s
     assert [one["id"] for one in campaigns["data"]] == [shop["campaign"]]
     limited = api.call("POST", "/v1/vouchers/qualification", body, params={"limit": "1", "order": "created_at"})
     assert [one["code"] for one in limited["data"]] == ["ALL"]
+    for order, first in (
+        ("code", "ALL"),
+        ("-code", shop["mine"]),
+        ("updated_at", "ALL"),
+        ("-updated_at", shop["mine"]),
+    ):
+        found = api.call("POST", "/v1/vouchers/qualification", body, params={"order": order})["data"]
+        assert (len(found), found[0]["code"]) == (2, first), order
+    category = make_category(api, "Deals")
+    other = make_campaign(api, "Another", category_id=category, type="AUTO_UPDATE")["id"]
+    for order, expected in (
+        ("campaign", [other, shop["campaign"]]),
+        ("-campaign", [shop["campaign"], other]),
+        ("category", [other, shop["campaign"]]),
+        ("-category", [other, shop["campaign"]]),
+        ("-type", [shop["campaign"], other]),
+        ("created_at", [shop["campaign"], other]),
+    ):
+        found = api.call("POST", "/v1/campaigns/qualification", body, params={"order": order})["data"]
+        assert [one["id"] for one in found] == expected, order
+    api.fails(
+        "POST", "/v1/campaigns/qualification", body, params={"order": "code"}, status=400, key="invalid_query_params"
+    )
     zeros = {"limit": "0000000050" + "0" * 5000}
     for query in ({"limit": "51"}, {"limit": "x"}, zeros, {"order": "color"}, {"audienceRulesOnly": "zzz"}):
         api.fails("POST", "/v1/vouchers/qualification", body, params=query, status=400, key="invalid_query_params")

@@ -97,6 +97,32 @@ def test_the_tiers_that_apply_are_chosen_by_campaign_metadata_and_audience(api: 
         api.fails("POST", path, {}, params=wrong, status=400, key="invalid_query_params")
 
 
+def test_categories_are_told_where_they_are_asked_for(api: Any) -> None:
+    own, of_campaign = make_category(api, "Own"), make_category(api, "All")
+    make_voucher(api, "CODE", percent(10), category_id=own)
+    promotion = make_promotion(api, tier("A", 10, category_id=own), tier("B", 20), category_id=of_campaign)
+    body: dict[str, Any] = {"order": {"amount": 1000}}
+    expanded = body | {"options": {"expand": ["category"]}}
+
+    def names(shown: dict[str, Any]) -> list[str]:
+        return [one["name"] for one in shown["categories"]]
+
+    for asked, path in (
+        (own, "/v1/vouchers/CODE/validate"),
+        (own, f"/v1/promotions/tiers/{tiers_of(api, promotion)[0]}/validation"),
+    ):
+        assert "categories" not in api.call("POST", path, body)
+        assert [one["id"] for one in api.call("POST", path, expanded)["categories"]] == [asked]
+    plain = api.call("POST", "/v1/promotions/validation", body)["promotions"]
+    assert not any("categories" in one or "categories" in one["campaign"] for one in plain)
+    found = api.call("POST", "/v1/promotions/validation", expanded)["promotions"]
+    assert [(names(one), names(one["campaign"])) for one in found] == [(["Own"], ["All"]), (["All"], ["All"])]
+    one_tier = ("promotion_tier", tiers_of(api, promotion)[0])
+    for expand, told in ((["order"], False), (["category"], False), (["order", "redeemable"], True)):
+        (shown,) = validate(api, one_tier, options={"expand": expand})["redeemables"]
+        assert {name in shown for name in ("campaign_id", "campaign_name", "name", "metadata")} == {told}, expand
+
+
 def test_a_stack_is_its_tiers_one_after_another(api: Any) -> None:
     campaign = make_promotion(api, tier("A", 50), tier("B", 10))
     one, other = tiers_of(api, campaign)

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from rapport.campaigns.answers import DiscountAnswer
+from rapport.categories.schemas import CategoryAnswer
 from rapport.customers.answers import SimpleCustomer
 from rapport.http.answers import Count, Instant
 from rapport.http.errors import ErrorBody
@@ -207,6 +208,7 @@ class TierCampaign(msgspec.Struct, kw_only=True):
     object: Literal["campaign"]
     start_date: Instant | UnsetType = UNSET
     expiration_date: Instant | UnsetType = UNSET
+    categories: list[CategoryAnswer] | UnsetType = UNSET
 
 
 class TierValidationAnswer(msgspec.Struct, kw_only=True):
@@ -250,6 +252,7 @@ class VoucherValidationAnswer(msgspec.Struct, kw_only=True):
     code: str
     tracking_id: str | None
     metadata: dict[str, Any]
+    categories: list[StackedCategory] | UnsetType = UNSET
     reason: str | UnsetType = UNSET
     error: ErrorBody | UnsetType = UNSET
     applicable_to: dict[str, Any] | UnsetType = UNSET

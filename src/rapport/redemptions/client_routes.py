@@ -52,7 +52,7 @@ async def validate(request: Request[Any, Any, Any], caller: Caller, decider: Seg
 async def validate_voucher(request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider) -> Response[bytes]:
     """Tell whether one voucher could be redeemed, and what it would take off."""
     data = checked(of_query(request.query_params), redeems=False)
-    return answer(told(singles.voucher_answer(await validation.validate(caller, decider, data))))
+    return answer(told(singles.voucher_answer(await validation.validate(caller, decider, data), data)))
 
 
 @post(

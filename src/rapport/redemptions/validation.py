@@ -7,6 +7,7 @@ import msgspec
 
 from rapport.activity import queries as activity
 from rapport.activity.log import Entry
+from rapport.categories import queries as categories
 from rapport.core.clock import iso
 from rapport.core.db import Connection, Restart
 from rapport.core.ids import new_id
@@ -139,6 +140,10 @@ async def validate_promotions(
             conn, caller, decider, asked, at, redeemables, audience_only=audience_only
         )
         stacks = await load(conn, caller.project_id)
+        known = None
+        if asked.asks_for("category"):
+            ids = {one.tier.campaign_category_id for one in tiers if one.tier.campaign_category_id is not None}
+            known = await categories.find_many(conn, caller.project_id, sorted(ids))
         found = Validation(
             id=new_id("valid"),
             redeemables=redeemables,
@@ -150,12 +155,9 @@ async def validate_promotions(
             session=None,
             request_id=caller.request_id,
         )
-    expand = data.options is not None and "category" in (data.options.expand or ())
     tried = deciding.decide_each(redeemables, rules, situation, stacks)
     promotions = [
-        promotion_answer(found, place, one.applied, expand=expand)
-        for place, one in enumerate(tried)
-        if one.applied is not None
+        promotion_answer(found, place, one.applied, known) for place, one in enumerate(tried) if one.applied is not None
     ]
     return {"valid": bool(promotions), "tracking_id": found.tracking_id, "promotions": promotions}
 

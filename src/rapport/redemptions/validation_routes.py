@@ -60,7 +60,8 @@ async def validate_voucher(
 ) -> Response[bytes]:
     """Tell whether one voucher could be redeemed, and what it would take off."""
     data = await read_body(request, RedeemOneInput) if await request.body() else RedeemOneInput()
-    return answer(singles.voucher_answer(await validation.validate(caller, decider, data.of(code))))
+    asked = data.of(code)
+    return answer(singles.voucher_answer(await validation.validate(caller, decider, asked), asked))
 
 
 @post(
@@ -73,10 +74,11 @@ async def validate_tier(
 ) -> Response[bytes]:
     """Tell whether one tier could be redeemed, and what it would take off."""
     data = await read_body(request, RedeemOneInput) if await request.body() else RedeemOneInput()
-    done = await validation.validate(caller, decider, data.of(tier_id, "promotion_tier"))
+    asked = data.of(tier_id, "promotion_tier")
+    done = await validation.validate(caller, decider, asked)
     if done.redeemables[0].source is None:
         raise NotFound("promotion_tier", tier_id)
-    return answer(singles.tier_answer(done))
+    return answer(singles.tier_answer(done, asked))
 
 
 @post(

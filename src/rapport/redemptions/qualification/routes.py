@@ -1,5 +1,6 @@
 """HTTP operations of qualifications."""
 
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from litestar import Request, Response, Router, post
@@ -24,16 +25,51 @@ from rapport.redemptions.qualification.schemas import (
     QualificationInput,
     Scenario,
 )
+from rapport.redemptions.redeemables.models import Redeemable
 from rapport.redemptions.validation_routes import DECIDER
 from rapport.segments.membership import SegmentDecider
+from rapport.vouchers.models import Voucher
 from rapport.vouchers.schemas import view as voucher_view
 
-_ORDERS: Final = ("created_at", "-created_at")
-_QUERY: Final[dict[str, dict[str, Any]]] = {
-    "audienceRulesOnly": BOOLEAN,
-    "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
-    "order": {"type": "string", "enum": list(_ORDERS)},
+Orders = Mapping[str, Callable[[Voucher, Redeemable], Any]]
+
+
+# What the older operations sort by; of campaigns, what `as_voucher` makes of one. What has no value comes last.
+_TIMES: Final[Orders] = {
+    "created_at": lambda voucher, _: voucher.created_at,
+    "updated_at": lambda voucher, _: voucher.updated_at or voucher.created_at,
 }
+_OF_VOUCHERS: Final[Orders] = {**_TIMES, "code": lambda voucher, _: voucher.code}
+_OF_CAMPAIGNS: Final[Orders] = {
+    **_TIMES,
+    "type": lambda voucher, _: voucher.campaign_type,
+    "category": lambda _, redeemable: redeemable.categories[0].name if redeemable.categories else None,
+    "campaign": lambda voucher, _: voucher.campaign,
+}
+
+
+def _query(orders: Orders) -> dict[str, dict[str, Any]]:
+    return {
+        "audienceRulesOnly": BOOLEAN,
+        "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
+        "order": {"type": "string", "enum": [f"{sign}{name}" for name in orders for sign in ("", "-")]},
+    }
+
+
+def _ordered(found: list[Qualified], wanted: str, orders: Orders) -> list[Qualified]:
+    """Return what qualifies in an order. Raises InvalidQueryParams for one that there is not."""
+    read = orders.get(wanted.removeprefix("-"))
+    if read is None:
+        allowed = ", ".join(f"{name}, -{name}" for name in orders)
+        raise InvalidQueryParams(f"Query param order should be one of: {allowed}")
+    valued: list[tuple[Any, Qualified]] = []
+    for one in found:
+        redeemable = one.candidate.redeemables[0]
+        if redeemable.voucher is not None:
+            valued.append((read(redeemable.voucher, redeemable), one))
+    known = [pair for pair in valued if pair[0] is not None]
+    known.sort(key=lambda pair: pair[0], reverse=wanted.startswith("-"))
+    return [one for _, one in known] + [one for value, one in valued if value is None]
 
 
 @post(
@@ -47,13 +83,11 @@ async def qualify(request: Request[Any, Any, Any], caller: Caller, decider: Segm
 
 
 async def _examined(
-    request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider, kind: str
+    request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider, kind: str, orders: Orders
 ) -> tuple[Examined, list[Qualified]]:
     """Return what qualifies of one kind, in the order and up to the number that the query says."""
     query = request.query_params
     limit = read_number(query, "limit", DEFAULT_LIMIT, MAX_LIMIT)
-    if query.get("order") not in (None, *_ORDERS):
-        raise InvalidQueryParams(f"Query param order should be one of: {', '.join(_ORDERS)}")
     older = await read_body(request, OlderQualificationInput) if await request.body() else OlderQualificationInput()
     data = QualificationInput(
         customer=older.customer, order=older.order, tracking_id=older.tracking_id, metadata=older.metadata
@@ -62,9 +96,7 @@ async def _examined(
     async with caller.db.read() as conn:
         found = await actions.examine(conn, caller, decider, data, scenario)
     wanted = [one for one in found.qualified if one.candidate.object == kind]
-    if query.get("order") == "created_at":
-        wanted.reverse()
-    return found, wanted[:limit]
+    return found, _ordered(wanted, query.get("order") or "-created_at", orders)[:limit]
 
 
 def _older(found: Examined, prefix: str, data: list[dict[str, Any]]) -> dict[str, Any]:
@@ -86,13 +118,13 @@ def _older(found: Examined, prefix: str, data: list[dict[str, Any]]) -> dict[str
         "examine-vouchers-qualification",
         answer=OlderQualificationAnswer,
         body=OlderQualificationInput,
-        query=_QUERY,
+        query=_query(_OF_VOUCHERS),
         optional_body=True,
     ),
 )
 async def qualify_vouchers(request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider) -> Response[bytes]:
     """List the vouchers that a customer could redeem with a cart."""
-    found, part = await _examined(request, caller, decider, "voucher")
+    found, part = await _examined(request, caller, decider, "voucher", _OF_VOUCHERS)
     data = []
     for one in part:
         voucher, effect = one.candidate.redeemables[0].voucher, one.effects[0]
@@ -109,7 +141,7 @@ async def qualify_vouchers(request: Request[Any, Any, Any], caller: Caller, deci
         "examine-campaign-qualification",
         answer=OlderQualificationAnswer,
         body=OlderQualificationInput,
-        query=_QUERY,
+        query=_query(_OF_CAMPAIGNS),
         optional_body=True,
     ),
 )
@@ -117,7 +149,7 @@ async def qualify_campaigns(
     request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider
 ) -> Response[bytes]:
     """List the campaigns whose codes a customer could redeem with a cart."""
-    found, part = await _examined(request, caller, decider, "campaign")
+    found, part = await _examined(request, caller, decider, "campaign", _OF_CAMPAIGNS)
     data = []
     async with caller.db.read() as conn:
         for one in part:
