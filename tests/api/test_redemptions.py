@@ -193,6 +193,9 @@ def test_the_second_use_of_a_single_use_code_fails_and_is_kept(api: Any) -> None
     listed = api.call("GET", f"/v1/vouchers/{code}/redemption")
     assert [one["result"] for one in listed["redemption_entries"]] == ["FAILURE", "SUCCESS"]
     assert (listed["quantity"], listed["redeemed_quantity"], listed["total"]) == (1, 1, 2)
+    address = api.call("GET", f"/v1/vouchers/{code}")["redemption"]["url"]
+    assert api.call("GET", address) == listed
+    api.fails("GET", "/v1/vouchers/NONE/redemptions", status=404, key="not_found")
 
 
 @pytest.mark.parametrize(

@@ -107,18 +107,31 @@ async def get_redemption(redemption_id: str, caller: Caller) -> Response[bytes]:
     return answer(shown)
 
 
-@get(
-    "/v1/vouchers/{code:str}/redemption",
-    opt=operation("get-voucher-redemptions", answer=VoucherRedemptionsAnswer, spec=queries.ENTRIES),
-)
-async def list_voucher_redemptions(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
-    """List what happened with one voucher, newest first, with its counter."""
+async def _of_voucher(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
     page = read_page(queries.ENTRIES, request.query_params)
     async with caller.db.read() as conn:
         voucher = await vouchers.get(conn, caller.project_id, code)
         found = await queries.list_of_voucher(conn, caller.project_id, voucher.id, page)
         shown = envelope(queries.ENTRIES, found, await showing.shown(conn, caller.project_id, found.items))
     return answer(shown | voucher_view(voucher)["redemption"])
+
+
+@get(
+    "/v1/vouchers/{code:str}/redemption",
+    opt=operation("get-voucher-redemptions", answer=VoucherRedemptionsAnswer, spec=queries.ENTRIES),
+)
+async def get_voucher_redemptions(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
+    """List what happened with one voucher, newest first, with its counter."""
+    return await _of_voucher(request, code, caller)
+
+
+@get(
+    "/v1/vouchers/{code:str}/redemptions",
+    opt=operation("list-voucher-redemptions", answer=VoucherRedemptionsAnswer, spec=queries.ENTRIES),
+)
+async def list_voucher_redemptions(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
+    """List what happened with one voucher, under the address that `redemption.url` of a voucher has."""
+    return await _of_voucher(request, code, caller)
 
 
 async def _rollback_input(request: Request[Any, Any, Any]) -> RollbackInput:
@@ -180,6 +193,7 @@ router = Router(
         redeem_tier,
         list_redemptions,
         get_redemption,
+        get_voucher_redemptions,
         list_voucher_redemptions,
         rollback_redemption,
         rollback_stack,
