@@ -120,6 +120,21 @@ def test_a_page_redeems_against_an_order_that_is_there_and_reads_nothing_of_it(
     assert (stored["status"], len(stored["redemptions"])) == ("CREATED", 2)
 
 
+def test_redemptions_of_a_page_on_an_order_that_was_there_are_rolled_back(api: Any, client: Api) -> None:
+    make_voucher(api, "CODE", percent(10))
+    api.call("POST", "/v1/orders", {"source_id": "o", "amount": 5000})
+    done = []
+    for order in ({"amount": 1000}, {"items": [line("apple", 2, 100)]}):
+        body = basket("CODE", order={"source_id": "o", **order})
+        done.append(client.call("POST", "/client/v1/redemptions", body)["redemptions"][0]["id"])
+    for redemption, left in zip(done, (1, 0), strict=True):
+        api.call("POST", f"/v1/redemptions/{redemption}/rollback")
+        stored = api.call("GET", "/v1/orders/o")
+        assert 0 <= stored["total_discount_amount"] <= stored["amount"] == 200
+        assert used(api, "CODE") == left
+    assert (stored["status"], stored["total_amount"]) == ("CANCELED", 200)
+
+
 def test_a_page_makes_an_order_and_pays_it(api: Any, client: Api) -> None:
     make_voucher(api, "CODE", percent(10))
     client.call("POST", "/client/v1/redemptions", basket("CODE", order={"source_id": "new", "amount": 1000}))
