@@ -280,6 +280,7 @@ def test_back_tests_are_listed_got_and_deleted(api: Any) -> None:
 
 BAD: dict[str, tuple[dict[str, Any], int, str]] = {
     "nothing": ({}, 400, "invalid_payload"),
+    "mistyped": ({"rules": {}, "discuont": {"type": "PERCENT", "percent_off": 10}}, 400, "invalid_payload"),
     "both": ({"rules": {}, "validation_rule": "val_1"}, 400, "invalid_payload"),
     "no such rule": ({"validation_rule": "val_1"}, 404, "not_found"),
     "no such campaign": ({"rules": {}, "campaign": "Nothing"}, 404, "not_found"),

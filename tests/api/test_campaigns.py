@@ -386,7 +386,7 @@ def test_vouchers_are_added_to_a_campaign(api: Any) -> None:
     assert api.call("GET", "/v1/campaigns/Spring")["creation_status"] == "DONE"
     error = api.fails("POST", f"{path}/MINE", {}, status=409, key="duplicate_found")
     assert (error["resource_id"], error["resource_type"]) == ("MINE", "voucher")
-    api.fails("POST", path, {"metadata": {"a": 1}}, params={"vouchers_count": "2"}, status=400, key="invalid_payload")
+    api.fails("POST", path, {"code": "A"}, params={"vouchers_count": "2"}, status=400, key="invalid_payload")
     api.fails("POST", path, params={"vouchers_count": "-1"}, status=400, key="invalid_query_params")
 
 

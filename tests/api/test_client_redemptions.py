@@ -5,11 +5,11 @@ import pytest
 
 import harness
 from conftest import Api
-from promotions import amount, make_voucher, percent, used
+from promotions import amount, make_campaign, make_rule, make_voucher, one_rule, percent, publish, used
 from rapport.core.db import Database
 from rapport.projects.actions import create_key
 from rapport.projects.models import NewKey
-from shopping import basket
+from shopping import basket, gift_card, line
 
 
 @pytest.fixture
@@ -45,6 +45,12 @@ def test_a_page_validates_a_code_by_query(api: Any, client: Api) -> None:
     assert (answer["valid"], answer["order"]["total_amount"]) == (True, 700)
     items = {"code": "CODE", "item[0][product_id]": "apple", "item[0][quantity]": "2", "item[0][price]": "500"}
     assert client.call("GET", "/client/v1/validate", params=items)["order"]["amount"] == 1000
+    gold = make_rule(api, one_rule("customer.metadata", "$is", "gold", property="tier"))
+    make_voucher(api, "GOLD", amount(300), validation_rules=[gold])
+    query = {"code": "GOLD", "amount": "1000", "customer[source_id]": "ann"}
+    for tier, valid in (("gold", True), ("silver", False)):
+        answer = client.call("GET", "/client/v1/validate", params={**query, "customer[metadata][tier]": tier})
+        assert answer["valid"] is valid
     for wrong in ({}, {"code": "CODE", "amount": "much"}, {"code": "CODE", "session_type": "HOLD"}):
         client.fails("GET", "/client/v1/validate", params=wrong, status=400, key="invalid_query_params")
 
@@ -76,7 +82,7 @@ def test_a_page_reads_no_order_of_somebody_else(api: Any, client: Api) -> None:
     assert "777" not in str(answer)
     body = basket("CODE", customer=None, order={"source_id": "o"})
     client.fails("POST", "/client/v1/redemptions", body, status=400, key="invalid_payload")
-    body = basket("CODE", customer="bob", order={"source_id": "o"})
+    body = basket("CODE", customer="bob", order={"source_id": "o", "amount": 1})
     client.fails("POST", "/client/v1/redemptions", body, status=400, key="invalid_order")
 
 
@@ -88,3 +94,85 @@ def test_a_query_with_a_nul_is_refused_by_name(server: harness.Server, client: A
     nul = {"code": "A", "metadata[\x00]": "b"}
     client.fails("GET", "/client/v1/validate", params=nul, status=400, key="invalid_query_params")
     assert "refused a value" not in server.log()[said:]
+
+
+@pytest.mark.parametrize("path", ["/client/v1/redemptions", "/client/v1/redeem"])
+def test_a_page_redeems_against_an_order_that_is_there_and_reads_nothing_of_it(
+    api: Any, client: Api, path: str
+) -> None:
+    make_voucher(api, "CODE", percent(10))
+    order = {"source_id": "INV-1001", "amount": 5000, "metadata": {"note": "secret"}, "items": [line("rare", 1, 5000)]}
+    api.call("POST", "/v1/orders", order)
+
+    def redeemed(order: dict[str, Any], **expected: Any) -> Any:
+        body: dict[str, Any] = {"customer": {"source_id": "bob"}, "order": {"source_id": "INV-1001", **order}}
+        params = {"code": "CODE"}
+        if path == "/client/v1/redemptions":
+            body["redeemables"], params = [{"object": "voucher", "id": "CODE"}], {}
+        if expected:
+            return client.fails("POST", path, body, params=params, **expected)
+        return client.call("POST", path, body, params=params)
+
+    for bare in ({}, {"metadata": {"a": 1}}, {"status": "PAID"}, {"items": [{"product_id": "apple"}]}):
+        redeemed(bare, status=400, key="invalid_payload")
+    assert api.call("GET", "/v1/orders/INV-1001")["amount"] == 5000
+    answer = redeemed({"amount": 1000, "status": "FULFILLED", "metadata": {"mine": 1}})
+    assert answer["order"]["total_amount"] == 900
+    assert answer["order"]["metadata"] == {"mine": 1}
+    assert not {"id", "status", "created_at", "redemptions"} & set(answer["order"])
+    assert "secret" not in str(answer)
+    assert "rare" not in str(answer)
+    stored = api.call("GET", "/v1/orders/INV-1001")
+    assert (stored["status"], stored["metadata"]) == ("CREATED", {"note": "secret"})
+    assert (stored["amount"], stored["total_amount"], len(stored["redemptions"])) == (1000, 900, 1)
+    again = redeemed({"items": [line("apple", 2, 100)]})
+    assert (again["order"]["amount"], again["order"]["total_amount"]) == (200, 180)
+    stored = api.call("GET", "/v1/orders/INV-1001")
+    assert (stored["status"], len(stored["redemptions"])) == ("CREATED", 2)
+
+
+def test_redemptions_of_a_page_on_an_order_that_was_there_are_rolled_back(api: Any, client: Api) -> None:
+    make_voucher(api, "CODE", percent(10))
+    api.call("POST", "/v1/orders", {"source_id": "o", "amount": 5000})
+    done = []
+    for order in ({"amount": 1000}, {"items": [line("apple", 2, 100)]}):
+        body = basket("CODE", order={"source_id": "o", **order})
+        done.append(client.call("POST", "/client/v1/redemptions", body)["redemptions"][0]["id"])
+    for redemption, left in zip(done, (1, 0), strict=True):
+        api.call("POST", f"/v1/redemptions/{redemption}/rollback")
+        stored = api.call("GET", "/v1/orders/o")
+        assert 0 <= stored["total_discount_amount"] <= stored["amount"] == 200
+        assert used(api, "CODE") == left
+    assert (stored["status"], stored["total_amount"]) == ("CANCELED", 200)
+
+
+def test_a_page_makes_an_order_and_pays_it(api: Any, client: Api) -> None:
+    make_voucher(api, "CODE", percent(10))
+    client.call("POST", "/client/v1/redemptions", basket("CODE", order={"source_id": "new", "amount": 1000}))
+    stored = api.call("GET", "/v1/orders/new")
+    assert (stored["status"], stored["total_amount"]) == ("PAID", 900)
+    api.call("PUT", "/v1/orders/new", {"status": "CANCELED"})
+    body = basket("CODE", order={"source_id": "new", "amount": 1000, "status": "PAID"})
+    client.fails("POST", "/client/v1/redemptions", body, status=400, key="invalid_order")
+
+
+def test_a_page_is_told_no_code_that_is_worth_something_to_whoever_knows_it(api: Any, client: Api) -> None:
+    make_voucher(api, "PUBLIC10", percent(10))
+    make_voucher(api, "ONCE", percent(10), redemption={"quantity": 1})
+    gift_card(api)
+    make_campaign(api, "Mine", percent(20))
+    mine = publish(api, "Mine")["voucher"]["code"]
+
+    def codes(customer: str, **more: Any) -> set[str]:
+        body = {"customer": {"source_id": customer}, "order": {"amount": 1000}, "options": {"limit": 50}, **more}
+        found = client.call("POST", "/client/v1/qualifications", body)["redeemables"]["data"]
+        return {one["id"] for one in found if one["object"] == "voucher"}
+
+    assert codes("bob") == {"PUBLIC10"}
+    assert codes("ann") == {"PUBLIC10", mine}
+    for scenario in ("AUDIENCE_ONLY", "PRODUCTS"):
+        assert not codes("bob", scenario=scenario) & {"ONCE", "CARD"}
+    body = {"options": {"filters": {"code": {"conditions": {"$in": ["ONCE", "CARD"]}}}}}
+    client.fails("POST", "/client/v1/qualifications", body, status=400, key="invalid_payload")
+    whole = api.call("POST", "/v1/qualifications", {"order": {"amount": 1000}, "options": {"limit": 50}})
+    assert {one["id"] for one in whole["redeemables"]["data"]} >= {"PUBLIC10", "ONCE", "CARD"}

@@ -179,6 +179,20 @@ def test_transactions_are_exported(api: Any) -> None:
     kept = api.call("GET", f"/v1/exports/{made['id']}")["parameters"]["filters"]
     assert kept == {"voucher_id": {"conditions": {"$in": [card]}}}
     api.fails("POST", "/v1/vouchers/NONE/transactions/export", status=404, key="not_found")
+    made = api.call("POST", "/v1/vouchers/CARD/transactions/export", {"order": "created_at"})
+    assert api.call("GET", f"/v1/exports/{made['id']}")["parameters"]["order"] == "created_at"
+    made = api.call(
+        "POST", "/v1/vouchers/CARD/transactions/export", {"order": "x", "parameters": {"order": "-created_at"}}
+    )
+    assert api.call("GET", f"/v1/exports/{made['id']}")["parameters"]["order"] == "-created_at"
+    body = {"parameters": {"filters": {"amount": {"conditions": {"$more_than": [1]}}}}}
+    api.fails("POST", "/v1/vouchers/CARD/transactions/export", body, status=400, key="invalid_payload")
+    body = {"parameters": {"filters": {"campaign_id": {"conditions": {"$is": ["camp_x"]}}}}}
+    made = api.call("POST", "/v1/campaigns/Cards/transactions/export", body)
+    kept = api.call("GET", f"/v1/exports/{made['id']}")["parameters"]
+    assert kept["filters"]["campaign_id"] == {"conditions": {"$is": ["camp_x"]}}
+    done = exports_world.finished(api, made["id"])
+    assert len(exports_world.table(exports_world.download(done["result"]["url"]))) == 1
 
 
 def test_what_a_redemption_takes_it_gives_back(api: Any) -> None:

@@ -31,6 +31,10 @@ async def test_a_code_that_nobody_has_is_given_to_the_customer(api: Any, db: Dat
     assert [(one["id"], one["channel"], one["voucher"]["code"]) for one in listed] == [
         (made["id"], "newsletter", voucher["code"])
     ]
+    assert api.call("GET", voucher["publish"]["url"])["publications"] == listed
+    (other,) = set(codes_of(api, campaign["id"])) - {voucher["code"]}
+    assert api.call("GET", f"/v1/vouchers/{other}/publications")["total"] == 0
+    api.fails("GET", "/v1/vouchers/NONE/publications", status=404, key="not_found")
     assert await facts.log_types(db, project_id, made["customer_id"]) == [
         "customer.created",
         "customer.publication.succeeded",

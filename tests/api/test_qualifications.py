@@ -130,6 +130,10 @@ def test_pages_follow_each_other(api: Any) -> None:
             {"CARD", "PLAIN"},
         ),
         ({"campaign_type": {"conditions": {"$is": ["PROMOTION"]}}}, {"Tier"}),
+        ({"code": {"conditions": {"$is": ["PLAIN", "DEAL"]}}}, {"PLAIN", "DEAL"}),
+        ({"code": {"conditions": {"$is_not": ["CARD", "DEAL"], "$has_value": ""}}}, {"PLAIN"}),
+        ({"code": {"conditions": {"$is_unknown": ""}}}, {"Tier"}),
+        ({"category_id": {"conditions": {"$has_value": ""}}}, {"DEAL"}),
     ],
 )
 def test_filters_choose(api: Any, filters: dict[str, Any], expected: set[str]) -> None:
@@ -142,6 +146,30 @@ def test_filters_choose(api: Any, filters: dict[str, Any], expected: set[str]) -
     assert {name for _, name in found(qualify(api, options=options))} == expected
     options["filters"] = {"category_id": {"conditions": {"$is": [category]}}}
     assert found(qualify(api, options=options)) == [("voucher", "DEAL")]
+
+
+def test_campaigns_are_in_their_categories(api: Any) -> None:
+    category = make_category(api, "Deals")
+    made = make_campaign(api, "Spring", category_id=category)["id"]
+    make_campaign(api, "Summer")
+    options = {"filters": {"category_id": {"conditions": {"$is": [category]}}}, "expand": ["category"]}
+    (one,) = qualify(api, options=options)["redeemables"]["data"]
+    assert (one["id"], one["object"], [each["name"] for each in one["categories"]]) == (made, "campaign", ["Deals"])
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"cod": {"conditions": {"$is": ["A"]}}},
+        {"code": {"conditions": {"$iss": ["A"]}}},
+        {"code": {"conditions": {}}},
+        {"code": {}},
+        {"code": {"conditions": {"$is": ["A"]}, "condition": {}}},
+        {"junction": "XOR"},
+    ],
+)
+def test_filters_that_say_nothing_known_are_refused(api: Any, filters: dict[str, Any]) -> None:
+    api.fails("POST", "/v1/qualifications", {"options": {"filters": filters}}, status=400, key="invalid_payload")
 
 
 def test_the_answer_is_expanded_as_asked(api: Any) -> None:
@@ -175,5 +203,29 @@ def test_the_older_operations_list_vouchers_and_campaigns(api: Any, shop: dict[s
     assert [one["id"] for one in campaigns["data"]] == [shop["campaign"]]
     limited = api.call("POST", "/v1/vouchers/qualification", body, params={"limit": "1", "order": "created_at"})
     assert [one["code"] for one in limited["data"]] == ["ALL"]
-    for query in ({"limit": "51"}, {"limit": "x"}, {"order": "code"}):
+    for order, first in (
+        ("code", "ALL"),
+        ("-code", shop["mine"]),
+        ("updated_at", "ALL"),
+        ("-updated_at", shop["mine"]),
+    ):
+        found = api.call("POST", "/v1/vouchers/qualification", body, params={"order": order})["data"]
+        assert (len(found), found[0]["code"]) == (2, first), order
+    category = make_category(api, "Deals")
+    other = make_campaign(api, "Another", category_id=category, type="AUTO_UPDATE")["id"]
+    for order, expected in (
+        ("campaign", [other, shop["campaign"]]),
+        ("-campaign", [shop["campaign"], other]),
+        ("category", [other, shop["campaign"]]),
+        ("-category", [other, shop["campaign"]]),
+        ("-type", [shop["campaign"], other]),
+        ("created_at", [shop["campaign"], other]),
+    ):
+        found = api.call("POST", "/v1/campaigns/qualification", body, params={"order": order})["data"]
+        assert [one["id"] for one in found] == expected, order
+    api.fails(
+        "POST", "/v1/campaigns/qualification", body, params={"order": "code"}, status=400, key="invalid_query_params"
+    )
+    zeros = {"limit": "0000000050" + "0" * 5000}
+    for query in ({"limit": "51"}, {"limit": "x"}, zeros, {"order": "color"}, {"audienceRulesOnly": "zzz"}):
         api.fails("POST", "/v1/vouchers/qualification", body, params=query, status=400, key="invalid_query_params")

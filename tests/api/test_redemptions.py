@@ -193,6 +193,9 @@ def test_the_second_use_of_a_single_use_code_fails_and_is_kept(api: Any) -> None
     listed = api.call("GET", f"/v1/vouchers/{code}/redemption")
     assert [one["result"] for one in listed["redemption_entries"]] == ["FAILURE", "SUCCESS"]
     assert (listed["quantity"], listed["redeemed_quantity"], listed["total"]) == (1, 1, 2)
+    address = api.call("GET", f"/v1/vouchers/{code}")["redemption"]["url"]
+    assert api.call("GET", address) == listed
+    api.fails("GET", "/v1/vouchers/NONE/redemptions", status=404, key="not_found")
 
 
 @pytest.mark.parametrize(
@@ -336,6 +339,25 @@ def test_redemptions_are_listed_and_filtered(api: Any) -> None:
     assert listed(api, voucher_code=code) == [third["id"]]
     by_filter = {"filters[failure_code][conditions][$is][0]": "quantity_exceeded"}
     assert listed(api, **by_filter) == [failed]
+    assert listed(api, result=["SUCCESS", "FAILURE"]) == everything
+    assert listed(api, result=["FAILURE"], customer="bob") == [failed]
+    for name, operator, values, expected in (
+        ("result", "$in", ["SUCCESS", "FAILURE"], everything),
+        ("result", "$is_not", ["FAILURE"], [one for one in everything if one != failed]),
+        ("voucher_code", "$starts_with", [code[:4]], [third["id"]]),
+        ("failure_code", "$has_value", [""], [failed]),
+        ("object", "$not_in", ["redemption"], [undone["id"]]),
+        ("related_object_id", "$in", [third["related_object_id"], "v_x"], [third["id"]]),
+        ("related_object_id", "$is_not", [first["related_object_id"]], [third["id"]]),
+        ("campaign_name", "$is_unknown", [""], [undone["id"], failed, second["id"], first["id"]]),
+    ):
+        numbered = {f"filters[{name}][conditions][{operator}][{place}]": one for place, one in enumerate(values)}
+        assert listed(api, **numbered) == expected, (name, operator)
+    either = {"filters[failure_code][conditions][$has_value]": "", "filters[campaign_name][conditions][$is]": "Spring"}
+    assert listed(api, **either) == []
+    assert listed(api, **either, **{"filters[junction]": "or"}) == [third["id"], failed]
+    for wrong in ({"result": "zzz"}, {"filters[x][conditions][$is]": "1"}, {"filters[result][conditions][$x]": "1"}):
+        api.fails("GET", "/v1/redemptions", params=wrong, status=400, key="invalid_query_params")
     assert listed(api, **{"created_at[before]": second["date"]}) == [first["id"]]
     assert listed(api, **{"[created_at][after]": third["date"]}) == [undone["id"]]
     api.fails("GET", "/v1/redemptions", params={"created_at[after]": "soon"}, status=400, key="invalid_query_params")

@@ -92,6 +92,7 @@ def test_what_a_setup_says_holds_instead_of_the_template(api: Any) -> None:
         "description": "Another",
         "type": "AUTO_UPDATE",
         "join_once": True,
+        "active": False,
         "vouchers_count": 2,
         "start_date": "2026-01-01T00:00:00.000Z",
         "metadata": {"b": 2},
@@ -100,12 +101,41 @@ def test_what_a_setup_says_holds_instead_of_the_template(api: Any) -> None:
         "validity_day_of_week": [1],
     }
     campaign = api.call("POST", f"{ALL}/{template['id']}/campaign-setup", body)["campaign"]
-    for name in ("description", "type", "join_once", "vouchers_count", "start_date", "metadata", "category_id"):
+    for name in (
+        "description",
+        "type",
+        "join_once",
+        "active",
+        "vouchers_count",
+        "start_date",
+        "metadata",
+        "category_id",
+    ):
         assert campaign[name] == body[name], name
     assert campaign["validity_day_of_week"] == [1]
     assert campaign["voucher"]["code_config"]["pattern"] == "NEW-####"
     assert campaign["voucher"]["redemption"] == {"quantity": None}
     assert campaign["voucher"]["discount"]["percent_off"] == 12.5
+
+
+def test_a_setup_cannot_change_what_is_taken_off_nor_the_rules(api: Any) -> None:
+    one = f"{ALL}/{of_campaign(api)['id']}"
+    promotion = make_promotion(api, tier("A", 10))["id"]
+    for more in (
+        {"voucher": {"discount": percent(50)}},
+        {"voucher": {"gift": {"amount": 1}}},
+        {"voucher": {"is_referral_code": False}},
+        {"voucher": {"type": "GIFT_VOUCHER"}},
+        {"validation_rules": ["val_1"]},
+        {"campaign_type": "GIFT_VOUCHERS"},
+    ):
+        error = api.fails("POST", f"{one}/campaign-setup", {"name": "x", **more}, status=400, key="invalid_payload")
+        assert "is what the template says" in error["details"]
+    for name, value in (("action", {"discount": percent(50)}), ("validation_rules", ["val_1"])):
+        body = {"name": "x", "campaign_id": promotion, name: value}
+        error = api.fails("POST", f"{one}/tier-setup", body, status=400, key="invalid_payload")
+        assert error["details"] == f"Property .{name} is what the template says"
+    assert api.call("GET", "/v1/campaigns")["total"] == 2
 
 
 def test_a_tier_becomes_a_template_of_coupons_and_of_tiers(api: Any) -> None:

@@ -64,6 +64,65 @@ def test_all_tiers_that_apply_are_listed_by_rank(api: Any) -> None:
     assert [one["name"] for one in none["promotions"]] == ["A", "C"]
 
 
+def test_the_tiers_that_apply_are_chosen_by_campaign_metadata_and_audience(api: Any) -> None:
+    big = make_rule(api, one_rule("order.amount", "$more_than", 2000))
+    gold = make_rule(api, one_rule("customer.metadata", "$is", "gold", property="tier"))
+    first = make_promotion(api, tier("A", 10, metadata={"has_budget": True, "kind": "x"}), tier("B", 20), name="One")
+    make_promotion(api, tier("Big", 50, validation_rules=[big]), tier("Gold", 30, validation_rules=[gold]), name="Two")
+
+    def names(**params: str) -> list[str]:
+        found = api.call("POST", "/v1/promotions/validation", {"order": {"amount": 1000}}, params=params)
+        return sorted(one["name"] for one in found["promotions"])
+
+    assert names() == ["A", "B"]
+    assert names(audienceRulesOnly="true") == ["A", "B", "Big"]
+    for form in ("filters[promotion_id]", "[filters][promotion_id]"):
+        assert names(**{f"{form}[conditions][$is]": first["id"]}) == ["A", "B"]
+        assert names(**{f"{form}[conditions][$is_not][0]": first["id"], "audienceRulesOnly": "true"}) == ["Big"]
+    for form in ("[filters][metadata.has_budget]", "filters[metadata.has_budget]", "filters[metadata][has_budget]"):
+        assert names(**{f"{form}[conditions][$is]": "true"}) == ["A"]
+        assert names(**{f"{form}[conditions][$is]": "false"}) == []
+        assert names(**{f"{form}[conditions][$is_unknown]": ""}) == ["B"]
+    both = {"filters[metadata.kind][conditions][$starts_with]": "x", "filters[promotion_id][conditions][$is]": "camp_x"}
+    assert names(**both) == []
+    assert names(**both, **{"filters[junction]": "or"}) == ["A"]
+    for wrong in (
+        {"audienceRulesOnly": "zzz"},
+        {"filters[name][conditions][$is]": "A"},
+        {"filters[promotion_id][conditions][$x]": "A"},
+        {"[filters][metadata.a][conditions]": "A"},
+        {"filters[metadata.a\0][conditions][$is]": "A"},
+    ):
+        path = "/v1/promotions/validation"
+        api.fails("POST", path, {}, params=wrong, status=400, key="invalid_query_params")
+
+
+def test_categories_are_told_where_they_are_asked_for(api: Any) -> None:
+    own, of_campaign = make_category(api, "Own"), make_category(api, "All")
+    make_voucher(api, "CODE", percent(10), category_id=own)
+    promotion = make_promotion(api, tier("A", 10, category_id=own), tier("B", 20), category_id=of_campaign)
+    body: dict[str, Any] = {"order": {"amount": 1000}}
+    expanded = body | {"options": {"expand": ["category"]}}
+
+    def names(shown: dict[str, Any]) -> list[str]:
+        return [one["name"] for one in shown["categories"]]
+
+    for asked, path in (
+        (own, "/v1/vouchers/CODE/validate"),
+        (own, f"/v1/promotions/tiers/{tiers_of(api, promotion)[0]}/validation"),
+    ):
+        assert "categories" not in api.call("POST", path, body)
+        assert [one["id"] for one in api.call("POST", path, expanded)["categories"]] == [asked]
+    plain = api.call("POST", "/v1/promotions/validation", body)["promotions"]
+    assert not any("categories" in one or "categories" in one["campaign"] for one in plain)
+    found = api.call("POST", "/v1/promotions/validation", expanded)["promotions"]
+    assert [(names(one), names(one["campaign"])) for one in found] == [(["Own"], ["All"]), (["All"], ["All"])]
+    one_tier = ("promotion_tier", tiers_of(api, promotion)[0])
+    for expand, told in ((["order"], False), (["category"], False), (["order", "redeemable"], True)):
+        (shown,) = validate(api, one_tier, options={"expand": expand})["redeemables"]
+        assert {name in shown for name in ("campaign_id", "campaign_name", "name", "metadata")} == {told}, expand
+
+
 def test_a_stack_is_its_tiers_one_after_another(api: Any) -> None:
     campaign = make_promotion(api, tier("A", 50), tier("B", 10))
     one, other = tiers_of(api, campaign)

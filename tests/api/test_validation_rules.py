@@ -103,6 +103,7 @@ def test_rules_are_assigned_listed_and_taken_back(api: Any) -> None:
             "id": assigned[-1]["id"], "rule_id": rule, "related_object_id": reference, "related_object_type": kind,
             "created_at": assigned[-1]["created_at"], "object": "validation_rules_assignment",
         }  # fmt: skip
+        api.fails("POST", path, body, params={"force": "zzz"}, status=400, key="invalid_query_params")
         error = api.fails("POST", path, body, status=409, key="duplicate_found")
         assert error["resource_id"] == assigned[-1]["id"]
     assert api.call("GET", path)["data"] == assigned[::-1]

@@ -222,3 +222,25 @@ def test_a_voucher_is_made_in_the_campaign_that_it_names(api: Any) -> None:
         api.fails("POST", "/v1/vouchers/WRONG", wrong, status=status, key=key)
     api.call("GET", "/v1/vouchers/WRONG", status=404)
     assert api.call("GET", "/v1/campaigns/Spring")["vouchers_count"] == 3
+
+
+def test_vouchers_that_are_added_may_differ_from_their_campaign(api: Any) -> None:
+    campaign = make_campaign(api, vouchers_count=1)
+    path = f"/v1/campaigns/{campaign['id']}/vouchers"
+    differing = {"category": "x", "metadata": {"a": 1}, "redemption": {"quantity": 7}, "additional_info": "gift"}
+    added = api.call("POST", path, differing, params={"vouchers_count": "2"}, status=202)
+    assert added["async_action_id"].startswith("aa_")
+    found = api.call("GET", "/v1/vouchers", params={"campaign_id": campaign["id"]})["vouchers"]
+    shown = [(one["metadata"], one["category"], one["redemption"]["quantity"]) for one in found]
+    assert shown == [({"a": 1}, "x", 7), ({"a": 1}, "x", 7), ({}, None, 1)]
+    assert all(one["code"].startswith("SPR-") for one in found)
+    assert api.call("GET", "/v1/campaigns/Spring")["vouchers_count"] == 3
+    few = {"code_config": {"pattern": "FEW-#", "charset": "abcde"}, "metadata": {"a": 2}}
+    for count, status in (("3", 202), ("2", 202)):
+        api.call("POST", path, few, params={"vouchers_count": count}, status=status)
+    codes = [one["code"] for one in api.call("GET", "/v1/vouchers", params={"limit": "100"})["vouchers"]]
+    assert sorted(code for code in codes if code.startswith("FEW")) == [f"FEW-{letter}" for letter in "abcde"]
+    api.fails("POST", path, few, params={"vouchers_count": "2"}, status=400, key="code_generation_failed")
+    for count, body in (("1001", {"metadata": {"a": 1}}), ("2", {"code": "OWN"}), ("2", {"gift": {"amount": 1}})):
+        api.fails("POST", path, body, params={"vouchers_count": count}, status=400, key="invalid_payload")
+    assert api.call("GET", "/v1/campaigns/Spring")["vouchers_count"] == 8

@@ -15,7 +15,7 @@ OrderStatus = Literal["CREATED", "PAID", "CANCELED", "FULFILLED"]
 Reference = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
-class BacktestInput(msgspec.Struct, kw_only=True):
+class BacktestInput(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What is tried on which orders. Either `validation_rule` or `rules`; `campaign` is compared with."""
 
     validation_rule: Reference | None = None

@@ -7,7 +7,7 @@ from litestar import Request, Response, Router, delete, get, post
 from litestar.response import Stream
 
 from rapport.campaigns import queries as campaigns
-from rapport.core.errors import NotFound
+from rapport.core.errors import InvalidPayload, NotFound
 from rapport.core.queries import read_now
 from rapport.exports import actions, queries, tokens
 from rapport.exports.models import Export
@@ -17,6 +17,7 @@ from rapport.exports.schemas import (
     ExportView,
     OrderExportInput,
     TransactionsExportInput,
+    TransactionsParameters,
     is_available,
     view,
 )
@@ -64,15 +65,18 @@ async def _export_transactions(
     request: Request[Any, Any, Any], caller: Caller, narrowed: dict[str, Any], campaign_id: str | None = None
 ) -> Response[bytes]:
     """Create an export of transactions narrowed by conditions, which the shop's own may only narrow further."""
-    empty = not await request.body()
-    given = (None if empty else (await read_body(request, TransactionsExportInput)).parameters) or Parameters()
+    data = await read_body(request, TransactionsExportInput) if await request.body() else TransactionsExportInput()
+    given = data.parameters or TransactionsParameters()
     filters = given.filters or {}
     # Of a campaign, what narrows is the scope: among conditions of which any may hold, another would widen.
     if campaign_id is None:
+        if filters:
+            raise InvalidPayload("Property .parameters.filters is for the transactions of a campaign")
         filters = narrowed
     elif str(filters.get("junction", "and")).lower() == "and":
-        filters = {**filters, **narrowed}
-    parameters = Parameters(order=given.order, fields=given.fields, filters=filters, campaign_id=campaign_id)
+        filters = {**narrowed, **filters}
+    order = given.order or data.order
+    parameters = Parameters(order=order, fields=given.fields, filters=filters, campaign_id=campaign_id)
     export = await actions.create(caller, "voucher_transactions", parameters)
     shown = view(export, export.created_at, None)
     # In this answer, though not in that of get-export, the official SDK parses only an id of one character.

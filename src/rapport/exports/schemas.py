@@ -36,9 +36,13 @@ class TransactionsParameters(msgspec.Struct, kw_only=True):
 
 
 class TransactionsExportInput(msgspec.Struct, kw_only=True):
-    """`VouchersTransactionsExportCreateRequestBody` and that of campaigns in the reference."""
+    """`VouchersTransactionsExportCreateRequestBody` and that of campaigns in the reference.
+
+    Its examples have the `order` beside the parameters, its schema among them: there it wins.
+    """
 
     parameters: TransactionsParameters | None = None
+    order: str | None = None
 
 
 class ExportResult(msgspec.Struct, kw_only=True):

@@ -20,6 +20,12 @@ IDS: Mapping[str, Any] = {"type": "array", "items": {"type": "string"}, "maxItem
 _CONDITION = re.compile(r"filters\[(?P<field>\w+)\]\[conditions\]\[(?P<operator>\$?\w+)\](?:\[\d*\])?")
 _IDS = re.compile(r"ids(?:\[\d*\])?")
 _JUNCTION = "filters[junction]"
+# The reference writes some in this way.
+_BRACKETED = "[filters]["
+# Of metadata, the field is `metadata.` and the key, as the reference writes it, or `metadata` and the key in brackets.
+_OF_METADATA = re.compile(
+    r"filters\[metadata(?:\.|\]\[)(?P<key>[^\[\]\x00]{1,100})\]\[conditions\]\[(?P<operator>\$\w+)\](?:\[\d*\])?"
+)
 # `{column}`, and `{{}}` for the placeholder of the operands: any of them has to fit.
 _OF_TEXT: Mapping[str, str] = {
     "$is": "{column} = ANY ({{}}::text[])",
@@ -165,9 +171,21 @@ def read_ids(query: Iterable[tuple[str, str]]) -> list[str]:
     return ids
 
 
+def _read_metadata(column: str, key: str, operator: str, name: str, given: list[str]) -> tuple[str, list[Any]] | None:
+    found = _read_optional_text("one.value", operator, name, given)
+    if found is None:
+        return None
+    return f"EXISTS (SELECT FROM (SELECT {column} ->> {{}} AS value) AS one WHERE {found[0]})", [key, *found[1]]
+
+
+def metadata_field(column: str) -> Callable[[str], Reader]:
+    """Return what reads conditions on a key of metadata, whose values are compared as texts."""
+    return lambda key: partial(_read_metadata, column, key)
+
+
 def is_filter(name: str) -> bool:
     """Whether a query parameter belongs to `filters`."""
-    return name.startswith("filters[")
+    return name.startswith(("filters[", _BRACKETED))
 
 
 def schema(fields: Iterable[str]) -> dict[str, Any]:
@@ -177,23 +195,36 @@ def schema(fields: Iterable[str]) -> dict[str, Any]:
     return {"type": "object", "properties": properties}
 
 
-def read_conditions(query: Iterable[tuple[str, str]], fields: Mapping[str, Reader]) -> Conditions | None:
-    """Read the `filters` among the parameters of a query; None where there are none. Raises InvalidQueryParams."""
+def read_conditions(
+    query: Iterable[tuple[str, str]], fields: Mapping[str, Reader], metadata: Callable[[str], Reader] | None = None
+) -> Conditions | None:
+    """Read the `filters` among the parameters of a query; None where there are none. Raises InvalidQueryParams.
+
+    `metadata` gives what reads conditions on a key of metadata, where the list has some.
+    """
     operands: dict[tuple[str, str], list[str]] = {}
+    readers = dict(fields)
     junction = "and"
-    for name, value in query:
+    for given_name, value in query:
+        name = given_name.replace(_BRACKETED, "filters[", 1) if given_name.startswith(_BRACKETED) else given_name
         if name == _JUNCTION:
             junction = _junction(value)
         elif is_filter(name):
-            found = _CONDITION.fullmatch(name)
+            of_metadata = None if metadata is None else _OF_METADATA.fullmatch(name)
+            found = of_metadata or _CONDITION.fullmatch(name)
             if found is None:
-                raise InvalidQueryParams(f"Query param {name} is not supported by this list")
-            operands.setdefault((found["field"], found["operator"]), []).append(value)
+                raise InvalidQueryParams(f"Query param {name[:200]} is not supported by this list")
+            if of_metadata is not None and metadata is not None:
+                field = f"metadata.{of_metadata['key']}"
+                readers[field] = metadata(of_metadata["key"])
+            else:
+                field = found["field"]
+            operands.setdefault((field, found["operator"]), []).append(value)
     texts: dict[str, list[str]] = {}
     values: list[Any] = []
     for (field, operator), given in operands.items():
         name = f"filters[{field}][conditions][{operator}]"
-        condition = fields[field](operator, name, given) if field in fields else None
+        condition = readers[field](operator, name, given) if field in readers else None
         if condition is None:
             raise InvalidQueryParams(f"Query param {name} is not supported by this list")
         texts.setdefault(field, []).append(condition[0])

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from rapport.activity.log import Signature
 from rapport.core import jsons
@@ -57,12 +58,19 @@ def blank(order_id: str, now: datetime) -> Order:
 
 
 async def open_order(
-    unit: Unit, data: OrderInput, reference: str | None, *more: CustomerInput, also_lock: Sequence[str] = ()
+    unit: Unit,
+    data: OrderInput,
+    reference: str | None,
+    *more: CustomerInput,
+    also_lock: Sequence[str] = (),
+    unread: bool = False,
 ) -> Placed:
     """Lock the customers of an order and the order itself, and return it as the request wants it.
 
     `reference` is an id or source id that must exist; without it the payload's `id` must exist, or its `source_id`
     names the order, which is new when unknown. `more` are customers who take part besides, `also_lock` ids of others.
+    `unread`: whoever asks may not know what is stored, so that an order that is there is what the request says of it,
+    with its own status.
     Raises NotFound and InvalidPayload.
     """
     seen = await _find(unit, data, reference)
@@ -76,7 +84,13 @@ async def open_order(
     if seen is not None and (current is None or current.customer_id != before_id):
         raise Restart
     data, catalogue = await open_items(unit, data)
-    after = checked(data, apply(data, current or blank(new_id("ord"), unit.now)), current, unit.moment.schemas)
+    base = current or blank(new_id("ord"), unit.now)
+    if unread and current is not None:
+        data = msgspec.structs.replace(data, status=UNSET)
+        base = msgspec.structs.replace(
+            blank(current.id, unit.now), status=current.status, customer_id=current.customer_id
+        )
+    after = checked(data, apply(data, base), current, unit.moment.schemas)
     if customer is not None:
         after = msgspec.structs.replace(after, customer_id=locked[0].id)
     if referrer is not None:

@@ -1,11 +1,12 @@
 """All SQL of tiers of in-cart promotions."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from rapport.core.db import Connection, columns
+from rapport.http.conditions import Conditions, Reader, metadata_field, text_field
 from rapport.http.lists import Found, ListSpec, Page
 from rapport.http.queries import fetch_page
 from rapport.promotions.models import RedeemableTier, Summary, Tier
@@ -59,7 +60,7 @@ _ACTIVE = f"""
 SELECT {_COLUMNS}, {ASSIGNED} FROM (
     SELECT * FROM (SELECT {FIELDS}, campaigns.created_at AS campaign_created_at FROM {TABLES}
         WHERE tiers.project_id = $1 AND tiers.active) AS tiers
-    WHERE {_NOW.format("$2")} ORDER BY hierarchy, campaign_created_at, campaign_id, id LIMIT $3
+    WHERE {_NOW.format("$2")} AND {{further}} ORDER BY hierarchy, campaign_created_at, campaign_id, id LIMIT $3
 ) AS found
 ORDER BY hierarchy, campaign_created_at, campaign_id, id
 """
@@ -145,13 +146,22 @@ async def find_tiers(conn: Connection, project_id: int, ids: Sequence[str]) -> d
     return {row["id"]: redeemable(row) for row in rows}
 
 
-async def active_tiers(conn: Connection, project_id: int, now: datetime, limit: int) -> list[RedeemableTier]:
+# What the tiers that could be redeemed can be filtered on.
+ACTIVE_FILTERS: Final[Mapping[str, Reader]] = {"promotion_id": text_field("campaign_id")}
+ACTIVE_METADATA: Final = metadata_field("metadata")
+
+
+async def active_tiers(
+    conn: Connection, project_id: int, now: datetime, limit: int, filters: Conditions | None = None
+) -> list[RedeemableTier]:
     """Return the tiers that are active and within their dates, as their campaigns are, in the order of their ranks.
 
     Of several campaigns' tiers with the same rank, those of the oldest campaign come first. Windows of the week and the
     day are for the caller (`campaigns.windows.is_open`).
     """
-    rows = await conn.fetch(_ACTIVE, project_id, now, limit)
+    chosen = filters or Conditions("TRUE", ())
+    further = chosen.text.format(*(f"${number}" for number in range(4, 4 + len(chosen.values))))
+    rows = await conn.fetch(_ACTIVE.format(further=further), project_id, now, limit, *chosen.values)
     return [redeemable(row) for row in rows]
 
 

@@ -1,6 +1,7 @@
 """All SQL of publications, and the choice of a code that nobody has."""
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -182,6 +183,17 @@ async def take_code(
     """Give a particular code to a customer; return its id and code, or None if it is published already."""
     row = await conn.fetchrow(_TAKE_CODE, project_id, code, customer_id, publication_id, now, until)
     return None if row is None else (row["id"], row["code"])
+
+
+# Of one voucher there is one, or none.
+OF_VOUCHER: Final = replace(PUBLICATIONS, filters={})
+
+
+async def list_of_voucher(
+    conn: Connection, project_id: int, publication_id: str | None, page: Page
+) -> Found[PublicationRow]:
+    """Return the publication of a voucher, if there is one, as a page of a list."""
+    return await fetch_page(conn, OF_VOUCHER, project_id, page, where={"id": publication_id or ""})
 
 
 async def list_page(

@@ -23,6 +23,7 @@ from rapport.publications.models import PublicationRow
 from rapport.publications.redeemables import routes as redeemables
 from rapport.publications.schemas import ClientPublicationInput, PublicationInput, client_view, created_view, view
 from rapport.redemptions.queries import find_customers
+from rapport.vouchers import actions as vouchers
 from rapport.vouchers.queries import find_many
 
 MAX_NESTING = 5
@@ -162,6 +163,19 @@ async def list_publications(request: Request[Any, Any, Any], caller: Caller) -> 
     return answer(envelope(queries.PUBLICATIONS, found, await _shown(caller, found.items)))
 
 
+@get(
+    "/v1/vouchers/{code:str}/publications",
+    opt=operation("list-voucher-publications", item=PublicationAnswer, spec=queries.OF_VOUCHER),
+)
+async def list_voucher_publications(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
+    """List the publication of one voucher, under the address that `publish.url` of a voucher has."""
+    page = read_page(queries.OF_VOUCHER, request.query_params)
+    async with caller.db.read() as conn:
+        voucher = await vouchers.get(conn, caller.project_id, code)
+        found = await queries.list_of_voucher(conn, caller.project_id, voucher.publication_id, page)
+    return answer(envelope(queries.OF_VOUCHER, found, await _shown(caller, found.items)))
+
+
 router = Router(
     "/",
     route_handlers=[
@@ -169,6 +183,7 @@ router = Router(
         create_by_query,
         create_publication_client_side,
         list_publications,
+        list_voucher_publications,
         redeemables.router,
     ],
 )

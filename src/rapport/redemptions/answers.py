@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from rapport.campaigns.answers import DiscountAnswer
+from rapport.categories.schemas import CategoryAnswer
 from rapport.customers.answers import SimpleCustomer
 from rapport.http.answers import Count, Instant
 from rapport.http.errors import ErrorBody
@@ -59,6 +60,16 @@ class RedeemedVoucher(msgspec.Struct, kw_only=True):
     object: Literal["voucher"]
 
 
+class RedeemedOrder(OrderAmounts, kw_only=True):
+    """The order of a redemption; a client key is not told what became of one that was there before."""
+
+    source_id: str | None
+    id: str | UnsetType = UNSET
+    status: Literal["CREATED", "PAID", "CANCELED", "FULFILLED"] | UnsetType = UNSET
+    created_at: Instant | UnsetType = UNSET
+    updated_at: Instant | None | UnsetType = UNSET
+
+
 class RedemptionAnswer(msgspec.Struct, kw_only=True):
     """A redemption or a rollback, of one voucher or of a stack.
 
@@ -74,7 +85,7 @@ class RedemptionAnswer(msgspec.Struct, kw_only=True):
     redemption: str | None
     result: Literal["SUCCESS", "FAILURE"]
     status: Literal["SUCCEEDED", "FAILED", "ROLLED_BACK"]
-    order: OrderAnswer | None
+    order: RedeemedOrder | None
     channel: ChannelAnswer
     customer: SimpleCustomer | None
     related_object_type: Literal["redemption", "voucher", "promotion_tier"]
@@ -197,7 +208,7 @@ class RedeemedAnswer(msgspec.Struct, kw_only=True):
 
     redemptions: list[RedemptionAnswer]
     parent_redemption: RedemptionAnswer | UnsetType = UNSET
-    order: OrderAnswer | UnsetType = UNSET
+    order: RedeemedOrder | UnsetType = UNSET
     inapplicable_redeemables: list[RedeemableAnswer]
     skipped_redeemables: list[RedeemableAnswer]
 
@@ -224,6 +235,7 @@ class TierCampaign(msgspec.Struct, kw_only=True):
     object: Literal["campaign"]
     start_date: Instant | UnsetType = UNSET
     expiration_date: Instant | UnsetType = UNSET
+    categories: list[CategoryAnswer] | UnsetType = UNSET
 
 
 class TierValidationAnswer(msgspec.Struct, kw_only=True):
@@ -267,6 +279,7 @@ class VoucherValidationAnswer(msgspec.Struct, kw_only=True):
     code: str
     tracking_id: str | None
     metadata: dict[str, Any]
+    categories: list[StackedCategory] | UnsetType = UNSET
     reason: str | UnsetType = UNSET
     error: ErrorBody | UnsetType = UNSET
     applicable_to: dict[str, Any] | UnsetType = UNSET

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from rapport.activity.log import Signature
-from rapport.core.errors import NotFound
+from rapport.core.errors import InvalidPayload, NotFound
 from rapport.customers.models import Customer
 from rapport.customers.writes import Unit
 from rapport.metadata.values import check as check_metadata
@@ -32,7 +32,8 @@ class Redeemed:
     """What was redeemed: the redemption of each redeemable that was applied, in the order of their application.
 
     `parent` if there are several, `order` if there is one. `all` are the redeemables of the request, and `decision`
-    what became of them.
+    what became of them. `is_order_hidden`: the order was there before, and whoever asks may not know what is stored;
+    then `order` is what the request said of it, with its amounts.
     """
 
     rows: list[Redemption]
@@ -44,6 +45,7 @@ class Redeemed:
     decision: Decision
     stacking: StackingRules
     tiers: dict[str, dict[str, Any]]
+    is_order_hidden: bool = False
 
 
 @dataclass(slots=True)
@@ -68,6 +70,12 @@ class Attempt:
         return None if self.placed is None else self.placed.after
 
     @property
+    def is_order_hidden(self) -> bool:
+        """Whether the order is there already, and whoever asks has a key that anybody can read."""
+        by_client = self.unit.signature.source.channel == "CLIENT_API"
+        return by_client and self.placed is not None and self.placed.before is not None
+
+    @property
     def session_key(self) -> str | None:
         """The session whose locks may be used."""
         return None if self.data.session is None else self.data.session.key
@@ -84,8 +92,11 @@ async def open_attempt(unit: Unit, data: RedeemInput, also_lock: Sequence[str]) 
         order = data.order
         if customer is not None:
             order = msgspec.structs.replace(order, customer=customer, customer_id=UNSET)
-        attempt.placed = await open_order(unit, order, None, also_lock=also_lock)
+        unread = unit.signature.source.channel == "CLIENT_API"
+        attempt.placed = await open_order(unit, order, None, also_lock=also_lock, unread=unread)
         check_order(attempt.placed.before, attempt.placed.after)
+        if attempt.is_order_hidden and is_amount_missing(data.order, attempt.order):
+            raise InvalidPayload("Property .order should say what the order costs")
         attempt.customer_id = attempt.placed.after.customer_id
     elif customer is not None:
         attempt.customer_id = (await unit.upsert(customer, also_lock=also_lock))[0].id

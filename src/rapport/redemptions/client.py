@@ -17,10 +17,13 @@ Asking = TypeVar("Asking", RedeemInput, QualificationInput)
 MAX_ITEMS: Final = 100
 _ITEM: Final = re.compile(r"item\[(\d{1,3})\]\[(\w{1,40})\]")
 _METADATA: Final = re.compile(r"metadata\[([^\[\]]{1,100})\]")
+_OF_CUSTOMER: Final = re.compile(r"customer\[metadata\]\[([^\[\]]{1,100})\]")
 _OF_ORDER: Final = re.compile(r"order\[metadata\]\[([^\[\]]{1,100})\]")
 _NUMBERS: Final = ("quantity", "price", "amount", "discount_amount", "initial_amount")
 # Of a person, a page is told what it knew: by which name.
 _KNOWN: Final = ("id", "source_id", "object")
+# Of an order that was there before, not even these.
+_STORED: Final = ("id", "created_at", "updated_at", "status", "redemptions")
 _PRIVATE: Final = ("holder_id", "holder", "publish", "additional_info")
 
 
@@ -35,6 +38,8 @@ def _customer(data: CustomerInput | None) -> None:
 
 def checked(data: Asking, *, redeems: bool) -> Asking:
     """Return a request of a client key, which names people by source id only and reads no stored order.
+
+    What is redeemed may belong to an order that is stored; then the request says what is in it or what it costs.
 
     Raises InvalidPayload.
     """
@@ -53,19 +58,25 @@ def checked(data: Asking, *, redeems: bool) -> Asking:
     named = data.customer is not None or data.tracking_id is not None or isinstance(order.customer, CustomerInput)
     if isinstance(order.source_id, str) and not named:
         raise InvalidPayload("Property .customer is required beside .order.source_id")
+    if isinstance(order.source_id, str) and not (isinstance(order.items, list) or isinstance(order.amount, int)):
+        raise InvalidPayload("Property .order.items or .order.amount is required beside .order.source_id")
     return data
 
 
-def told(answer: Any) -> Any:
-    """Return an answer without what it says about a person beyond their names, and about who holds a code."""
+def told(answer: Any, *, is_order_hidden: bool = False) -> Any:
+    """Return an answer without what it says about a person beyond their names, and about who holds a code.
+
+    `is_order_hidden`: nor what became of an order that was there before.
+    """
     if isinstance(answer, list):
-        return [told(one) for one in answer]
+        return [told(one, is_order_hidden=is_order_hidden) for one in answer]
     if not isinstance(answer, dict):
         return answer
+    hidden = _STORED if is_order_hidden and answer.get("object") == "order" else ()
     return {
-        name: _person(value) if name in ("customer", "referrer") else told(value)
+        name: _person(value) if name in ("customer", "referrer") else told(value, is_order_hidden=is_order_hidden)
         for name, value in answer.items()
-        if name not in _PRIVATE
+        if name not in _PRIVATE and name not in hidden
     }
 
 
@@ -94,8 +105,12 @@ def of_query(query: Mapping[str, str]) -> RedeemInput:
     code = code_of(query)
     source_id = query.get("customer[source_id]") or query.get("customer")
     raw: dict[str, Any] = {"redeemables": [{"object": "voucher", "id": code}]}
-    if source_id is not None:
-        raw["customer"] = {"source_id": source_id}
+    customer: dict[str, Any] = {} if source_id is None else {"source_id": source_id}
+    known = {found[1]: value for name, value in query.items() if (found := _OF_CUSTOMER.fullmatch(name))}
+    if known:
+        customer["metadata"] = known
+    if customer:
+        raw["customer"] = customer
     if query.get("tracking_id"):
         raw["tracking_id"] = query["tracking_id"]
     metadata = {found[1]: value for name, value in query.items() if (found := _METADATA.fullmatch(name))}

@@ -8,6 +8,7 @@ from typing import Any, Final
 from litestar import Request, Response, Router, get, post
 from litestar.di import Provide
 
+from rapport.core.errors import InvalidPayload
 from rapport.customers.writes import Writer
 from rapport.http.bodies import answer, read_body
 from rapport.http.caller import Caller, client_caller
@@ -24,10 +25,12 @@ from rapport.redemptions.validation_views import answer_of
 from rapport.segments.membership import SegmentDecider
 
 _CODE: Final = {"code": {"type": "string"}, "tracking_id": {"type": "string"}}
-_TEXTS: Final = ("amount", "session_key", "session_type", "session_ttl_unit", "customer")
+_TEXTS: Final = ("amount", "session_key", "session_type", "session_ttl_unit")
+_OBJECTS: Final = ("customer", "item", "metadata", "order")
 _VALIDATE: Final = {
     **_CODE,
     **{name: {"type": "string"} for name in _TEXTS},
+    **{name: {"type": "object"} for name in _OBJECTS},
     "session_ttl": {"type": "integer"},
 }
 
@@ -50,7 +53,7 @@ async def validate(request: Request[Any, Any, Any], caller: Caller, decider: Seg
 async def validate_voucher(request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider) -> Response[bytes]:
     """Tell whether one voucher could be redeemed, and what it would take off."""
     data = checked(of_query(request.query_params), redeems=False)
-    return answer(told(singles.voucher_answer(await validation.validate(caller, decider, data))))
+    return answer(told(singles.voucher_answer(await validation.validate(caller, decider, data), data)))
 
 
 @post(
@@ -68,7 +71,8 @@ async def redeem(request: Request[Any, Any, Any], caller: Caller, writer: Writer
     """Redeem vouchers, gift cards, tiers or a stack of them against an order, together."""
     data = checked(await read_body(request, RedeemInput), redeems=True)
     done = await actions.redeem(writer, caller, data)
-    return answer(told(showing.redeemed_answer(done, data, caller.request_id, base_url(request))))
+    shown = showing.redeemed_answer(done, data, caller.request_id, base_url(request))
+    return answer(told(shown, is_order_hidden=done.is_order_hidden))
 
 
 @post(
@@ -90,7 +94,8 @@ async def redeem_voucher(request: Request[Any, Any, Any], caller: Caller, writer
     one = await read_body(request, RedeemOneInput) if await request.body() else RedeemOneInput()
     data = checked(tracked(one, request.query_params).of(code), redeems=True)
     done = await actions.redeem(writer, caller, data)
-    return answer(told(showing.redeemed_views(done, base_url(request))[0]))
+    shown = showing.redeemed_views(done, base_url(request))[0]
+    return answer(told(shown, is_order_hidden=done.is_order_hidden))
 
 
 @post(
@@ -107,6 +112,8 @@ async def redeem_voucher(request: Request[Any, Any, Any], caller: Caller, writer
 async def qualify(request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider) -> Response[bytes]:
     """List what a customer could redeem with a cart."""
     data = checked(await read_body(request, QualificationInput), redeems=False)
+    if data.options is not None and data.options.filters is not None and data.options.filters.code is not None:
+        raise InvalidPayload("Property .options.filters.code is not for client keys; validate a code instead")
     return answer(told(await qualification.qualify(caller, decider, data)))
 
 

@@ -108,7 +108,21 @@ async def succeed(attempt: Attempt, decision: Decision, at: Situation) -> Redeem
     for row, redeemable in zip(rows, redeemables, strict=True):
         log(unit, "customer.redemption.succeeded", row, _related(redeemable, tiers), customer, order)
     shown = None if customer is None else simple_view(customer)
-    return Redeemed(rows, redeemables, parent, shown, order, attempt.redeemables, decision, attempt.rules, tiers)
+    told = order
+    if attempt.is_order_hidden and attempt.order is not None and decision.cart is not None:
+        told = with_cart(attempt.order, decision.cart)
+    return Redeemed(
+        rows,
+        redeemables,
+        parent,
+        shown,
+        told,
+        attempt.redeemables,
+        decision,
+        attempt.rules,
+        tiers,
+        attempt.is_order_hidden,
+    )
 
 
 async def _tiers(unit: Unit, redeemables: list[Redeemable]) -> dict[str, dict[str, Any]]:
@@ -172,15 +186,26 @@ async def _place(
     """Write the order with its discounts and its redemptions."""
     if attempt.placed is None or attempt.data.order is None or cart is None:
         return None
-    order = attempt.placed.after
+    before, order = attempt.placed.before, attempt.placed.after
     last = parent or rows[-1]
-    status = order.status
-    if not isinstance(attempt.data.order.status, str) and status != "FULFILLED":
-        status = "PAID"
+    if before is not None and attempt.is_order_hidden:
+        # Of what is stored, a key that anybody can read changes what the order costs, and nothing else.
+        own = msgspec.structs.replace(
+            before, customer_id=order.customer_id, **{name: getattr(order, name) for name in _COST}
+        )
+        order, status = own, before.status
+    else:
+        status = order.status
+        if not isinstance(attempt.data.order.status, str) and status != "FULFILLED":
+            status = "PAID"
     changed = msgspec.structs.replace(
         with_cart(order, cart), status=status, redemptions={**order.redemptions, last.id: _order_entry(last, rows)}
     )
-    return await place(attempt.unit, Placed(attempt.placed.before, changed, attempt.placed.catalogue))
+    return await place(attempt.unit, Placed(before, changed, attempt.placed.catalogue))
+
+
+# What of an order says what it costs.
+_COST = ("amount", "initial_amount", "discount_amount", "applied_discount_amount", "total_amount", "items")
 
 
 def with_cart(order: Order, cart: Cart) -> Order:

@@ -1,31 +1,47 @@
 """All SQL that reads the redemption ledger."""
 
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
 
 from rapport.core.db import Connection, columns
 from rapport.core.ids import new_id
 from rapport.customers.queries import OF_CUSTOMER
+from rapport.http.conditions import Conditions, Reader, optional_text_field, text_field
 from rapport.http.lists import After, Before, Equals, Found, ListFilter, ListSpec, Page
 from rapport.http.queries import fetch_page
 from rapport.orders.models import Order
-from rapport.redemptions.models import Redemption
+from rapport.redemptions.models import FAILURE, SUCCESS, Redemption
 
 _COLUMNS = columns(Redemption)
 # Redemptions of one moment in the order of their application: each finds more off than the one before it.
 _OFF = "coalesce(amounts ->> 'total_discount_amount', amounts ->> 'discount_amount')::bigint"
 
-_EQUALS = {
+_TEXTS = {
     "voucher_code": "voucher_code",
     "related_object_parent_id": "campaign_id",
     "parent_redemption_id": "parent_id",
     "failure_code": "failure_code",
-    "object": "object",
-    "result": "result",
     "customer_id": "customer_id",
     "campaign_name": "campaign",
 }
-_RELATED = ListFilter("(voucher_id = {0} OR promotion_tier_id = {0})")
+_ALWAYS = ("object", "result")
+RESULTS: Final = (SUCCESS, FAILURE)
+_read_related = optional_text_field("coalesce(voucher_id, promotion_tier_id)")
+
+
+def _of_related(operator: str, name: str, given: list[str]) -> tuple[str, list[Any]] | None:
+    """Read a condition on what a redemption is of; being one of some is what there are indexes for."""
+    read = _read_related(operator, name, given)
+    if operator in ("$is", "$in"):
+        return "(voucher_id = ANY ({}::text[]) OR promotion_tier_id = ANY ({}::text[]))", [given, given]
+    return read
+
+
+FILTERS: Final[Mapping[str, Reader]] = {
+    "related_object_id": _of_related,
+    **{name: optional_text_field(column) for name, column in _TEXTS.items()},
+    **{name: text_field(name) for name in _ALWAYS},
+}
 REDEMPTIONS = ListSpec(
     data_ref="redemptions",
     table="redemptions",
@@ -39,10 +55,9 @@ REDEMPTIONS = ListSpec(
         "created_at[after]": After("created_at"),
         "[created_at][before]": Before("created_at"),
         "[created_at][after]": After("created_at"),
-        "related_object_id": _RELATED,
-        "filters[related_object_id][conditions][$is][0]": _RELATED,
-        **{name: Equals(column) for name, column in _EQUALS.items()},
-        **{f"filters[{name}][conditions][$is][0]": Equals(column) for name, column in _EQUALS.items()},
+        "related_object_id": ListFilter("(voucher_id = {0} OR promotion_tier_id = {0})"),
+        "object": Equals("object"),
+        **{name: Equals(column) for name, column in _TEXTS.items()},
     },
     max_page=1000,
 )
@@ -103,9 +118,13 @@ async def children(conn: Connection, project_id: int, parent_id: str) -> list[Re
     return [Redemption(*row) for row in rows]
 
 
-async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Redemption]:
-    """Return one page of the ledger."""
-    return await fetch_page(conn, REDEMPTIONS, project_id, page)
+async def list_page(
+    conn: Connection, project_id: int, page: Page, results: list[str], filters: Conditions | None
+) -> Found[Redemption]:
+    """Return one page of the ledger: of all results, or of some of them."""
+    of_results = (("result = ANY ({}::text[])", (results,)),) if results else ()
+    further = () if filters is None else ((filters.text, filters.values),)
+    return await fetch_page(conn, REDEMPTIONS, project_id, page, conditions=(*of_results, *further))
 
 
 async def list_of_voucher(conn: Connection, project_id: int, voucher_id: str, page: Page) -> Found[Redemption]:

@@ -4,9 +4,10 @@ from typing import Any, Final
 
 from litestar import Request, Response, Router, get, post
 
-from rapport.core.errors import NotFound
+from rapport.core.errors import InvalidQueryParams, NotFound
 from rapport.core.jsons import check_limits
 from rapport.customers.writes import Writer
+from rapport.http import conditions
 from rapport.http.bodies import answer, read_body
 from rapport.http.caller import Caller
 from rapport.http.links import base_url
@@ -28,6 +29,10 @@ from rapport.vouchers import actions as vouchers
 from rapport.vouchers.schemas import view as voucher_view
 
 _TRACKED: Final = {"tracking_id": {"type": "string"}}
+_CHOOSING: Final = {
+    "result": {"type": "array", "items": {"type": "string", "enum": [*queries.RESULTS]}},
+    "filters": conditions.schema(queries.FILTERS),
+}
 _REASON: Final = {"reason": {"type": "string"}}
 
 
@@ -72,12 +77,20 @@ async def redeem_tier(request: Request[Any, Any, Any], tier_id: str, caller: Cal
     return answer(showing.redeemed_views(done, base_url(request))[0])
 
 
-@get("/v1/redemptions", opt=operation("list-redemptions", item=RedemptionAnswer, spec=queries.REDEMPTIONS))
+@get(
+    "/v1/redemptions",
+    opt=operation("list-redemptions", item=RedemptionAnswer, spec=queries.REDEMPTIONS, query=_CHOOSING),
+)
 async def list_redemptions(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """List redemptions and rollbacks, succeeded and failed, newest first."""
-    page = read_page(queries.REDEMPTIONS, request.query_params)
+    given = list(request.query_params.multi_items())
+    page = read_page(queries.REDEMPTIONS, {name: value for name, value in given if not conditions.is_filter(name)})
+    filters = conditions.read_conditions(given, queries.FILTERS)
+    results = [value for name, value in given if name == "result" and value]
+    if not set(results) <= set(queries.RESULTS):
+        raise InvalidQueryParams(f"Query param result should be one of: {', '.join(queries.RESULTS)}")
     async with caller.db.read() as conn:
-        found = await queries.list_page(conn, caller.project_id, page)
+        found = await queries.list_page(conn, caller.project_id, page, results, filters)
         shown = await showing.shown(conn, caller.project_id, found.items, base_url(request))
     return answer(envelope(queries.REDEMPTIONS, found, shown))
 
@@ -97,18 +110,31 @@ async def get_redemption(request: Request[Any, Any, Any], redemption_id: str, ca
     return answer(shown)
 
 
-@get(
-    "/v1/vouchers/{code:str}/redemption",
-    opt=operation("get-voucher-redemptions", answer=VoucherRedemptionsAnswer, spec=queries.ENTRIES),
-)
-async def list_voucher_redemptions(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
-    """List what happened with one voucher, newest first, with its counter."""
+async def _of_voucher(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
     page = read_page(queries.ENTRIES, request.query_params)
     async with caller.db.read() as conn:
         voucher = await vouchers.get(conn, caller.project_id, code)
         found = await queries.list_of_voucher(conn, caller.project_id, voucher.id, page)
         shown = await showing.shown(conn, caller.project_id, found.items, base_url(request))
     return answer(envelope(queries.ENTRIES, found, shown) | voucher_view(voucher)["redemption"])
+
+
+@get(
+    "/v1/vouchers/{code:str}/redemption",
+    opt=operation("get-voucher-redemptions", answer=VoucherRedemptionsAnswer, spec=queries.ENTRIES),
+)
+async def get_voucher_redemptions(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
+    """List what happened with one voucher, newest first, with its counter."""
+    return await _of_voucher(request, code, caller)
+
+
+@get(
+    "/v1/vouchers/{code:str}/redemptions",
+    opt=operation("list-voucher-redemptions", answer=VoucherRedemptionsAnswer, spec=queries.ENTRIES),
+)
+async def list_voucher_redemptions(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
+    """List what happened with one voucher, under the address that `redemption.url` of a voucher has."""
+    return await _of_voucher(request, code, caller)
 
 
 async def _rollback_input(request: Request[Any, Any, Any]) -> RollbackInput:
@@ -172,6 +198,7 @@ router = Router(
         redeem_tier,
         list_redemptions,
         get_redemption,
+        get_voucher_redemptions,
         list_voucher_redemptions,
         rollback_redemption,
         rollback_stack,

@@ -111,6 +111,10 @@ class RedeemInput(msgspec.Struct, kw_only=True):
         expand = None if self.options is None else self.options.expand
         return expand is None or name in expand
 
+    def asks_for(self, name: str) -> bool:
+        """Whether the request chooses something."""
+        return self.options is not None and name in (self.options.expand or ())
+
 
 class RedeemOneInput(msgspec.Struct, kw_only=True):
     """The body of the older operations about one voucher or one tier, which is named in the path."""
@@ -122,6 +126,7 @@ class RedeemOneInput(msgspec.Struct, kw_only=True):
     session: SessionInput | None = None
     gift: GiftInput | None = None
     reward: Unserved = None
+    options: OptionsInput | None = None
 
     def of(self, reference: str, kind: Literal["voucher", "promotion_tier"] = "voucher") -> RedeemInput:
         """Return the same request in the newer form. Raises InvalidPayload."""
@@ -133,6 +138,7 @@ class RedeemOneInput(msgspec.Struct, kw_only=True):
             tracking_id=self.tracking_id,
             metadata=self.metadata,
             session=self.session,
+            options=self.options,
         )
 
 

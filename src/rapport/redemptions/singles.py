@@ -1,11 +1,15 @@
 """What the older operations about one voucher, one tier or all tiers answer."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from rapport.categories.models import Category
+from rapport.categories.schemas import view as category_view
 from rapport.core.clock import iso
 from rapport.promotions.models import Tier
 from rapport.redemptions import reach
 from rapport.redemptions.redeemables.models import Redeemable
+from rapport.redemptions.schemas import RedeemInput
 from rapport.redemptions.sessions.schemas import view as session_view
 from rapport.redemptions.situations import Effect
 from rapport.redemptions.validation_views import Validation, categories_view, error_view, given_view, with_cart_view
@@ -34,7 +38,7 @@ def _dates(start: Any, end: Any) -> dict[str, Any]:
     return {name: iso(at) for name, at in (("start_date", start), ("expiration_date", end)) if at is not None}
 
 
-def voucher_answer(validation: Validation) -> dict[str, Any]:
+def voucher_answer(validation: Validation, data: RedeemInput) -> dict[str, Any]:
     """Return the answer of `validate-voucher`, the older operation about one voucher."""
     redeemable, effect = validation.redeemables[0], _applied(validation)
     shown: dict[str, Any] = {
@@ -43,6 +47,8 @@ def voucher_answer(validation: Validation) -> dict[str, Any]:
         "tracking_id": validation.tracking_id,
         "metadata": redeemable.metadata,
     }
+    if data.asks_for("category"):
+        shown["categories"] = categories_view(redeemable, validation.stacking)
     if effect is None:
         return shown | _refused(validation, redeemable)
     voucher = redeemable.voucher
@@ -76,19 +82,26 @@ def _tier(tier: Tier) -> dict[str, Any]:
     return shown if tier.banner is None else shown | {"banner": tier.banner}
 
 
-def tier_answer(validation: Validation) -> dict[str, Any]:
+def tier_answer(validation: Validation, data: RedeemInput) -> dict[str, Any]:
     """Return the answer of `validate-promotion-tier`."""
     redeemable, effect = validation.redeemables[0], _applied(validation)
     assert redeemable.tier is not None
     shown = {"valid": validation.valid, "tracking_id": validation.tracking_id, **_tier(redeemable.tier)}
+    if data.asks_for("category"):
+        shown["categories"] = categories_view(redeemable, validation.stacking)
     if effect is None:
         return shown | {"discount": redeemable.discount} | _refused(validation, redeemable)
     shown |= _reached(validation, effect) | {"discount": effect.discount}
     return shown if validation.order is None else shown | {"order": validation.order}
 
 
-def promotion_answer(validation: Validation, place: int, effect: Effect, *, expand: bool) -> dict[str, Any]:
-    """Return one of the tiers that `validate-promotions` answers: one that could be applied alone."""
+def promotion_answer(
+    validation: Validation, place: int, effect: Effect, known: Mapping[str, Category] | None
+) -> dict[str, Any]:
+    """Return one of the tiers that `validate-promotions` answers: one that could be applied alone.
+
+    `known` are the campaigns' categories by their ids, where categories are asked for.
+    """
     redeemable = validation.redeemables[place]
     assert redeemable.tier is not None
     shown: dict[str, Any] = {
@@ -102,8 +115,10 @@ def promotion_answer(validation: Validation, place: int, effect: Effect, *, expa
     }
     if redeemable.categories:
         shown["category_id"] = redeemable.categories[0].id
-    if expand:
+    if known is not None:
         shown["categories"] = categories_view(redeemable, validation.stacking)
+        own = known.get(redeemable.tier.campaign_category_id or "")
+        shown["campaign"]["categories"] = [] if own is None else [category_view(own)]
     if validation.order is not None and effect.cart is not None:
         shown["order"] = with_cart_view(validation.order, effect.cart)
     return shown

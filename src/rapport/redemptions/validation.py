@@ -7,12 +7,14 @@ import msgspec
 
 from rapport.activity import queries as activity
 from rapport.activity.log import Entry
+from rapport.categories import queries as categories
 from rapport.core.clock import iso
 from rapport.core.db import Connection, Restart
 from rapport.core.ids import new_id
 from rapport.customers.models import Customer
 from rapport.customers.schemas import simple_view
 from rapport.http.caller import Caller
+from rapport.http.conditions import Conditions
 from rapport.promotions.queries import active_tiers
 from rapport.promotions.schemas import MAX_TIERS
 from rapport.redemptions import deciding
@@ -115,18 +117,32 @@ async def situation_of(
     return rules, situation
 
 
-async def validate_promotions(caller: Caller, decider: SegmentDecider, data: PromotionsInput) -> dict[str, Any]:
+async def validate_promotions(
+    caller: Caller,
+    decider: SegmentDecider,
+    data: PromotionsInput,
+    filters: Conditions | None = None,
+    *,
+    audience_only: bool = False,
+) -> dict[str, Any]:
     """Return the tiers that could be redeemed now, each alone, by their ranks (`validate-promotions`).
 
+    `audience_only`: only rules about the customer count.
     Raises NotFound for an unknown customer or order id, InvalidPayload, InvalidOrder.
     """
     asked = msgspec.structs.replace(data.circumstances, options=data.options)
     async with caller.db.read() as conn:
         at = await read_circumstances(conn, caller, decider, asked, validates=True)
-        tiers = await active_tiers(conn, caller.project_id, at.moment.now, MAX_TIERS)
+        tiers = await active_tiers(conn, caller.project_id, at.moment.now, MAX_TIERS, filters)
         redeemables = await with_categories(conn, caller.project_id, [tier_redeemable(one) for one in tiers])
-        rules, situation = await situation_of(conn, caller, decider, asked, at, redeemables)
+        rules, situation = await situation_of(
+            conn, caller, decider, asked, at, redeemables, audience_only=audience_only
+        )
         stacks = await load(conn, caller.project_id)
+        known = None
+        if asked.asks_for("category"):
+            ids = {one.tier.campaign_category_id for one in tiers if one.tier.campaign_category_id is not None}
+            known = await categories.find_many(conn, caller.project_id, sorted(ids))
         found = Validation(
             id=new_id("valid"),
             redeemables=redeemables,
@@ -138,12 +154,9 @@ async def validate_promotions(caller: Caller, decider: SegmentDecider, data: Pro
             session=None,
             request_id=caller.request_id,
         )
-    expand = data.options is not None and "category" in (data.options.expand or ())
     tried = deciding.decide_each(redeemables, rules, situation, stacks)
     promotions = [
-        promotion_answer(found, place, one.applied, expand=expand)
-        for place, one in enumerate(tried)
-        if one.applied is not None
+        promotion_answer(found, place, one.applied, known) for place, one in enumerate(tried) if one.applied is not None
     ]
     return {"valid": bool(promotions), "tracking_id": found.tracking_id, "promotions": promotions}
 

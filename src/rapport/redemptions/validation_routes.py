@@ -7,9 +7,12 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from rapport.core.errors import NotFound
+from rapport.http import conditions
 from rapport.http.bodies import answer, no_content, read_body
 from rapport.http.caller import Caller
+from rapport.http.lists import BOOLEAN, read_flag
 from rapport.http.openapi import operation
+from rapport.promotions.queries import ACTIVE_FILTERS, ACTIVE_METADATA
 from rapport.redemptions import singles, validation
 from rapport.redemptions.answers import (
     TiersValidationAnswer,
@@ -57,7 +60,8 @@ async def validate_voucher(
 ) -> Response[bytes]:
     """Tell whether one voucher could be redeemed, and what it would take off."""
     data = await read_body(request, RedeemOneInput) if await request.body() else RedeemOneInput()
-    return answer(singles.voucher_answer(await validation.validate(caller, decider, data.of(code))))
+    asked = data.of(code)
+    return answer(singles.voucher_answer(await validation.validate(caller, decider, asked), asked))
 
 
 @post(
@@ -70,23 +74,33 @@ async def validate_tier(
 ) -> Response[bytes]:
     """Tell whether one tier could be redeemed, and what it would take off."""
     data = await read_body(request, RedeemOneInput) if await request.body() else RedeemOneInput()
-    done = await validation.validate(caller, decider, data.of(tier_id, "promotion_tier"))
+    asked = data.of(tier_id, "promotion_tier")
+    done = await validation.validate(caller, decider, asked)
     if done.redeemables[0].source is None:
         raise NotFound("promotion_tier", tier_id)
-    return answer(singles.tier_answer(done))
+    return answer(singles.tier_answer(done, asked))
 
 
 @post(
     "/v1/promotions/validation",
     status_code=200,
-    opt=operation("validate-promotions", answer=TiersValidationAnswer, body=PromotionsInput, optional_body=True),
+    opt=operation(
+        "validate-promotions",
+        answer=TiersValidationAnswer,
+        body=PromotionsInput,
+        optional_body=True,
+        query={"audienceRulesOnly": BOOLEAN, "filters": conditions.schema((*ACTIVE_FILTERS, "metadata"))},
+    ),
 )
 async def validate_promotions(
     request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider
 ) -> Response[bytes]:
     """Tell which tiers could be redeemed, each alone, and what it would take off."""
     data = await read_body(request, PromotionsInput) if await request.body() else PromotionsInput()
-    return answer(await validation.validate_promotions(caller, decider, data))
+    given = request.query_params
+    filters = conditions.read_conditions(given.multi_items(), ACTIVE_FILTERS, ACTIVE_METADATA)
+    audience_only = read_flag(given, "audienceRulesOnly")
+    return answer(await validation.validate_promotions(caller, decider, data, filters, audience_only=audience_only))
 
 
 @delete(

@@ -168,9 +168,9 @@ def other_view(
 
 
 def _details(redeemable: Redeemable, rules: StackingRules, data: RedeemInput | None) -> dict[str, Any]:
-    shown = named_view(redeemable)
+    shown: dict[str, Any] = {}
     if data is None or data.shows("redeemable"):
-        shown["metadata"] = redeemable.metadata
+        shown = named_view(redeemable) | {"metadata": redeemable.metadata}
     if data is not None and data.shows("category"):
         shown["categories"] = categories_view(redeemable, rules)
     return shown

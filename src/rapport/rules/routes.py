@@ -7,7 +7,7 @@ from litestar import Request, Response, Router, delete, get, post, put
 from rapport.core.errors import NotFound
 from rapport.http.bodies import answer, no_content, read_body
 from rapport.http.caller import Caller
-from rapport.http.lists import envelope, read_page
+from rapport.http.lists import BOOLEAN, envelope, read_flag, read_page
 from rapport.http.openapi import operation
 from rapport.rules import actions, queries
 from rapport.rules.answers import AssignmentAnswer, ValidationRuleAnswer
@@ -103,13 +103,13 @@ async def list_rule_assignments(request: Request[Any, Any, Any], rule_id: str, c
         "create-validation-rule-assignment",
         body=AssignmentInput,
         answer=AssignmentAnswer,
-        query={"force": {"type": "boolean", "default": False}},
+        query={"force": BOOLEAN},
     ),
 )
 async def create_assignment(request: Request[Any, Any, Any], rule_id: str, caller: Caller) -> Response[bytes]:
     """Make a validation rule hold for a campaign or a voucher."""
     data = await read_body(request, AssignmentInput)
-    force = request.query_params.get("force") == "true"
+    force = read_flag(request.query_params, "force")
     assignment = await actions.create_assignment(caller, rule_id, data, force=force)
     return answer(assignment_view(assignment))
 

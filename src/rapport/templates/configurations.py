@@ -10,6 +10,7 @@ from rapport.campaigns.schemas import CampaignInput, code_config_view
 from rapport.campaigns.validity import WINDOWS
 from rapport.core import jsons
 from rapport.core.clock import iso
+from rapport.core.errors import InvalidPayload
 from rapport.http.bodies import parse
 from rapport.promotions.models import Tier
 from rapport.promotions.schemas import TierInput
@@ -64,9 +65,19 @@ def of_tier(tier: Tier) -> dict[str, Any]:
     return kept if tier.banner is None else kept | {"banner": tier.banner}
 
 
+def _without(setup: msgspec.Struct, fixed: tuple[str, ...], path: str = "") -> dict[str, Any]:
+    """Return what a setup says. Raises InvalidPayload where it says what only the template does."""
+    for name in fixed:
+        if getattr(setup, name) not in (None, [], {}):
+            raise InvalidPayload(f"Property {path}.{name} is what the template says")
+    return {name: value for name, value in msgspec.to_builtins(setup).items() if name not in fixed}
+
+
 def campaign_input(configuration: Mapping[str, Any], setup: CampaignSetup) -> CampaignInput:
     """Return the request for a campaign as the template says, but for what the setup says. Raises InvalidPayload."""
-    given: dict[str, Any] = msgspec.to_builtins(setup)
+    given = _without(setup, ("campaign_type", "validation_rules", "promotion"))
+    if setup.voucher is not None:
+        given["voucher"] = _without(setup.voucher, ("type", "discount", "gift", "is_referral_code"), ".voucher")
     voucher = configuration["voucher"] | given.pop("voucher", {})
     body = {**configuration, **given, "voucher": voucher}
     if body["type"] == AUTO_UPDATE:
@@ -76,7 +87,7 @@ def campaign_input(configuration: Mapping[str, Any], setup: CampaignSetup) -> Ca
 
 def tier_input(configuration: Mapping[str, Any], setup: TierSetup) -> TierInput:
     """Return the request for a tier as the template says, but for what the setup says. Raises InvalidPayload."""
-    given: dict[str, Any] = msgspec.to_builtins(setup)
+    given = _without(setup, ("action", "validation_rules", "validation_rule_assignments"))
     kept = {name: configuration[name] for name in _OF_TIER if name in configuration}
     action = {"discount": configuration["voucher"]["discount"]}
     return parse(jsons.encode({**kept, **given, "action": action}), TierInput)

@@ -19,6 +19,10 @@ from rapport.templates.models import Template
 Reference = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
+# What only the template says: a setup that says otherwise is refused.
+Fixed = Any
+
+
 class TemplateInput(msgspec.Struct, kw_only=True):
     """`TemplatesCampaignsCreateRequestBody` of the reference: of a campaign, or else of a tier."""
 
@@ -40,6 +44,10 @@ class SetupVoucher(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     code_config: CodeConfigInput | None = None
     redemption: RedemptionInput | None = None
+    type: Fixed = None
+    discount: Fixed = None
+    gift: Fixed = None
+    is_referral_code: Fixed = None
 
 
 class CampaignSetup(WindowsInput, kw_only=True, omit_defaults=True):
@@ -50,6 +58,7 @@ class CampaignSetup(WindowsInput, kw_only=True, omit_defaults=True):
     type: Type | None = None
     join_once: bool | None = None
     auto_join: bool | None = None
+    active: bool | None = None
     use_voucher_metadata_schema: bool | None = None
     vouchers_count: Annotated[int, Meta(ge=0, le=MAX_VOUCHERS)] | None = None
     start_date: str | None = None
@@ -60,6 +69,9 @@ class CampaignSetup(WindowsInput, kw_only=True, omit_defaults=True):
     metadata: Metadata | None = None
     voucher: SetupVoucher | None = None
     access_settings: Unserved = None
+    campaign_type: Fixed = None
+    validation_rules: Fixed = None
+    promotion: Fixed = None
 
 
 class TierSetup(WindowsInput, kw_only=True, omit_defaults=True):
@@ -75,6 +87,9 @@ class TierSetup(WindowsInput, kw_only=True, omit_defaults=True):
     expiration_date: str | None = None
     category: CategoryKey | None = None
     category_id: CategoryKey | None = None
+    action: Fixed = None
+    validation_rules: Fixed = None
+    validation_rule_assignments: Fixed = None
 
 
 class TemplateAnswer(msgspec.Struct, kw_only=True):

@@ -20,6 +20,7 @@ from rapport.campaigns.schemas import (
 from rapport.campaigns.validity import check_start, windows_of
 from rapport.core.db import Connection, Restart
 from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound, RapportError
+from rapport.core.ids import new_id
 from rapport.core.queries import read_now
 from rapport.customers.schemas import simple_view
 from rapport.customers.writes import Unit, Writer
@@ -80,11 +81,16 @@ async def create(caller: Caller, data: VoucherInput, code: str | None) -> Vouche
     return await caller.db.transaction(work)
 
 
-async def _insert(caller: Caller, conn: Connection, new: NewVoucher, code: str | None, config: CodeConfig) -> str:
+async def _checked(caller: Caller, conn: Connection, new: NewVoucher) -> NewVoucher:
+    """Return a voucher in its category, its metadata as their schema wants them. Raises MetadataInvalid, NotFound."""
     schema = (await load(conn, caller.project_id)).of("voucher")
     known = await placing.load(conn, caller.project_id, new.category, new.category_id)
     place = placing.placed(known, new.category, new.category_id)
-    new = msgspec.structs.replace(new, metadata=check(schema, new.metadata), **place)
+    return msgspec.structs.replace(new, metadata=check(schema, new.metadata), **place)
+
+
+async def _insert(caller: Caller, conn: Connection, new: NewVoucher, code: str | None, config: CodeConfig) -> str:
+    new = await _checked(caller, conn, new)
     if code is not None:
         codes.check_text(code, ".code")
         if len(code) > codes.MAX_CODE_LENGTH:
@@ -109,32 +115,53 @@ async def add_to_campaign(
     Raises NotFound, InvalidPayload, DuplicateFound, NoFreeCode.
     """
     wanted = code or data.code
-    if count > 1 and (wanted is not None or data.differs):
-        raise InvalidPayload("With a vouchers_count over 1, only .code_config may differ from the campaign")
-    if count > generation.AT_ONCE and data.code_config is not None:
-        raise InvalidPayload(f"Property .code_config needs a vouchers_count of at most {generation.AT_ONCE}")
+    if count > 1 and wanted is not None:
+        raise InvalidPayload("Property .code needs a vouchers_count of 1")
+    if count > generation.AT_ONCE and (data.differs or data.code_config is not None):
+        raise InvalidPayload(f"Vouchers that differ from the campaign are at most {generation.AT_ONCE} in a request")
 
     async def work(conn: Connection) -> Voucher | str:
         campaign = await campaigns.get_locked(conn, caller.project_id, reference)
         drafts.check_has_vouchers(campaign)
         config = campaign.codes if data.code_config is None else data.code_config.configure(".code_config")
         codes.check_space(config, count, ".code_config")
+        new = drafts.of_campaign(VoucherInput(**msgspec.structs.asdict(data)), campaign) if data.differs else None
         if count > 1:
-            return await _add_many(caller, conn, campaign, count, config)
-        new = drafts.of_campaign(VoucherInput(**msgspec.structs.asdict(data)), campaign)
+            return await _add_many(caller, conn, campaign, count, config, new)
+        new = new or drafts.of_campaign(VoucherInput(), campaign)
         await campaign_queries.add_wanted(conn, caller.project_id, campaign.id, 1, 1)
         return await get(conn, caller.project_id, await _insert(caller, conn, new, wanted, config))
 
     return await caller.db.transaction(work)
 
 
-async def _add_many(caller: Caller, conn: Connection, campaign: Campaign, count: int, config: CodeConfig) -> str:
+async def _add_many(
+    caller: Caller, conn: Connection, campaign: Campaign, count: int, config: CodeConfig, new: NewVoucher | None
+) -> str:
     made = 0
-    if count <= generation.AT_ONCE:
+    if new is not None:
+        made = await _insert_alike(caller, conn, new, count, config)
+    elif count <= generation.AT_ONCE:
         now = await read_now(conn, caller.db.clock_offset)
         made = len(await generation.make_all(conn, caller.project_id, campaign, now, count, config))
     await campaign_queries.add_wanted(conn, caller.project_id, campaign.id, count, made)
     return await generation.note(conn, caller, campaign.id, count, made=made > 0)
+
+
+async def _insert_alike(caller: Caller, conn: Connection, new: NewVoucher, count: int, config: CodeConfig) -> int:
+    """Insert vouchers that differ in nothing but their codes, which are drawn. Raises NoFreeCode."""
+    new = await _checked(caller, conn, new)
+    now = await read_now(conn, caller.db.clock_offset)
+    made = 0
+    for _ in range(_DRAWS):
+        drawn = codes.draw(config, max(count - made, _DRAWS))
+        taken = await queries.taken(conn, caller.project_id, drawn)
+        free = [code for code in drawn if code not in taken][: count - made]
+        alike = [msgspec.structs.replace(new, id=new_id("v"), code=code) for code in free]
+        made += len(await queries.insert_many(conn, caller.project_id, alike, now))
+        if made == count:
+            return made
+    raise generation.NoFreeCode(f"Only {made} of {count} codes could be made", resource_id=new.campaign_id)
 
 
 def _changes(data: VoucherUpdate, voucher: Voucher) -> dict[str, Any]:

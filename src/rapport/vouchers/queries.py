@@ -193,6 +193,12 @@ async def insert(conn: Connection, project_id: int, new: NewVoucher, offset: tim
     return bool(done == "INSERT 0 1")
 
 
+async def taken(conn: Connection, project_id: int, codes: Sequence[str]) -> set[str]:
+    """Return those of the codes that some voucher has, those in the bin among them."""
+    rows = await conn.fetch("SELECT code FROM vouchers WHERE project_id = $1 AND code = ANY ($2)", project_id, codes)
+    return {row["code"] for row in rows}
+
+
 async def insert_many(conn: Connection, project_id: int, some: Sequence[NewVoucher], at: datetime) -> set[str]:
     """Insert vouchers, in the order of their codes; return the ids of those whose codes were free.
 

@@ -80,7 +80,14 @@ async def examine(
     filters = None if data.options is None else data.options.filters
     holder_id = None if at.known is None else at.known.id
     found = await candidates.find(
-        conn, caller.project_id, scenario, holder_id, at.moment.now, data.starting_after, filters
+        conn,
+        caller.project_id,
+        scenario,
+        holder_id,
+        at.moment.now,
+        data.starting_after,
+        filters,
+        by_client=caller.source.channel == "CLIENT_API",
     )
     audience_only = scenario == "AUDIENCE_ONLY"
     redeemables = [one for candidate in found for one in candidate.redeemables]

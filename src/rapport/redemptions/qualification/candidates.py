@@ -1,18 +1,21 @@
 """What could qualify, of every kind, as something to be redeemed."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 
 from rapport.campaigns.models import GIFT_VOUCHER, PROMOTION, Campaign
+from rapport.categories import queries as categories
+from rapport.categories.models import Category
 from rapport.core.db import Connection
 from rapport.promotions.queries import active_tiers
 from rapport.promotions.stacks.queries import active_stacks
 from rapport.redemptions.qualification import queries
 from rapport.redemptions.qualification.schemas import FiltersInput, Scenario
 from rapport.redemptions.redeemables.models import STACK, TIER, VOUCHER, Redeemable
-from rapport.redemptions.redeemables.queries import tier_redeemable, with_categories
+from rapport.redemptions.redeemables.queries import named_category, tier_redeemable, with_categories
 from rapport.rules.models import Assigned
 from rapport.vouchers.models import Voucher
 
@@ -55,8 +58,8 @@ class Candidate(msgspec.Struct, frozen=True):
         }
 
 
-def as_voucher(campaign: Campaign, assigned: list[Assigned]) -> Redeemable:
-    """Return a campaign as what a code of it would be, fresh and nobody's."""
+def as_voucher(campaign: Campaign, assigned: list[Assigned], known: Mapping[str, Category]) -> Redeemable:
+    """Return a campaign as what a code of it would be, fresh and nobody's; `known` are categories by their ids."""
     gift = campaign.gift and {**campaign.gift, "balance": campaign.gift["amount"], "subtracted_amount": 0}
     voucher = Voucher(
         id=campaign.id,
@@ -86,7 +89,14 @@ def as_voucher(campaign: Campaign, assigned: list[Assigned]) -> Redeemable:
         validity_hours=campaign.validity_hours,
         campaign_kind=campaign.campaign_type,
     )
-    return Redeemable(object=CAMPAIGN, id=campaign.id, voucher=voucher, assigned=assigned)
+    category = known.get(campaign.category_id or "")
+    return Redeemable(
+        object=CAMPAIGN,
+        id=campaign.id,
+        voucher=voucher,
+        assigned=assigned,
+        categories=() if category is None else (named_category(category),),
+    )
 
 
 async def find(
@@ -97,13 +107,25 @@ async def find(
     now: datetime,
     before: datetime | None,
     filters: FiltersInput | None,
+    *,
+    by_client: bool,
 ) -> list[Candidate]:
-    """Return what may qualify in a scenario, made before a moment, the newest first; at most `MOST` of each kind."""
+    """Return what may qualify in a scenario, made before a moment, the newest first; at most `MOST` of each kind.
+
+    `by_client`: a key that anybody can read asks, which finds no codes that are worth something to whoever knows them.
+    """
     kinds = _KINDS.get(scenario, _ALL)
     found: list[Candidate] = []
     if VOUCHER in kinds:
         vouchers = await queries.find_vouchers(
-            conn, project_id, holder_id, now, before, MOST, anybodys=scenario != "CUSTOMER_WALLET"
+            conn,
+            project_id,
+            holder_id,
+            now,
+            before,
+            MOST,
+            anybodys=scenario != "CUSTOMER_WALLET",
+            by_client=by_client,
         )
         found += [_of_voucher(one) for one in vouchers]
     if TIER in kinds:
@@ -115,8 +137,11 @@ async def find(
             parts = await with_categories(conn, project_id, parts)
             found.append(Candidate(STACK, stack.stack.id, stack.stack.created_at, parts, stack.stack.name))
     if CAMPAIGN in kinds:
-        for campaign, assigned in await queries.find_campaigns(conn, project_id, before, MOST):
-            one = as_voucher(campaign, assigned)
+        campaigns = await queries.find_campaigns(conn, project_id, before, MOST)
+        ids = {campaign.category_id for campaign, _ in campaigns if campaign.category_id is not None}
+        known = await categories.find_many(conn, project_id, sorted(ids)) if ids else {}
+        for campaign, assigned in campaigns:
+            one = as_voucher(campaign, assigned, known)
             found.append(Candidate(CAMPAIGN, campaign.id, campaign.created_at, [one], campaign.name))
     wanted = [
         one

@@ -8,12 +8,18 @@ from rapport.redemptions.redeemables.models import Redeemable
 from rapport.redemptions.redeemables.queries import vouchers_of, vouchers_where
 from rapport.rules.models import Assigned
 
+# How many codes that are nobody's are looked through for those that may be told to anybody.
+_MOST_OF_NOBODY = 10_000
 # Codes that are anybody's, and those that the customer holds; of either the newest. The indexes are
-# vouchers_of_nobody and vouchers_of_holder.
-_IDS = """
+# vouchers_of_nobody and vouchers_of_holder. Who has a key that anybody can read ($9) is not told of what is worth
+# something to whoever knows it: gift cards, and codes that are used up one day.
+_IDS = f"""
 vouchers.id IN (
-    (SELECT one.id FROM vouchers AS one WHERE one.project_id = $1 AND one.campaign_id IS NULL AND one.holder_id IS NULL
-        AND one.active AND $6 AND ($7::timestamptz IS NULL OR one.created_at < $7)
+    (SELECT one.id FROM (
+        SELECT id, type, quantity, created_at FROM vouchers WHERE project_id = $1 AND campaign_id IS NULL
+            AND holder_id IS NULL AND active AND $6 AND ($7::timestamptz IS NULL OR created_at < $7)
+            ORDER BY created_at DESC, id DESC LIMIT {_MOST_OF_NOBODY}) AS one
+        WHERE NOT $9::bool OR (one.type <> 'GIFT_VOUCHER' AND one.quantity IS NULL)
         ORDER BY one.created_at DESC, one.id DESC LIMIT $8)
     UNION ALL
     (SELECT one.id FROM vouchers AS one WHERE one.project_id = $1 AND one.holder_id = $5
@@ -46,9 +52,13 @@ async def find_vouchers(
     limit: int,
     *,
     anybodys: bool,
+    by_client: bool,
 ) -> list[Redeemable]:
-    """Return vouchers that are nobody's (if wanted) and those of a customer, made before a moment, the newest first."""
-    rows = await conn.fetch(_VOUCHERS, project_id, None, now, None, holder_id, anybodys, before, limit)
+    """Return vouchers that are nobody's (if wanted) and those of a customer, made before a moment, the newest first.
+
+    `by_client`: of the former only those that may be told to anybody.
+    """
+    rows = await conn.fetch(_VOUCHERS, project_id, None, now, None, holder_id, anybodys, before, limit, by_client)
     return vouchers_of(rows)
 
 

@@ -1,6 +1,6 @@
 """HTTP operations of qualifications."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from litestar import Request, Response, Router, post
@@ -13,6 +13,7 @@ from rapport.core.ids import new_id
 from rapport.http.bodies import answer, read_body
 from rapport.http.caller import Caller
 from rapport.http.links import base_url
+from rapport.http.lists import BOOLEAN, DEFAULT_LIMIT, read_flag, read_number
 from rapport.http.openapi import operation
 from rapport.redemptions import reach
 from rapport.redemptions.qualification import actions
@@ -25,17 +26,52 @@ from rapport.redemptions.qualification.schemas import (
     QualificationInput,
     Scenario,
 )
+from rapport.redemptions.redeemables.models import Redeemable
 from rapport.redemptions.validation_routes import DECIDER
 from rapport.segments.membership import SegmentDecider
 from rapport.vouchers import queries as vouchers
+from rapport.vouchers.models import Voucher
 from rapport.vouchers.schemas import view as voucher_view
 
-_ORDERS: Final = ("created_at", "-created_at")
-_QUERY: Final[dict[str, dict[str, Any]]] = {
-    "audienceRulesOnly": {"type": "boolean"},
-    "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
-    "order": {"type": "string", "enum": list(_ORDERS)},
+Orders = Mapping[str, Callable[[Voucher, Redeemable], Any]]
+
+
+# What the older operations sort by; of campaigns, what `as_voucher` makes of one. What has no value comes last.
+_TIMES: Final[Orders] = {
+    "created_at": lambda voucher, _: voucher.created_at,
+    "updated_at": lambda voucher, _: voucher.updated_at or voucher.created_at,
 }
+_OF_VOUCHERS: Final[Orders] = {**_TIMES, "code": lambda voucher, _: voucher.code}
+_OF_CAMPAIGNS: Final[Orders] = {
+    **_TIMES,
+    "type": lambda voucher, _: voucher.campaign_type,
+    "category": lambda _, redeemable: redeemable.categories[0].name if redeemable.categories else None,
+    "campaign": lambda voucher, _: voucher.campaign,
+}
+
+
+def _query(orders: Orders) -> dict[str, dict[str, Any]]:
+    return {
+        "audienceRulesOnly": BOOLEAN,
+        "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
+        "order": {"type": "string", "enum": [f"{sign}{name}" for name in orders for sign in ("", "-")]},
+    }
+
+
+def _ordered(found: list[Qualified], wanted: str, orders: Orders) -> list[Qualified]:
+    """Return what qualifies in an order. Raises InvalidQueryParams for one that there is not."""
+    read = orders.get(wanted.removeprefix("-"))
+    if read is None:
+        allowed = ", ".join(f"{name}, -{name}" for name in orders)
+        raise InvalidQueryParams(f"Query param order should be one of: {allowed}")
+    valued: list[tuple[Any, Qualified]] = []
+    for one in found:
+        redeemable = one.candidate.redeemables[0]
+        if redeemable.voucher is not None:
+            valued.append((read(redeemable.voucher, redeemable), one))
+    known = [pair for pair in valued if pair[0] is not None]
+    known.sort(key=lambda pair: pair[0], reverse=wanted.startswith("-"))
+    return [one for _, one in known] + [one for value, one in valued if value is None]
 
 
 @post(
@@ -48,32 +84,21 @@ async def qualify(request: Request[Any, Any, Any], caller: Caller, decider: Segm
     return answer(await actions.qualify(caller, decider, await read_body(request, QualificationInput)))
 
 
-def _limit(query: Mapping[str, str]) -> int:
-    text = query.get("limit", "10")
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_LIMIT):
-        raise InvalidQueryParams(f"Query parameter limit should be from 1 to {MAX_LIMIT}")
-    return int(text)
-
-
 async def _examined(
-    request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider, kind: str
+    request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider, kind: str, orders: Orders
 ) -> tuple[Examined, list[Qualified]]:
     """Return what qualifies of one kind, in the order and up to the number that the query says."""
     query = request.query_params
-    limit = _limit(query)
-    if query.get("order") not in (None, *_ORDERS):
-        raise InvalidQueryParams(f"Query parameter order should be one of: {', '.join(_ORDERS)}")
+    limit = read_number(query, "limit", DEFAULT_LIMIT, MAX_LIMIT)
     older = await read_body(request, OlderQualificationInput) if await request.body() else OlderQualificationInput()
     data = QualificationInput(
         customer=older.customer, order=older.order, tracking_id=older.tracking_id, metadata=older.metadata
     )
-    scenario: Scenario = "AUDIENCE_ONLY" if query.get("audienceRulesOnly") == "true" else "ALL"
+    scenario: Scenario = "AUDIENCE_ONLY" if read_flag(query, "audienceRulesOnly") else "ALL"
     async with caller.db.read() as conn:
         found = await actions.examine(conn, caller, decider, data, scenario)
     wanted = [one for one in found.qualified if one.candidate.object == kind]
-    if query.get("order") == "created_at":
-        wanted.reverse()
-    return found, wanted[:limit]
+    return found, _ordered(wanted, query.get("order") or "-created_at", orders)[:limit]
 
 
 def _older(found: Examined, prefix: str, data: list[dict[str, Any]]) -> dict[str, Any]:
@@ -95,13 +120,13 @@ def _older(found: Examined, prefix: str, data: list[dict[str, Any]]) -> dict[str
         "examine-vouchers-qualification",
         answer=OlderQualificationAnswer,
         body=OlderQualificationInput,
-        query=_QUERY,
+        query=_query(_OF_VOUCHERS),
         optional_body=True,
     ),
 )
 async def qualify_vouchers(request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider) -> Response[bytes]:
     """List the vouchers that a customer could redeem with a cart."""
-    found, part = await _examined(request, caller, decider, "voucher")
+    found, part = await _examined(request, caller, decider, "voucher", _OF_VOUCHERS)
     ids = [str(one.candidate.values["resource_id"]) for one in part]
     async with caller.db.read() as conn:
         known = await vouchers.find_many(conn, caller.project_id, ids)
@@ -123,7 +148,7 @@ async def qualify_vouchers(request: Request[Any, Any, Any], caller: Caller, deci
         "examine-campaign-qualification",
         answer=OlderQualificationAnswer,
         body=OlderQualificationInput,
-        query=_QUERY,
+        query=_query(_OF_CAMPAIGNS),
         optional_body=True,
     ),
 )
@@ -131,7 +156,7 @@ async def qualify_campaigns(
     request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider
 ) -> Response[bytes]:
     """List the campaigns whose codes a customer could redeem with a cart."""
-    found, part = await _examined(request, caller, decider, "campaign")
+    found, part = await _examined(request, caller, decider, "campaign", _OF_CAMPAIGNS)
     data = []
     async with caller.db.read() as conn:
         for one in part:

@@ -31,33 +31,46 @@ Scenario = Literal[
 Operands = Annotated[list[str], Meta(max_length=MAX_OPERANDS)]
 
 
-class Conditions(
-    msgspec.Struct, kw_only=True, rename={"is_": "$is", "is_not": "$is_not", "in_": "$in", "not_in": "$not_in"}
-):
-    """What a field is to be, or not to be; all that is said has to hold."""
+_NAMES = {name: f"${name.removesuffix('_')}" for name in ("is_", "is_not", "in_", "not_in", "has_value", "is_unknown")}
+
+
+class Conditions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename=_NAMES):
+    """What a field is to be, or not to be; all that is said has to hold.
+
+    `has_value` and `is_unknown` ask whether there is a value, whatever stands beside them.
+    """
 
     is_: Operands | None = None
     is_not: Operands | None = None
     in_: Operands | None = None
     not_in: Operands | None = None
+    has_value: Any = None
+    is_unknown: Any = None
+
+    def __post_init__(self) -> None:
+        """Refuse conditions that say nothing. Raises ValueError."""
+        if all(getattr(self, name) is None for name in _NAMES):
+            raise ValueError(f"Expected one of {', '.join(_NAMES.values())}")
 
     def hold(self, value: str | None) -> bool:
         """Return whether they hold for a value; a missing one is none of what is named."""
         return (
-            (self.is_ is None or value in self.is_[:1])
-            and (self.is_not is None or value not in self.is_not[:1])
+            (self.is_ is None or value in self.is_)
+            and (self.is_not is None or value not in self.is_not)
             and (self.in_ is None or value in self.in_)
             and (self.not_in is None or value not in self.not_in)
+            and (self.has_value is None or value is not None)
+            and (self.is_unknown is None or value is None)
         )
 
 
-class FieldConditions(msgspec.Struct, kw_only=True):
+class FieldConditions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The conditions of one field."""
 
     conditions: Conditions
 
 
-class FiltersInput(msgspec.Struct, kw_only=True):
+class FiltersInput(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Which redeemables are looked at; all conditions have to hold, or with the junction OR any of them."""
 
     junction: Literal["AND", "OR", "and", "or"] | None = None

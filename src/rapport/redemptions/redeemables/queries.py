@@ -170,13 +170,14 @@ async def with_categories(conn: Connection, project_id: int, tiers: list[Redeema
         one
         if one.tier is None
         else msgspec.structs.replace(
-            one, categories=tuple(_named(known[name]) for name in one.tier.category_ids if name in known)
+            one, categories=tuple(named_category(known[name]) for name in one.tier.category_ids if name in known)
         )
         for one in tiers
     ]
 
 
-def _named(category: StoredCategory) -> NamedCategory:
+def named_category(category: StoredCategory) -> NamedCategory:
+    """Return a category as answers show it."""
     return NamedCategory(
         id=category.id,
         hierarchy=category.hierarchy,
