@@ -41,7 +41,7 @@ test: check test-embedded test-installed
 
 # A file of tests is run by one of as many processes as there are cores, each with a database and a server of its own;
 # tests/conftest.py says which come first.
-PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
 test-embedded: install
 	$(BIN)/python -m pytest $(PARALLEL)

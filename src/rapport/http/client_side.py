@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from rapport.core.errors import Forbidden
 from rapport.http.origins import ANYBODY, Place, find_entry, find_page
@@ -15,14 +15,7 @@ Switch = Literal[
     "client_loyalty_events_enabled",
     "client_set_voucher_expiration_date_enabled",
 ]
-SWITCHES: Final[tuple[Switch, ...]] = (
-    "client_redeem_enabled",
-    "client_publish_enabled",
-    "client_list_vouchers_enabled",
-    "client_create_customer_enabled",
-    "client_loyalty_events_enabled",
-    "client_set_voucher_expiration_date_enabled",
-)
+SWITCHES: Final[tuple[Switch, ...]] = get_args(Switch)
 
 
 @dataclass(frozen=True, slots=True)
