@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 import harness
+from catalogue import make_product
 from conftest import Api
 from promotions import amount, make_campaign, make_rule, make_voucher, one_rule, percent, publish, used
 from rapport.core.db import Database
@@ -138,12 +139,52 @@ def test_redemptions_of_a_page_on_an_order_that_was_there_are_rolled_back(api: A
     for order in ({"amount": 1000}, {"items": [line("apple", 2, 100)]}):
         body = basket("CODE", order={"source_id": "o", **order})
         done.append(client.call("POST", "/client/v1/redemptions", body)["redemptions"][0]["id"])
-    for redemption, left in zip(done, (1, 0), strict=True):
+    for redemption, left, total in zip(done, (1, 0), (180, 200), strict=True):
         api.call("POST", f"/v1/redemptions/{redemption}/rollback")
         stored = api.call("GET", "/v1/orders/o")
-        assert 0 <= stored["total_discount_amount"] <= stored["amount"] == 200
+        assert (stored["amount"], stored["total_amount"]) == (200, total)
         assert used(api, "CODE") == left
-    assert (stored["status"], stored["total_amount"]) == ("CANCELED", 200)
+    assert stored["status"] == "CANCELED"
+
+
+def test_what_a_page_redeems_is_taken_back_from_what_the_order_costs_by_then(api: Any, client: Api) -> None:
+    """Whatever was off the order before, it is not off what the page said it costs."""
+    make_voucher(api, "SHOP", amount(1000))
+    make_voucher(api, "PAGE", amount(500))
+    gift_card(api, "CARD", 5000)
+    for source_id, before, now in (("a", "SHOP", "PAGE"), ("b", ("voucher", "CARD", 1000), ("voucher", "CARD", 500))):
+        order = {"source_id": source_id, "amount": 10_000}
+        api.call("POST", "/v1/redemptions", basket(before, order=order))
+        done = client.call("POST", "/client/v1/redemptions", basket(now, order=order))["redemptions"][0]["id"]
+        assert api.call("GET", f"/v1/orders/{source_id}")["total_amount"] == 9500
+        api.call("POST", f"/v1/redemptions/{done}/rollback")
+        assert api.call("GET", f"/v1/orders/{source_id}")["total_amount"] == 10_000
+
+
+def test_free_units_of_a_shop_are_not_taken_out_of_what_a_page_says(api: Any, client: Api) -> None:
+    make_product(api, "q", price=500)
+    free = {"type": "UNIT", "unit_off": 1, "unit_type": "q", "effect": "ADD_NEW_ITEMS"}
+    make_voucher(api, "FREE", free)
+    make_voucher(api, "PAGE", amount(100))
+    order = {"source_id": "o", "items": [line("p", 2, 1000)]}
+    first = api.call("POST", "/v1/redemptions", basket("FREE", order=order))["redemptions"][0]["id"]
+    paid = {"source_id": "o", "items": [line("p", 2, 1000), {"source_id": "q", "quantity": 1, "price": 500}]}
+    client.call("POST", "/client/v1/redemptions", basket("PAGE", order=paid))
+    api.call("POST", f"/v1/redemptions/{first}/rollback")
+    stored = api.call("GET", "/v1/orders/o")
+    assert (stored["amount"], stored["total_amount"], len(stored["items"])) == (2500, 2400, 2)
+    api.call("PUT", "/v1/orders/o", {"amount": 2600})
+    assert api.call("GET", "/v1/orders/o")["amount"] == 2600
+
+
+def test_a_page_does_not_write_the_catalogue(api: Any, client: Api) -> None:
+    make_voucher(api, "PAGE", amount(100))
+    make_product(api, "p", price=500)
+    for thing in ("product", "sku"):
+        item = {"quantity": 1, "price": 5, thing: {"source_id": "p", "override": True, "price": 1, "name": "Mine"}}
+        body = basket("PAGE", order={"items": [item]})
+        client.fails("POST", "/client/v1/redemptions", body, status=400, key="invalid_payload")
+    assert api.call("GET", "/v1/products/p")["price"] == 500
 
 
 def test_a_page_makes_an_order_and_pays_it(api: Any, client: Api) -> None:

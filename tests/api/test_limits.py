@@ -42,6 +42,17 @@ def test_who_was_erased_still_counts_as_one_customer(api: Any) -> None:
     redeem(api, code, customer="y")
 
 
+def test_the_redemption_of_somebody_who_was_erased_is_taken_back_whole(api: Any) -> None:
+    rule = make_rule(api, one_rule("campaign.redemptions.customers_count", "$less_than_or_equal", 1))
+    code = codes_of(api, make_campaign(api, quantity=None, validation_rules=[rule])["id"])[0]
+    done = redeem(api, code, customer="x")["redemptions"][0]["id"]
+    api.call("POST", "/v1/customers/x/permanent-deletion")
+    refused(api, code, customer="y", key="redemption_rules_violated")
+    api.call("POST", f"/v1/redemptions/{done}/rollback")
+    redeem(api, code, customer="y")
+    refused(api, code, customer="z", key="redemption_rules_violated")
+
+
 def test_a_timeframe_of_a_tier_counts_from_the_campaigns_start_where_it_has_none(api: Any) -> None:
     begun = datetime.now(UTC) - timedelta(hours=5)
     hour = {"interval": "P7D", "duration": "PT1H"}

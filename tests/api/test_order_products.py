@@ -63,6 +63,16 @@ def test_known_products_and_skus_are_filled_in(api: Any) -> None:
         assert api.call("GET", f"/v1/orders/{placed['id']}")["items"] == placed["items"]
 
 
+def test_a_known_sku_is_of_its_own_product_whatever_is_named_beside_it(api: Any) -> None:
+    product = make_product(api, "p", price=100)
+    other = make_product(api, "q", price=1)
+    sku = make_sku(api, "p", "s")
+    for named in ({"product_id": other["id"]}, {"product": {"source_id": "q"}}, {}):
+        item = {"sku_id": sku["id"], "quantity": 1, "price": 5, **named}
+        (kept,) = api.call("POST", "/v1/orders", {"items": [item]})["items"]
+        assert (kept["sku_id"], kept["product_id"]) == (sku["id"], product["id"])
+
+
 def test_what_the_order_says_itself_counts(api: Any) -> None:
     phone = make_product(api, name="Phone", price=2000, metadata={"a": 1, "b": 2})
     said = {"name": "Mine", "metadata": {"b": 3, "a": None}, "id": phone["id"]}

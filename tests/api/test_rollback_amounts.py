@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import harness
+from catalogue import make_product
 from management import Management, managed
 from promotions import amount, make_voucher, percent, redeem
 from rapport.core.db import Database
@@ -221,3 +222,42 @@ def test_where_rollbacks_leave_orders_alone_the_discounts_stay(api: Any, managem
     half = one(redeem(api, "HALF", order={"source_id": "o", "items": items}))
     assert shown(roll_back(api, half)) == (1000, 0, 500, 500)
     assert put(api, items=items) == (1000, 0, 500, 500)
+
+
+def stored_items(api: Any) -> list[dict[str, Any]]:
+    return api.call("GET", "/v1/orders/o")["items"]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("change", ["reversed", "first dropped", "one in front", "as it was"])
+@pytest.mark.parametrize(
+    "discount", [percent(10, effect="APPLY_TO_ITEMS"), {**amount(200), "effect": "APPLY_TO_ITEMS"}]
+)
+def test_lines_of_one_product_that_are_sent_back_keep_their_own_discounts(
+    api: Any, discount: dict[str, Any], change: str
+) -> None:
+    make_voucher(api, "CODE", discount)
+    items = [line("p", 2, 1000), line("p", 1, 1000)]
+    done = redeem(api, "CODE", order={"source_id": "o", "items": items})["redemptions"][0]["id"]
+    known = stored_items(api)
+    sent = {
+        "reversed": known[::-1],
+        "first dropped": known[1:],
+        "one in front": [line("p", 3, 1000), *known],
+        "as it was": known,
+    }[change]
+    changed = api.call("PUT", "/v1/orders/o", {"items": sent})
+    off = sum(item.get("discount_amount", 0) for item in sent)
+    assert changed["items_discount_amount"] == off
+    api.call("POST", f"/v1/redemptions/{done}/rollback")
+    after = api.call("GET", "/v1/orders/o")
+    assert (after["items_discount_amount"], after["total_amount"]) == (0, changed["amount"])
+
+
+def test_an_order_of_which_only_free_units_are_left_costs_nothing(api: Any) -> None:
+    make_product(api, "g", price=99)
+    make_voucher(api, "FREE", {"type": "UNIT", "unit_off": 2, "unit_type": "g", "effect": "ADD_NEW_ITEMS"})
+    redeem(api, "FREE", order={"source_id": "o", "items": [line("p", 3, 1000)]})
+    gift = stored_items(api)[1:]
+    for said in ({}, {"amount": 198}):
+        after = api.call("PUT", "/v1/orders/o", {"items": gift, **said})
+        assert (after["amount"], after["total_amount"]) == (198, 0)

@@ -145,12 +145,13 @@ class Draft:
         return None if found is None else own.get(found.id, found)
 
     def filled(self, place: int, item: ItemInput, *, keep: bool) -> ItemInput:
-        """Return an item with what is known of its product and its SKU."""
+        """Return an item with what is known of its product and its SKU; a known SKU is of its own product."""
         names, path = _names(item), f".items[{place}]"
         sku = self._sku(names.sku_id, names.sku_source_id) if names.names_sku else None
         product = self._product(names.product_id, names.product_source_id)
-        if product is None and sku is not None:
-            product = self._product(sku.product_id, None)
+        overrides = keep and item.product is not None and item.product.override
+        if sku is not None and not (overrides and product is not None):
+            product = self._product(sku.product_id, None) or product
         if keep and item.product is not None and item.product.override:
             product = self._override_product(item.product, product, names, f"{path}.product")
             item = msgspec.structs.replace(item, product=None)

@@ -178,6 +178,12 @@ def _worth(items: list[dict[str, Any]]) -> int:
     return sum(item.get("amount", 0) for item in items)
 
 
+def _is_of_items(current: Order, items: list[dict[str, Any]]) -> bool:
+    """Whether an order's amount is what its items cost, and there still are some that cost something."""
+    priced = [item for item in current.items if "amount" in item]
+    return bool(priced) and current.amount == _worth(priced) and any("amount" in item for item in items)
+
+
 def _totals(change: OrderInput, current: Order) -> _Totals:
     before = standing.records_of(current.redemptions)
     items, records, is_priced, said = current.items, before, False, set[int]()
@@ -185,7 +191,7 @@ def _totals(change: OrderInput, current: Order) -> _Totals:
         sent = [item_view(item) for item in change.items]
         said = {place for place, item in enumerate(sent) if "discount_amount" in item}
         found = standing.resent(sent, current.items, before)
-        items, records, is_priced = found.items, found.records, found.is_priced
+        items, records, is_priced = found.items, found.records, found.is_priced or _is_of_items(current, found.items)
     amount, is_same = _worth(items), change.amount == current.amount
     if not is_priced or (is_same and amount == _worth(current.items)):
         amount = current.amount - standing.added(before)

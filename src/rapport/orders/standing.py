@@ -51,6 +51,11 @@ def with_records(redemptions: dict[str, Any], records: Mapping[str, Record]) -> 
     }
 
 
+def emptied(redemptions: dict[str, Any]) -> dict[str, Any]:
+    """Return the redemptions of an order of which nothing is off it any more."""
+    return with_records(redemptions, {name: record(0, ()) for name in records_of(redemptions)})
+
+
 def shown(redemptions: Mapping[str, Any]) -> dict[str, Any]:
     """Return the redemptions of an order as answers show them."""
     return {
@@ -152,26 +157,50 @@ def _by_line(records: Records, stored: Sequence[Item]) -> dict[int, list[tuple[s
 
 
 def _matches(sent: Sequence[Item], stored: Sequence[Item]) -> dict[int, int]:
-    """Return which stored line each sent one is; of equal products, first the one that stands there or costs the same.
+    """Return which stored line each sent one is.
 
-    A line that names nothing is only found again where it stood, or at its price.
+    Of equal products, first the one of which it says the same, then the one that stands there or costs the same. A line
+    that names nothing is only found again where it stood, or at its price.
     """
-    free: dict[tuple[str | None, ...], dict[int, Any]] = defaultdict(dict)
+    free: dict[tuple[str | None, ...], list[int]] = defaultdict(list)
     for old, item in enumerate(stored):
-        free[tuple(key_of(item))][old] = item.get("price")
+        free[tuple(key_of(item))].append(old)
     keys = [tuple(key_of(item)) for item in sent]
     found: dict[int, int] = {}
-    for same_place, same_price in ((True, True), (False, True), (True, False), (False, False)):
+    for same_place, same_price, same_off in _PASSES:
         for place, key in enumerate(keys):
             if place in found or not (same_place or same_price or any(key)):
                 continue
-            olds = free[key]
-            some = [place] if same_place and place in olds else [] if same_place else olds
-            first = next((one for one in some if not same_price or olds[one] == sent[place].get("price")), None)
+            first = next(
+                (
+                    old
+                    for old in free[key]
+                    if (not same_place or old == place)
+                    and (not same_price or stored[old].get("price") == sent[place].get("price"))
+                    and (not same_off or _says_the_same(sent[place], stored[old]))
+                ),
+                None,
+            )
             if first is not None:
                 found[place] = first
-                del olds[first]
+                free[key].remove(first)
     return found
+
+
+# Where a sent line is looked for, the surest first: at its place, at its price, with the same units and discounts.
+_PASSES: Final = (
+    (True, True, True),
+    (False, True, True),
+    (True, True, False),
+    (False, True, False),
+    (True, False, False),
+    (False, False, False),
+)
+
+
+def _says_the_same(item: Item, old: Item) -> bool:
+    names = ("quantity", "discount_amount", "discount_quantity")
+    return all(number(item, name) == number(old, name) for name in names if name in item)
 
 
 def _carried(item: dict[str, Any], old: Item, effects: Sequence[Effect]) -> tuple[dict[str, Any], list[dict[str, int]]]:

@@ -53,6 +53,9 @@ def checked(data: Asking, *, redeems: bool) -> Asking:
         raise InvalidPayload("A client key names orders and customers by source_id, not by id")
     for person in (order.customer, order.referrer):
         _customer(person if isinstance(person, CustomerInput) else None)
+    for item in order.items if isinstance(order.items, list) else ():
+        if (item.product is not None and item.product.override) or (item.sku is not None and item.sku.override):
+            raise InvalidPayload("Property .order.items[].product.override is not for client keys")
     if not redeems:
         return msgspec.structs.replace(data, order=msgspec.structs.replace(order, source_id=UNSET))
     named = data.customer is not None or data.tracking_id is not None or isinstance(order.customer, CustomerInput)

@@ -189,9 +189,13 @@ async def _place(
     before, order = attempt.placed.before, attempt.placed.after
     last = parent or rows[-1]
     if before is not None and attempt.is_order_hidden:
-        # Of what is stored, a key that anybody can read changes what the order costs, and nothing else.
+        # Of what is stored, a key that anybody can read changes what the order costs, and nothing else. What earlier
+        # redemptions had off it is not off what it costs now.
         own = msgspec.structs.replace(
-            before, customer_id=order.customer_id, **{name: getattr(order, name) for name in _COST}
+            before,
+            customer_id=order.customer_id,
+            redemptions=standing.emptied(before.redemptions),
+            **{name: getattr(order, name) for name in _COST},
         )
         order, status = own, before.status
     else:

@@ -182,6 +182,10 @@ async def give_back(conn: Connection, project_id: int, undone: Sequence[Redeemed
             if key in _touched(redeemed, {key: Spent()}) and key.counted_by != "customers":
                 delta = delta.plus(redeemed.spent_on(key))
         if key.counted_by == "customers":
+            if any(one.customer_id is None for one in undone):
+                # Whose they were is not told any more: only the ledger knows how many are left.
+                await queries.forget(conn, project_id, key)
+                continue
             gone = {_own(key, redeemed, zone) for redeemed in undone if key in _touched(redeemed, {key: Spent()})}
             delta = Spent(sum(1 for own in gone if own is not None and left[own].number == 0))
         await queries.add(conn, project_id, key, Spent().plus(delta, -1))

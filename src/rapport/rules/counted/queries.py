@@ -182,3 +182,15 @@ async def add(conn: Connection, project_id: int, counter: Counter, delta: Spent)
             *(said.number, said.orders_amount, said.discount_amount),
         )
     return Spent(*row)
+
+
+async def forget(conn: Connection, project_id: int, counter: Counter) -> None:
+    """Let a counter begin anew with what the ledger says, once this transaction's lines are committed."""
+    await add(conn, project_id, counter, Spent())  # a row that another transaction is about to make is waited for
+    await conn.execute(
+        "DELETE FROM rule_counters WHERE project_id = $1 AND object_id = $2 AND counted_by = $3 AND name = $4 "
+        "AND period = $5",
+        project_id,
+        counter.object_id,
+        *counter.key,
+    )
