@@ -116,13 +116,11 @@ def cover(applicable: Applicable | None, cart: Cart) -> list[Covered]:
 
     Units that are free already are not counted: they come last in their line. None covers everything.
     """
-    return together(by_rule(applicable, cart))
+    return by_rule(applicable, cart)[0]
 
 
-def together(rules: Sequence[Sequence[Covered]]) -> list[Covered]:
+def _together(rules: Sequence[Sequence[Covered]]) -> list[Covered]:
     """Return what is covered by each of the rules: of a line, the fewest units."""
-    if len(rules) == 1:
-        return list(rules[0])
     first, *others = ({one.line: one for one in rule} for rule in rules)
     for rule in others:
         first = {line: _fewer(one, rule[line]) for line, one in first.items() if line in rule}
@@ -135,11 +133,8 @@ def _fewer(one: Covered, other: Covered) -> Covered:
     return msgspec.structs.replace(one, units=other.units, value=other.value, numbers=other.numbers)
 
 
-def by_rule(applicable: Applicable | None, cart: Cart) -> list[list[Covered]]:
-    """Return what each rule covers of what they all choose.
-
-    Where several rules name the same goods, what is left of these counts as a rule of its own.
-    """
+def by_rule(applicable: Applicable | None, cart: Cart) -> tuple[list[Covered], list[list[Covered]]]:
+    """Return what is covered, and what each rule alone would cover of what they all choose."""
     scope = EVERYTHING if applicable is None else applicable
     free = {
         index: line
@@ -157,9 +152,25 @@ def by_rule(applicable: Applicable | None, cart: Cart) -> list[list[Covered]]:
         common = {index: _common(numbers, other[index]) for index, numbers in chosen.items() if index in other}
         chosen = {index: numbers for index, numbers in common.items() if numbers}
     targets = _targets(rules)
-    if others:
-        rules += [_groups([target], free) for target in _shared(targets)]
-    return [_within_limits(groups, chosen, free, targets) for groups in rules]
+    alone = [_within_limits(groups, chosen, free, targets) for groups in rules]
+    if not others:
+        return alone[0], alone
+    return _together([*alone, _within_shared(chosen, free, targets)]), alone
+
+
+def _within_shared(
+    chosen: Mapping[int, range], free: Mapping[int, Line], targets: Mapping[int, tuple[Target, ...]]
+) -> list[Covered]:
+    """Return what is left of what was chosen by goods, whichever rules name them."""
+    found = {index: _covered(index, free[index], numbers, None, targets) for index, numbers in chosen.items()}
+    for target in _shared(targets):
+        within = {one.line: one for one in _within_limits([(target, target.lines)], chosen, free, targets)}
+        for index in found.keys() & set(target.lines):
+            if index in within:
+                found[index] = _fewer(found[index], within[index])
+            else:
+                del found[index]
+    return list(found.values())
 
 
 def _groups(targets: Sequence[Target], free: Mapping[int, Line]) -> list[_Group]:
@@ -199,7 +210,7 @@ def _shared(targets: Mapping[int, tuple[Target, ...]]) -> list[Target]:
         Target(
             object=goods[0],  # type: ignore[arg-type]  # it is that of a target
             id=goods[1],
-            lines=tuple(lines[goods]),
+            lines=tuple(sorted(lines[goods])),
             left=min(left[goods], default=None),
             left_of_product=of_product[goods],
         )

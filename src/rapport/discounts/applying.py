@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from rapport.discounts.applicable import Applicable, Covered, Target, by_rule, together
+from rapport.discounts.applicable import Applicable, Covered, Target, by_rule
 from rapport.discounts.applied import Added, Applied
 from rapport.discounts.cart import Cart, CatalogueItem
 from rapport.discounts.shares import capped, half_up, percent_of, split
@@ -56,7 +56,7 @@ def apply(
     if discount["effect"] == "APPLY_TO_ORDER":
         after = cart.less(pricing.off_order(cart))
     else:
-        after, used = _off_items(discount, cart, by_rule(applicable, cart), pricing)
+        after, used = _off_items(discount, cart, *by_rule(applicable, cart), pricing)
     return Applied.between(cart, after, discount=pricing.told(), covered=used)
 
 
@@ -85,9 +85,8 @@ def credits(  # noqa: A001 (the reference's word)
     usable = min(amount, cart.total_amount)
     if effect == "APPLY_TO_ORDER":
         return Applied.between(cart, cart.less(usable))
-    rules = by_rule(applicable, cart)
+    covered, rules = by_rule(applicable, cart)
     alone = [split(usable, [one.value for one in rule], _most(rule)) for rule in rules]
-    covered = together(rules)
     after, used = _taken(cart, covered, _least_of(rules, alone, covered, [half_up(one.value) for one in covered]))
     return Applied.between(cart, after, covered=used)
 
@@ -178,9 +177,12 @@ _SPREAD: Final[Mapping[str, Callable[[Covered], int | Fraction]]] = {
 
 
 def _off_items(
-    discount: Mapping[str, Any], cart: Cart, rules: Sequence[Sequence[Covered]], pricing: _Pricing
+    discount: Mapping[str, Any],
+    cart: Cart,
+    covered: Sequence[Covered],
+    rules: Sequence[Sequence[Covered]],
+    pricing: _Pricing,
 ) -> tuple[Cart, tuple[Covered, ...]]:
-    covered = together(rules)
     most = [_most(rule, discount.get("amount_limit")) for rule in rules]
     limit = discount.get("aggregated_amount_limit")
     in_all = cart.total_amount if limit is None else min(limit, cart.total_amount)
