@@ -211,3 +211,72 @@ def test_a_replay_counts_the_units_of_its_own_orders(api: Any) -> None:
 
     result = harness.wait_for(done, timeout_s=30, what="the back-test")["result"]
     assert result["discount"]["total"] == (6 + 3) * 50
+
+
+def collection(api: Any, *products: str) -> str:
+    """Make a collection of new products; return its id."""
+    made = [{"object": "product", "id": one} for one in products]
+    return api.call("POST", "/v1/product-collections", {"type": "STATIC", "name": "All", "products": made})["id"]  # type: ignore[no-any-return]
+
+
+def product(api: Any, name: str) -> str:
+    return api.call("POST", "/v1/products", {"source_id": name, "name": name})["id"]  # type: ignore[no-any-return]
+
+
+def assign(api: Any, rule: str, code: str) -> None:
+    voucher = api.call("GET", f"/v1/vouchers/{code}")["id"]
+    body = {"related_object_type": "voucher", "related_object_id": voucher}
+    api.call("POST", f"/v1/validation-rules/{rule}/assignments", body)
+
+
+@pytest.mark.parametrize("first_by_collection", [True, False])
+def test_a_limit_holds_beside_a_rule_that_names_the_goods_otherwise(api: Any, *, first_by_collection: bool) -> None:
+    mug = product(api, "mug")
+    named = [limits("products_collection", collection(api, mug)), limits(found=mug, **{CAMPAIGN: 3})]
+    first, second = named if first_by_collection else named[::-1]
+    make_voucher(api, "CODE", HALF, validation_rules=[make_rule(api, {}, applicable_to=first)])
+    assign(api, make_rule(api, {}, applicable_to=second), "CODE")
+    done = redeem(api, "CODE", order={"items": [line(mug, 2)]})
+    assert done["order"]["total_applied_discount_amount"] == 100
+    assert [discounted(api, "CODE", line(mug, 5)) for _ in range(3)] == [1, 0, 0]
+    api.call("POST", f"/v1/redemptions/{done['redemptions'][0]['id']}/rollback")
+    assert [discounted(api, "CODE", line(mug, 5)) for _ in range(2)] == [2, 0]
+
+
+def test_limits_of_two_names_of_the_same_goods_hold_together(api: Any) -> None:
+    mug, cup = product(api, "mug"), product(api, "cup")
+    rules = [
+        make_rule(api, {}, applicable_to=one | {"included_all": True})
+        for one in (
+            limits("products_collection", collection(api, mug, cup), **{CAMPAIGN: 6, EACH_CUSTOMER: 4}),
+            limits(found=mug, **{CAMPAIGN: 3}),
+        )
+    ]
+    make_voucher(api, "CODE", HALF, validation_rules=rules)
+    assert discounted(api, "CODE", line(mug, 5)) == 3
+    assert discounted(api, "CODE", line(mug, 5), line(cup, 2)) == 2
+    assert discounted(api, "CODE", line(cup, 5), customer="bob") == 1
+
+
+def test_units_count_for_the_names_that_goods_had_when_they_were_discounted(api: Any) -> None:
+    """What an entry named before counts; what is first named by the second rule is counted from then on."""
+    mug = product(api, "mug")
+    make_voucher(api, "CODE", HALF, validation_rules=[make_rule(api, {}, applicable_to=limits(found=mug))])
+    assert discounted(api, "CODE", line(mug, 2)) == 2
+    named = limits("products_collection", collection(api, mug), **{CAMPAIGN: 4})
+    assign(api, make_rule(api, {}, applicable_to=named), "CODE")
+    assign(api, make_rule(api, {}, applicable_to=limits(found=mug, **{CAMPAIGN: 5})), "CODE")
+    assert [discounted(api, "CODE", line(mug, 2)) for _ in range(3)] == [2, 1, 0]
+
+
+def test_limits_of_rules_of_one_request_hold_whichever_comes_first(api: Any) -> None:
+    rules = [make_rule(api, {}, applicable_to=limits(**more)) for more in ({}, {"quantity_limit": 1})]
+    free = percent(100, effect="APPLY_TO_ITEMS")
+    for number in range(8):
+        make_voucher(api, f"CODE{number}", free, validation_rules=rules)
+        body = stack(f"CODE{number}", order={"items": [{"product_id": "mug", "quantity": 5, "price": 1000}]})
+        shown = api.call("POST", "/v1/validations", body)
+        assert shown["order"]["total_applied_discount_amount"] == 1000
+        named = shown["redeemables"][0]["applicable_to"]["data"]
+        assert sorted(one.get("quantity_limit", 0) for one in named) == [0, 1]
+        assert all(one["order_item_indices"] == [0] for one in named)

@@ -164,3 +164,41 @@ async def test_no_unit_more_than_the_limit_is_discounted(
         )
     assert max(row["units"] for row in rows) <= 4
     assert sum(row["units"] for row in rows) == 25 == counted
+
+
+async def test_limits_of_goods_with_two_names_hold_together(
+    server: Server, api: Any, db: Database, project_id: int
+) -> None:
+    mug = api.call("POST", "/v1/products", {"source_id": "mug", "name": "Mug"})["id"]
+    products = [{"object": "product", "id": mug}]
+    made = api.call("POST", "/v1/product-collections", {"type": "STATIC", "name": "All", "products": products})
+    limit = "product_campaign_quantity_limit"
+    named = [
+        {"object": "products_collection", "id": made["id"], limit: 40},
+        {"object": "product", "id": mug, limit: 25, "quantity_limit": 2},
+    ]
+    rules = [make_rule(api, {}, applicable_to={"included": [one]}) for one in named]
+    half = {"type": "PERCENT", "percent_off": 50, "effect": "APPLY_TO_ITEMS"}
+    campaign = make_campaign(api, discount=half, quantity=None, vouchers_count=3, validation_rules=rules)
+    codes = codes_of(api, campaign["id"])
+    order = {"items": [{"product_id": mug, "quantity": 3, "price": 100}]}
+    done = [redeem(api, codes[0], order=order, customer=f"x{number}")["redemptions"][0]["id"] for number in range(3)]
+    requests: list[tuple[str, Any]] = [(f"/v1/redemptions/{one}/rollback", {}) for one in done]
+    requests += [
+        ("/v1/redemptions", stack(codes[number % 3], order=order, customer=f"c{number}")) for number in range(30)
+    ]
+    assert await answers(server, api, requests) == {(200, None): 33}
+    # What a rollback gave back at the very end is used up.
+    assert await answers(server, api, [("/v1/redemptions", stack(codes[0], order=order))] * 4) == {(200, None): 4}
+    async with db.read() as conn:
+        units = await conn.fetchval(
+            "SELECT sum((effect ->> 'units')::int) FROM redemptions, jsonb_array_elements(effects) AS effect "
+            "WHERE project_id = $1 AND object = 'redemption' AND result = 'SUCCESS' AND rollback_id IS NULL "
+            "AND voucher_id IS NOT NULL",
+            project_id,
+        )
+        counted = await conn.fetch(
+            "SELECT number FROM rule_counters WHERE project_id = $1 AND counted_by = 'units'", project_id
+        )
+    assert units == 25
+    assert [row["number"] for row in counted] == [25, 25]

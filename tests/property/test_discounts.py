@@ -1,6 +1,7 @@
 """Whatever the cart, the discount and the rule: nothing below zero, parts that sum to the whole, limits that hold."""
 
 import contextlib
+import itertools
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -464,3 +465,61 @@ def test_a_spread_amount_is_all_spread(cart: Cart, effect: str, amount: int) -> 
     done = run(checked({"type": "AMOUNT", "amount_off": amount, "effect": effect}), cart)
     payable = sum(half_up(value) for value in allowed(None, cart).values())
     assert done.off == min(amount, cart.total_amount, payable)
+
+
+plain = {"effect": "APPLY_TO_EVERY", "price": None, "price_formula": None, "skip_initially": 0, "repeat": 1}
+# In a rule, goods are named once: the first entry that names them has all their lines.
+limiting = st.lists(
+    st.builds(lambda one, name: msgspec.structs.replace(one, id=name, **plain), targets, st.sampled_from("abc")),
+    max_size=3,
+    unique_by=lambda one: one.id,
+).map(tuple)
+of_rules = st.builds(
+    Applicable,
+    included=limiting,
+    excluded=st.frozensets(st.integers(0, MAX_LINES), max_size=2),
+    further=st.lists(limiting, max_size=2).map(tuple),
+    only=st.just(frozenset(range(MAX_LINES + 1))),
+)
+
+
+@given(carts(), prices_off.map(fitting).map(checked), of_rules)
+def test_the_order_of_rules_does_not_change_what_is_off(cart: Cart, discount: dict[str, Any], rule: Applicable) -> None:
+    orders = itertools.permutations((rule.included, *rule.further))
+    found = [
+        run(discount, cart, msgspec.structs.replace(rule, included=first, further=tuple(rest)))
+        for first, *rest in orders
+    ]
+    assert len({(done.off, done.lines) for done in found}) == 1
+
+
+@given(carts(), prices_off.map(fitting).map(checked), of_rules | applicables.filter(bool), limiting)
+def test_one_limit_more_never_takes_off_more(
+    cart: Cart, discount: dict[str, Any], rule: Applicable, more: tuple[Target, ...]
+) -> None:
+    before = run(discount, cart, rule)
+    after = run(discount, cart, msgspec.structs.replace(rule, further=(*rule.further, more)))
+    assert after.off <= before.off
+    units = {one.line: one.units for one in cover(rule, cart)}
+    for one in cover(msgspec.structs.replace(rule, further=(*rule.further, more)), cart):
+        assert one.units <= units[one.line]
+
+
+@given(carts(), prices_off.map(fitting).map(checked), of_rules)
+def test_limits_of_all_rules_hold(cart: Cart, discount: dict[str, Any], rule: Applicable) -> None:
+    covered, offs = cover(rule, cart), dict(run(discount, cart, rule).lines)
+    by_items = discount["effect"] != "APPLY_TO_ORDER"
+    for target in rule.targets:
+        mine = [one for one in covered if any(own is target for own in one.targets)]
+        counts = [one.units for one in mine]
+        assert target.quantity_limit is None or all(count <= target.quantity_limit for count in counts)
+        assert target.aggregated_quantity_limit is None or sum(counts) <= target.aggregated_quantity_limit
+        off = [offs.get(one.line, 0) for one in mine if by_items]
+        assert target.amount_limit is None or all(one <= target.amount_limit for one in off)
+        assert target.aggregated_amount_limit is None or sum(off) <= target.aggregated_amount_limit
+        of_goods = [one for one in covered if target.id in {own.id for own in one.targets}]
+        if mine:
+            assert target.left is None or sum(one.units for one in of_goods) <= target.left
+            for product, left in target.left_of_product.items():
+                of_it = [one.units for one in of_goods if product_of(cart.lines[one.line].item) == product]
+                assert sum(of_it) <= left

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from rapport.discounts.applicable import Applicable, Covered, Target, cover
+from rapport.discounts.applicable import Applicable, Covered, Target, by_rule
 from rapport.discounts.applied import Added, Applied
 from rapport.discounts.cart import Cart, CatalogueItem
 from rapport.discounts.shares import capped, half_up, percent_of, split
@@ -56,7 +56,7 @@ def apply(
     if discount["effect"] == "APPLY_TO_ORDER":
         after = cart.less(pricing.off_order(cart))
     else:
-        after, used = _off_items(discount, cart, cover(applicable, cart), pricing)
+        after, used = _off_items(discount, cart, *by_rule(applicable, cart), pricing)
     return Applied.between(cart, after, discount=pricing.told(), covered=used)
 
 
@@ -68,7 +68,7 @@ def scaled(applicable: Applicable | None, discount: Mapping[str, Any], times: in
     """
     if applicable is None or times == 1 or not _is_by_unit(discount):
         return applicable
-    return msgspec.structs.replace(applicable, included=tuple(one.times(times) for one in applicable.included))
+    return applicable.with_targets([one.times(times) for one in applicable.targets])
 
 
 def _is_by_unit(discount: Mapping[str, Any]) -> bool:
@@ -85,9 +85,9 @@ def credits(  # noqa: A001 (the reference's word)
     usable = min(amount, cart.total_amount)
     if effect == "APPLY_TO_ORDER":
         return Applied.between(cart, cart.less(usable))
-    covered = cover(applicable, cart)
-    parts = split(usable, [one.value for one in covered], _most(covered))
-    after, used = _taken(cart, covered, _within_targets(covered, parts))
+    covered, rules = by_rule(applicable, cart)
+    alone = [split(usable, [one.value for one in rule], _most(rule)) for rule in rules]
+    after, used = _taken(cart, covered, _least_of(rules, alone, covered, [half_up(one.value) for one in covered]))
     return Applied.between(cart, after, covered=used)
 
 
@@ -128,14 +128,13 @@ class _Pricing:
 
     def value(self, one: Covered) -> Fraction:
         """Return the value for the covered units of a line."""
-        target = one.target
-        if (
-            self.discount["type"] == "FIXED"
-            and target is not None
-            and (target.price_formula or target.price is not None)
-        ):
-            stated = self.stated if target.price is None else target.price
-            return self._of_line(stated, target.price_formula, one)
+        priced = [target for target in one.targets if target.price_formula or target.price is not None]
+        if self.discount["type"] == "FIXED" and priced:
+            # Of the prices of several rules the highest holds, so that their order decides nothing.
+            return max(
+                self._of_line(self.stated if target.price is None else target.price, target.price_formula, one)
+                for target in priced
+            )
         return self._for_all(self._of_line(self.stated, self.formula, one)) if self.by_line else self.in_all
 
     @property
@@ -178,19 +177,43 @@ _SPREAD: Final[Mapping[str, Callable[[Covered], int | Fraction]]] = {
 
 
 def _off_items(
-    discount: Mapping[str, Any], cart: Cart, covered: Sequence[Covered], pricing: _Pricing
+    discount: Mapping[str, Any],
+    cart: Cart,
+    covered: Sequence[Covered],
+    rules: Sequence[Sequence[Covered]],
+    pricing: _Pricing,
 ) -> tuple[Cart, tuple[Covered, ...]]:
-    line_limit = discount.get("amount_limit")
-    most = _most(covered, line_limit)
+    most = [_most(rule, discount.get("amount_limit")) for rule in rules]
     limit = discount.get("aggregated_amount_limit")
     in_all = cart.total_amount if limit is None else min(limit, cart.total_amount)
     weigh = _SPREAD.get(discount["effect"])
     if weigh is not None:
-        parts = split(min(int(pricing.in_all), in_all), [weigh(one) for one in covered], most)
+        amount = min(int(pricing.in_all), in_all)
+        alone = [split(amount, [weigh(one) for one in rule], caps) for rule, caps in zip(rules, most, strict=True)]
+        values = [half_up(one.value) for one in covered]
     else:
-        offs = [_each(discount, one, pricing.value(one)) for one in covered]
-        parts = [min(off, cap) for off, cap in zip(offs, most, strict=True)]
-    return _taken(cart, covered, capped(_within_targets(covered, parts), in_all))
+        alone = [
+            [min(_each(discount, one, pricing.value(one)), cap) for one, cap in zip(rule, caps, strict=True)]
+            for rule, caps in zip(rules, most, strict=True)
+        ]
+        is_one = len(rules) == 1
+        values = alone[0] if is_one else [_each(discount, one, pricing.value(one)) for one in covered]
+    return _taken(cart, covered, capped(_least_of(rules, alone, covered, values), in_all))
+
+
+def _least_of(
+    rules: Sequence[Sequence[Covered]],
+    alone: Sequence[Sequence[int]],
+    covered: Sequence[Covered],
+    values: Sequence[int],
+) -> list[int]:
+    """Return what is off each of the covered: the least that a rule would take off alone, at most its value."""
+    found = dict(zip((one.line for one in covered), values, strict=True))
+    for rule, parts in zip(rules, alone, strict=True):
+        for one, part in zip(rule, _within_targets(rule, parts), strict=True):
+            if one.line in found:
+                found[one.line] = min(part, found[one.line])
+    return list(found.values())
 
 
 def _most(covered: Sequence[Covered], line_limit: int | None = None) -> list[int]:

@@ -45,7 +45,7 @@ def between(before: Sequence[Item], after: Sequence[Item], covered: Sequence[Cov
 
     `covered` are the units that were discounted: what an entry of `applicable_to` names is told with it, to be counted.
     """
-    of_goods = {one.line: one for one in covered if one.target is not None}
+    of_goods = {one.line: one for one in covered if one.targets}
     effects = []
     for index, item in enumerate(after):
         old: Item = before[index] if index < len(before) else {"quantity": 0, "amount": 0}
@@ -56,15 +56,19 @@ def between(before: Sequence[Item], after: Sequence[Item], covered: Sequence[Cov
 
 
 def _counted(one: Covered | None) -> dict[str, Any]:
-    if one is None or one.target is None:
+    if one is None:
         return {}
-    return {"units": one.units, "goods": goods_of({"object": one.target.object, "id": one.target.id})}
+    goods = list(dict.fromkeys(goods_of({"object": target.object, "id": target.id}) for target in one.targets))
+    return {"units": one.units, "goods": goods[0] if len(goods) == 1 else goods}
 
 
 def units_of(effects: Sequence[Mapping[str, Any]] | None) -> tuple[Units, ...]:
-    """Return the units that a redemption discounted of the goods that its rules name."""
+    """Return the units that a redemption discounted of the goods that its rules name, of each of them."""
     return tuple(
-        Units(one["goods"], next(filter(None, one["key"]), ""), one["units"]) for one in effects or () if "goods" in one
+        Units(goods, next(filter(None, one["key"]), ""), one["units"])
+        for one in effects or ()
+        if "goods" in one
+        for goods in ([one["goods"]] if isinstance(one["goods"], str) else one["goods"])
     )
 
 

@@ -49,7 +49,7 @@ def limited(
     left: dict[str, _Left] = {}
     most: dict[Counter, int] = {}
     scope: Mapping[str, Any] | None = None
-    for entry, target in zip(included, reached.included, strict=True):
+    for entry, target in zip(included, reached.targets, strict=True):
         goods = goods_of(entry)
         for limit in limits_of(entry) if target.lines else ():
             scope = scope_of(cart, variables) if scope is None else scope
@@ -70,9 +70,9 @@ def limited(
         target
         if (found := left.get(goods_of(entry))) is None
         else msgspec.structs.replace(target, left=found.in_all, left_of_product=found.of_product)
-        for entry, target in zip(included, reached.included, strict=True)
+        for entry, target in zip(included, reached.targets, strict=True)
     ]
-    return msgspec.structs.replace(reached, included=tuple(targets)), most
+    return reached.with_targets(targets), most
 
 
 def _products(cart: Cart, lines: Sequence[int], limit: UnitLimit) -> dict[str, int]:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from rapport.discounts.applicable import Applicable, Target, shown
+from rapport.discounts.applicable import Applicable, Target, cover, shown
 from rapport.discounts.cart import Cart, product_of
 from rapport.rules.applicable import EVERY, LIMITS, entries_of, lines_of
 from rapport.rules.conditions import RuleSet
@@ -26,7 +26,7 @@ def applicable(saying: Sequence[Entry], items: Sequence[Item], collections: Coll
     """Return what a discount on items may touch by all that is said about it; None: everything.
 
     All rules hold: a line has to be included by each of them, and what one excludes is excluded. A rule that includes
-    nothing by name includes everything.
+    nothing by name includes everything. The limits of each rule hold, too.
     """
     if not saying:
         return None
@@ -39,11 +39,14 @@ def applicable(saying: Sequence[Entry], items: Sequence[Item], collections: Coll
         for one, named in zip(saying, targets, strict=True)
         if named and not one.get("included_all")
     ]
-    allowed = set.intersection(*narrowing) if narrowing else None
+    allowed = frozenset(set.intersection(*narrowing)) if narrowing else None
+    first, *further = [tuple(_within(target, allowed) for target in named) for named in targets if named] or [()]
     return Applicable(
-        included=tuple(_within(target, allowed) for named in targets for target in named),
+        included=first,
         excluded=frozenset(excluded),
         included_all=allowed is None,
+        further=tuple(further),
+        only=allowed,
     )
 
 
@@ -86,8 +89,8 @@ def views(
     included = [dict(entry) for one in saying for entry in one.get("included", ())]
     excluded = [dict(entry) for one in saying for entry in one.get("excluded", ())]
     if reached is not None and cart is not None:
-        targets = zip(included, reached.included, strict=True)
-        included = [entry | shown(reached, cart, target) for entry, target in targets]
+        targets, covered = zip(included, reached.targets, strict=True), cover(reached, cart)
+        included = [entry | shown(covered, cart, target) for entry, target in targets]
     return _list([_told(one) for one in included]), _list([_told(one) for one in excluded])
 
 

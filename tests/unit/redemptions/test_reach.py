@@ -57,3 +57,10 @@ RULES = st.builds(rule, st.text(NAMES, max_size=3), st.text(NAMES, max_size=3), 
 @given(st.lists(RULES, max_size=3), RULES)
 def test_one_rule_more_never_adds_an_item(rules: list[dict[str, Any]], more: dict[str, Any]) -> None:
     assert set(touched(*rules, more)) == set(touched(*rules)) & set(touched(more))
+
+
+def test_limits_of_each_rule_hold_for_the_items_that_all_include() -> None:
+    limited = {"included": [{**goods("y")[0], "quantity_limit": 0}]}
+    assert touched(rule("xy"), limited) == touched(limited, rule("xy")) == ""
+    assert touched(rule("xy"), limited | {"included_all": True}) == "x"
+    assert touched(limited | {"included_all": True}, rule("xy")) == "x"

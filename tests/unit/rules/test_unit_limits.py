@@ -140,3 +140,35 @@ def test_effects_tell_the_units_to_be_counted() -> None:
     effects = between(CART.items(), done.cart.items(), done.covered)
     assert units_of(effects) == (Units(ALL, "mug", 9), Units(ALL, "cup", 2))
     assert units_of(between(CART.items(), done.cart.items())) == units_of(None) == ()
+
+
+def test_units_count_for_all_the_goods_that_rules_name_them_by() -> None:
+    goods: list[dict[str, Any]] = [{"object": "products_collection", "id": "all"}, {"object": "product", "id": "mug"}]
+    one, other, again = (Target(lines=(0,), **named) for named in (*goods, goods[0]))
+    half = discount({"type": "PERCENT", "percent_off": 50, "effect": "APPLY_TO_ITEMS"})
+    done = apply(half, CART, applicable=Applicable(included=(one,), further=((other,), (again,))))
+    effects = between(CART.items(), done.cart.items(), done.covered)
+    assert units_of(effects) == (Units(ALL, "mug", 9), Units(MUGS, "mug", 9))
+    # What was kept as a text before is read as it was.
+    assert units_of([{**effects[0], "goods": ALL}]) == (Units(ALL, "mug", 9),)
+
+
+def test_a_limit_is_that_of_the_goods_in_whichever_rule_they_are_named() -> None:
+    named = [
+        entry("products_collection", "all"),
+        entry(**{CAMPAIGN: 7}),
+        entry("products_collection", "all", **{EACH: 3}),
+    ]
+    targets = [
+        Target(object=one["object"], id=one["id"], lines=(0,)) for (one,) in (each["included"] for each in named)
+    ]
+    reached = Applicable(included=(targets[0],), further=((targets[1],), (targets[2],)))
+    entries = [one for each in named for one in each["included"]]
+    key = Counter("camp", "units", "", "total", "campaign", goods=MUGS)
+    found, most = limited(entries, reached, redeemed(), {key: Spent(3)}, CART, {})
+    assert [(one.left, one.left_of_product) for one in found.targets] == [
+        (None, {"mug": 3}),
+        (4, {}),
+        (None, {"mug": 3}),
+    ]
+    assert sorted(most.values()) == [3, 7]

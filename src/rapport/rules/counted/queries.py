@@ -33,13 +33,14 @@ coalesce(sum(coalesce((r.amounts ->> 'total_applied_discount_amount')::bigint, r
     AS discount_amount
 FROM redemptions AS r
 """
-# What a redemption did to single lines (redemptions/effects.py) names the units, their goods and their product.
+# What a redemption did to single lines (redemptions/effects.py) names the units, their product and their goods: a text,
+# or a list where rules name them differently. The operator finds it in either.
 _UNITS = """
 coalesce(sum((effect ->> 'units')::bigint), 0)::bigint AS number, 0 AS orders_amount, 0 AS discount_amount
 FROM redemptions AS r, jsonb_array_elements(r.effects) AS effect
 """
 _OF_UNITS = """
-AND effect ->> 'goods' = wanted.goods AND (wanted.product = '' OR wanted.product = coalesce(
+AND effect -> 'goods' ? wanted.goods AND (wanted.product = '' OR wanted.product = coalesce(
     effect -> 'key' ->> 0, effect -> 'key' ->> 1, effect -> 'key' ->> 2))
 """
 
