@@ -76,6 +76,7 @@ class Script:
             for index, parameter in enumerate(statement.parameters, start=1)
         }
         bound = " ".join(_PLACE.sub(lambda found: places[int(found[1])], statement.sql).split())
+        bound = bound.replace("HH24:MI:SS", 'HH24":"MI":"SS')  # where pgbench would see variables
         self._lines.append(f"{bound} \\gset {gset}" if gset else f"{bound};")
 
     def _place(self, name: str, parameter: Any, instead: Mapping[str, Expression]) -> str:

@@ -43,11 +43,12 @@ async def test_redemptions_survive_the_killing_of_the_api(
     async with harness.async_client(server.base_url, headers) as client:
         voucher = {"discount": {"type": "AMOUNT", "amount_off": 1}, "redemption": {"quantity": LIMIT}}
         (await client.post("/v1/vouchers/CODE", json=voucher)).raise_for_status()
+        pids = server.children()["api"]  # looked up before, since it takes a while
         turn = asyncio.Semaphore(20)
         racing = asyncio.gather(*(one(client, turn, number) for number in range(RACERS)))
         while len(answered) < 30:
             await asyncio.sleep(0.01)
-        for pid in server.children()["api"]:
+        for pid in pids:
             os.kill(pid, signal.SIGKILL)
         await racing
     async with db.read() as conn:
