@@ -174,14 +174,10 @@ def apply(change: OrderInput, current: Order) -> Order:
     )
 
 
-def _worth(items: list[dict[str, Any]]) -> int:
-    return sum(item.get("amount", 0) for item in items)
-
-
 def _is_of_items(current: Order, items: list[dict[str, Any]]) -> bool:
     """Whether an order's amount is what its items cost, and there still are some that cost something."""
     priced = [item for item in current.items if "amount" in item]
-    return bool(priced) and current.amount == _worth(priced) and any("amount" in item for item in items)
+    return bool(priced) and current.amount == standing.worth(priced) and any("amount" in item for item in items)
 
 
 def _totals(change: OrderInput, current: Order) -> _Totals:
@@ -192,8 +188,8 @@ def _totals(change: OrderInput, current: Order) -> _Totals:
         said = {place for place, item in enumerate(sent) if "discount_amount" in item}
         found = standing.resent(sent, current.items, before)
         items, records, is_priced = found.items, found.records, found.is_priced or _is_of_items(current, found.items)
-    amount, is_same = _worth(items), change.amount == current.amount
-    if not is_priced or (is_same and amount == _worth(current.items)):
+    amount, is_same = standing.worth(items), change.amount == current.amount
+    if not is_priced or (is_same and amount == standing.worth(current.items)):
         amount = current.amount - standing.added(before)
         if isinstance(change.amount, int) and not is_same:
             amount = change.amount

@@ -95,6 +95,11 @@ def key_of(item: Item) -> list[str | None]:
     ]
 
 
+def worth(items: Iterable[Item]) -> int:
+    """Return what lines cost before discounts, in minor units."""
+    return sum(item.get("amount", 0) for item in items)
+
+
 def place_of(items: Sequence[Item], effect: Effect) -> int | None:
     """Return where the line of an effect is by now."""
     index, key = effect["index"], effect["key"]

@@ -72,8 +72,12 @@ class Attempt:
     @property
     def is_order_hidden(self) -> bool:
         """Whether the order is there already, and whoever asks has a key that anybody can read."""
-        by_client = self.unit.signature.source.channel == "CLIENT_API"
-        return by_client and self.placed is not None and self.placed.before is not None
+        return self.is_public and self.placed is not None and self.placed.before is not None
+
+    @property
+    def is_public(self) -> bool:
+        """Whether whoever asks has a key that anybody can read."""
+        return self.unit.signature.source.channel == "CLIENT_API"
 
     @property
     def session_key(self) -> str | None:
@@ -92,8 +96,7 @@ async def open_attempt(unit: Unit, data: RedeemInput, also_lock: Sequence[str]) 
         order = data.order
         if customer is not None:
             order = msgspec.structs.replace(order, customer=customer, customer_id=UNSET)
-        unread = unit.signature.source.channel == "CLIENT_API"
-        attempt.placed = await open_order(unit, order, None, also_lock=also_lock, unread=unread)
+        attempt.placed = await open_order(unit, order, None, also_lock=also_lock, unread=attempt.is_public)
         check_order(attempt.placed.before, attempt.placed.after)
         if attempt.is_order_hidden and is_amount_missing(data.order, attempt.order):
             raise InvalidPayload("Property .order should say what the order costs")

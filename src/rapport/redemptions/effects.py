@@ -13,6 +13,7 @@ import msgspec
 from rapport.discounts.applicable import Covered
 from rapport.orders.models import Order
 from rapport.orders.standing import (
+    APPLIED,
     CHANGED,
     STANDING,
     Effect,
@@ -26,18 +27,14 @@ from rapport.orders.standing import (
     record,
     records_of,
     with_records,
+    worth,
 )
 from rapport.redemptions.models import Redemption
 from rapport.rules.counters import Units
 from rapport.rules.unit_limits import goods_of
 
 # What a line says about the last redemption alone.
-_APPLIED: Final = (
-    "applied_discount_amount",
-    "applied_discount_quantity",
-    "applied_quantity",
-    "applied_quantity_amount",
-)
+_APPLIED: Final = (*APPLIED, "applied_quantity", "applied_quantity_amount")
 
 
 def between(before: Sequence[Item], after: Sequence[Item], covered: Sequence[Covered] = ()) -> list[dict[str, Any]]:
@@ -144,7 +141,7 @@ def without(order: Order, children: list[Redemption], standing: list[Redemption]
     lines = [line for one in others for line in one["lines"]]
     items, places = undone(order.items, [line for one in reversed(mine) for line in one["lines"]], lines)
     records = {name: _moved(one, places) for name, one in records.items()}
-    amount = max(0, order.amount - _worth(order.items) + _worth(items))
+    amount = max(0, order.amount - worth(order.items) + worth(items))
     items = fitted(items, amount)
     off_items = sum(item.get("discount_amount", 0) for item in items)
     discount = off(order.discount_amount, _sum_off(mine), _sum_off(others))
@@ -173,10 +170,6 @@ def _moved(one: Record, places: list[int]) -> Record:
     """Return a record with the lines where they are once only those of some places are left, in their order."""
     now = {place: index for index, place in enumerate(places)}
     return record(one["off"], [{**line, "index": now[line["index"]]} for line in one["lines"] if line["index"] in now])
-
-
-def _worth(items: list[dict[str, Any]]) -> int:
-    return sum(item.get("amount", 0) for item in items)
 
 
 def _sum_off(records: list[Record]) -> int:

@@ -34,7 +34,7 @@ WITH taken AS (
 SELECT redeemed_quantity, holder_id, NULL::bigint AS balance FROM taken
 """
 # An untouched card is worth $16, what its campaign says. Where somebody took off by hand what a session holds back,
-# there is less than nothing left for others, and a use without credits still is one: so says `Redeemable.balance`.
+# there is less than nothing left for others, and a use that asks for no credits still is one.
 _TAKE_CREDITS = f"""
 WITH taken AS (
     UPDATE vouchers SET redeemed_quantity = redeemed_quantity + 1, updated_at = $2,
