@@ -99,7 +99,7 @@ async def succeed(attempt: Attempt, decision: Decision, at: Situation) -> Redeem
         for holder_id in sorted(holders_beside(attempt, decision)):
             await keep_gifts(unit, holder_id)
     if any(redeemable.is_counted for redeemable, _ in applied) and any(
-        await budgets.take(unit.conn, unit.project_id, decision.uses, at.standing, at.zone)
+        await budgets.take(unit.conn, unit.project_id, decision.uses, at.standing, at.zone, at.exact)
     ):
         raise Restart
     redeemables = [_after(redeemable, taken.get(redeemable.id), unit) for redeemable, _ in applied]
