@@ -44,7 +44,7 @@ async def read_variables(
     named = {
         redeemable.id: (redeemable, names)
         for redeemable, parsed in zip(redeemables, rules, strict=True)
-        if (names := given_names(redeemable.discount, _formulas(parsed)))
+        if (names := given_names(redeemable.discount, formulas_of(parsed)))
     }
     counters = {
         (reference, name): counter
@@ -67,7 +67,7 @@ async def read_variables(
     return Variables(found, stored, uncounted)
 
 
-def _formulas(parsed: Rules) -> list[str]:
+def formulas_of(parsed: Rules) -> list[str]:
     """Return the formulas in what rules say of goods: prices, and limits of units."""
     return [
         str(entry[name])
