@@ -6,7 +6,7 @@ from typing import Any
 import promotions
 from harness import Server, async_client
 from in_cart import make_promotion, tier
-from promotions import codes_of, make_campaign, make_voucher, percent, redeem
+from promotions import codes_of, make_campaign, make_rule, make_voucher, percent, redeem
 from rapport.core.db import Database
 from shopping import basket
 
@@ -78,3 +78,31 @@ async def test_what_was_redeemed_before_a_formula_came_is_counted(
     assert await promotions.rows(db, project_id, "rule_counters") == 0
     api.call("PUT", f"/v1/campaigns/{campaign['id']}", {"discount": _BY_NUMBER})
     assert await totals(server, api, codes * 3, keys=True) == expected(4, 12)
+
+
+async def test_codes_of_two_campaigns_are_counted_for_formulas_and_for_rules_at_once(server: Server, api: Any) -> None:
+    rules = {
+        "1": {"name": "redemption.count.daily", "conditions": {"$less_than_or_equal": [100]}},
+        "2": {"name": "campaign.redemptions.count", "conditions": {"$less_than_or_equal": [100]}},
+        "logic": "1 and 2",
+    }
+    rule = make_rule(api, rules)
+    made = [
+        make_campaign(api, name, _BY_NUMBER, None, vouchers_count=2, pattern=f"{name}-####", validation_rules=[rule])
+        for name in ("Spring", "Summer")
+    ]
+    first, second = (codes_of(api, campaign["id"]) for campaign in made)
+    headers = {name: api.headers[name] for name in ("X-App-Id", "X-App-Token")}
+    pairs = [(first[number % 2], second[number % 2])[:: 1 if number % 4 < 2 else -1] for number in range(16)]
+    async with async_client(server.base_url, headers) as client:
+        found = await asyncio.gather(
+            *(
+                client.post("/v1/redemptions", json=basket(*pair, customer=f"c{number}", order=_ORDER))
+                for number, pair in enumerate(pairs)
+            )
+        )
+    assert {answer.status_code for answer in found} == {200}, [answer.text for answer in found]
+    # The number of both campaigns is the same for each, whichever of the two came first in the request.
+    left = sorted(10_000 - 100 * number for number in range(1, 17))
+    firsts = [answer.json()["redemptions"][0]["order"]["total_amount"] for answer in found]
+    assert sorted(firsts) == left

@@ -12,7 +12,6 @@ from rapport.redemptions import keeping, stacking
 from rapport.redemptions.attempts import Redeemed, decide, find, open_attempt
 from rapport.redemptions.schemas import RedeemInput, check
 from rapport.rules import budgets
-from rapport.rules.counters import Counter
 
 Result = TypeVar("Result")
 
@@ -41,20 +40,22 @@ async def redeem(writer: Writer, signature: Signature, data: RedeemInput) -> Red
     runs = 0
     # Who holds the gift cards, where it is not the customer: their summaries change, too.
     holders: set[str] = set()
-    # What formulas name of it: whoever came too late once, waits for it as for the vouchers.
-    exact: frozenset[Counter] = frozenset()
+    # Whether formulas name what is counted: whoever came too late once waits for that, too.
+    is_counting = False
 
     async def work(unit: Unit) -> Redeemed | RapportError:
-        nonlocal runs, exact
+        nonlocal runs, is_counting
         runs += 1
         # From here on nobody assigns a rule that counts: what is read next has all of them.
         await budgets.begin(unit.conn, unit.project_id)
         attempt = await open_attempt(unit, data, sorted(holders))
         # Who came too late once takes a place in the queue for the vouchers before reading what is left of them.
         await find(attempt, wait=runs > 1)
-        await budgets.hold(unit.conn, unit.project_id, exact)
+        if is_counting:
+            campaign_ids = {one.campaign_id for one in attempt.redeemables if one.campaign_id is not None}
+            await budgets.wait_for_counts(unit.conn, unit.project_id, campaign_ids)
         decision, at = await decide(attempt)
-        exact = at.exact
+        is_counting = bool(at.exact)
         if not stacking.is_valid(decision.verdicts, attempt.rules):
             return await keeping.fail(attempt, decision)
         if not holders.issuperset(found := keeping.holders_beside(attempt, decision)):

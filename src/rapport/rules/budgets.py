@@ -92,10 +92,19 @@ async def read_for_formulas(
     return await _standing(conn, project_id, wanted, kept), uncounted
 
 
-async def hold(conn: Connection, project_id: int, counters: Collection[Counter]) -> None:
-    """Let nobody add to stored counters until this transaction ends. After everything else is locked, before `read`."""
-    for key in sorted(counters):
-        await queries.add(conn, project_id, key, Spent())
+async def wait_for_counts(conn: Connection, project_id: int, campaign_ids: Collection[str]) -> None:
+    """Let nobody else count redemptions of these campaigns for formulas until this transaction ends.
+
+    After everything else is locked, and before `read`.
+    """
+    watched = await queries.watched(conn, project_id, sorted(campaign_ids))
+    for object_id in sorted(one.object_id for one in watched if one == Watch(one.object_id, "all", "total")):
+        await queries.add(conn, project_id, Counter(object_id, "all", "", "total", "campaign"), Spent())
+
+
+def _turn(key: Counter) -> tuple[bool, Counter]:
+    """Return what counters are locked by: one order for all, beginning with those of `wait_for_counts`."""
+    return (key.counted_by, key.period, key.kind) != ("all", "total", "campaign"), key
 
 
 async def count_campaigns(conn: Connection, project_id: int, campaign_ids: Sequence[str]) -> None:
@@ -204,7 +213,7 @@ async def take(
     before = dict(standing) | await _customers_before(conn, project_id, every, keys, zone)
     deltas = _deltas(every, keys, before, zone)
     found = dict(before)
-    for key in sorted(keys):
+    for key in sorted(keys, key=_turn):
         after = await queries.add(conn, project_id, key, deltas[key])
         found[key] = after.plus(deltas[key], -1)
     if any(found[key] != standing[key] for key in exact):
@@ -219,7 +228,7 @@ async def give_back(conn: Connection, project_id: int, undone: Sequence[Redeemed
     if not keys:
         return
     left = await _left(conn, project_id, undone, keys, zone)
-    for key in sorted(keys):
+    for key in sorted(keys, key=_turn):
         delta = Spent()
         for redeemed in undone:
             if key in _touched(redeemed, {key: Spent()}) and key.counted_by != "customers":
