@@ -42,7 +42,20 @@ from rapport.http.caller import Caller
 from rapport.metadata.queries import load
 from rapport.metadata.values import check
 from rapport.rules import actions as rules
+from rapport.rules.counted.queries import shut_redemptions_out
 
+# What redemptions are decided on. Codes are locked by whoever redeems them, their campaign is not: so what changes it
+# waits for the redemptions under way, and those that begin later see the change.
+_DECISIVE = (
+    "active",
+    "start_date",
+    "expiration_date",
+    "validity_timeframe",
+    "validity_day_of_week",
+    "validity_hours",
+    "discount",
+    "gift",
+)
 _UNSERVED = ("access_settings", "referral_program", "loyalty_tiers_expiration")
 _NO_CODES = {"length": 0, "charset": "", "pattern": ""}
 
@@ -227,6 +240,8 @@ async def update(caller: Caller, reference: str, data: CampaignUpdate) -> Campai
     refuse(data, _UNSERVED)
 
     async def work(conn: Connection) -> Campaign:
+        if any(getattr(data, name) is not None for name in _DECISIVE):
+            await shut_redemptions_out(conn, caller.project_id)
         lock = "NO KEY UPDATE" if data.type is None else "UPDATE"  # while the type changes, nobody makes codes
         campaign = await get_locked(conn, caller.project_id, reference, lock)
         changed = msgspec.structs.replace(campaign, **_changes(data, campaign))
@@ -264,6 +279,7 @@ async def delete(caller: Caller, reference: str, *, force: bool) -> str:
     """
 
     async def work(conn: Connection) -> str:
+        await shut_redemptions_out(conn, caller.project_id)
         campaign = await get_locked(conn, caller.project_id, reference, "UPDATE")
         if force:
             return await removal.for_good(conn, caller, campaign.id)
