@@ -129,3 +129,27 @@ async def test_what_holders_have_left_is_right_after_they_all_pay_with_each_othe
     for name in people:
         gift = api.call("GET", f"/v1/customers/{name}")["summary"]["redemptions"]["gift"]
         assert gift["amount_to_go"] == api.call("GET", f"/v1/vouchers/{name}")["gift"]["balance"], name
+
+
+async def test_whoever_gets_a_card_while_its_campaign_is_deleted_has_nothing_left_on_it(
+    server: Server, api: Any
+) -> None:
+    voucher = {"type": "GIFT_VOUCHER", "gift": {"amount": 1200}, "redemption": {"quantity": None}}
+    body = {"name": "Cards", "campaign_type": "GIFT_VOUCHERS", "vouchers_count": 40, "voucher": voucher}
+    api.call("POST", "/v1/campaigns", body)
+    publications = [
+        ("/v1/publications", {"campaign": {"name": "Cards"}, "customer": {"source_id": f"c{number}"}})
+        for number in range(30)
+    ]
+    headers = {name: api.headers[name] for name in ("X-App-Id", "X-App-Token")}
+    async with async_client(server.base_url, headers) as client:
+        *published, deleted = await asyncio.gather(
+            *(client.post(path, json=said) for path, said in publications),
+            client.delete("/v1/campaigns/Cards"),
+        )
+    assert deleted.status_code == 202
+    assert {one.status_code for one in published} <= {200, 404}
+    for number, one in enumerate(published):
+        if one.status_code == 200:
+            found = api.call("GET", f"/v1/customers/c{number}")["summary"]["redemptions"]["gift"]
+            assert found == {"redeemed_amount": 0, "amount_to_go": 0}

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from rapport.campaigns.gifts import keep_gifts
 from rapport.core.clock import iso
 from rapport.core.db import Restart
 from rapport.core.ids import new_id
@@ -28,7 +29,6 @@ from rapport.redemptions.uses.queries import Taken
 from rapport.redemptions.views import NOTHING, Related, event_view
 from rapport.rules import budgets
 from rapport.vouchers.availability import Refusal
-from rapport.vouchers.gifts import keep_gifts
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.schemas import campaign_view
 from rapport.vouchers.schemas import event_view as voucher_event

@@ -8,6 +8,7 @@ from rapport.campaigns import actions as campaigns
 from rapport.campaigns import codes, generation
 from rapport.campaigns import queries as campaign_queries
 from rapport.campaigns.codes import CodeConfig
+from rapport.campaigns.gifts import keep_gifts
 from rapport.campaigns.models import Campaign
 from rapport.campaigns.schemas import (
     CodeConfigInput,
@@ -31,7 +32,6 @@ from rapport.metadata.values import check
 from rapport.rules import actions as rules
 from rapport.rules import queries as assignments
 from rapport.vouchers import drafts, placing, queries, removal
-from rapport.vouchers.gifts import keep_gifts
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.queries import NewVoucher
 from rapport.vouchers.schemas import AddedVoucherInput, VoucherInput, VoucherUpdate, campaign_view, event_view

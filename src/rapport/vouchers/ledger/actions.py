@@ -4,13 +4,13 @@ from typing import ClassVar
 
 import msgspec
 
+from rapport.campaigns.gifts import keep_gifts
 from rapport.core.db import Restart
 from rapport.core.errors import InvalidPayload, RapportError
 from rapport.customers.schemas import simple_view
 from rapport.customers.writes import Unit, Writer
 from rapport.http.caller import Caller
 from rapport.vouchers import actions as vouchers
-from rapport.vouchers.gifts import keep_gifts
 from rapport.vouchers.ledger import queries
 from rapport.vouchers.ledger.models import Movement, Transaction
 from rapport.vouchers.ledger.schemas import BalanceInput, balance_view, view
