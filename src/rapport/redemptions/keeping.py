@@ -28,6 +28,7 @@ from rapport.redemptions.uses import queries as uses
 from rapport.redemptions.uses.queries import Taken
 from rapport.redemptions.views import NOTHING, Related, event_view
 from rapport.rules import budgets
+from rapport.rules.counted.queries import let_units_go
 from rapport.vouchers.availability import Refusal
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.schemas import campaign_view
@@ -166,6 +167,9 @@ async def _take(
     if any(one.held.stale or one.held.own for _, one in pairs):
         codes = [one.id for _, one in pairs]
         await sessions.clear(unit.conn, unit.project_id, codes, unit.now, attempt.session_key)
+    if attempt.session_key is not None:
+        ids = [one.object_id for one in redeemables]
+        await let_units_go(unit.conn, unit.project_id, attempt.session_key, ids, unit.now)
     taken: dict[str, Taken] = {}
     for row, one in pairs:
         assert one.voucher is not None
