@@ -153,3 +153,27 @@ async def test_whoever_gets_a_card_while_its_campaign_is_deleted_has_nothing_lef
         if one.status_code == 200:
             found = api.call("GET", f"/v1/customers/c{number}")["summary"]["redemptions"]["gift"]
             assert found == {"redeemed_amount": 0, "amount_to_go": 0}
+
+
+async def test_amounts_that_are_set_while_a_card_is_used_leave_books_that_agree(
+    server: Server, api: Any, db: Database, project_id: int
+) -> None:
+    api.call("POST", "/v1/vouchers/CARD", {"type": "GIFT_VOUCHER", "gift": {"amount": 1000}})
+    headers = {name: api.headers[name] for name in ("X-App-Id", "X-App-Token")}
+    uses = [basket(("voucher", "CARD", 50), customer=f"c{number}") for number in range(20)]
+    async with async_client(server.base_url, headers) as client:
+        answers = await asyncio.gather(
+            *(client.put("/v1/vouchers/CARD", json={"gift": {"amount": 700 + number}}) for number in range(20)),
+            *(
+                client.post("/v1/redemptions", json=basket(("voucher", "CARD", 50), customer=f"c{n}"))
+                for n in range(20)
+            ),
+        )
+    assert {one.status_code for one in answers} <= {200, 400}
+    gift = api.call("GET", "/v1/vouchers/CARD")["gift"]
+    spent = 50 * sum("redemptions" in one.json() for one in answers)
+    assert 700 <= gift["amount"] < 720 or gift["amount"] == 1000
+    balance, count, agree = await _books(db, project_id, 1000)
+    assert agree
+    assert count > 1
+    assert balance == gift["balance"] == gift["amount"] - spent >= 0
