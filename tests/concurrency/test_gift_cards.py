@@ -164,10 +164,7 @@ async def test_amounts_that_are_set_while_a_card_is_used_leave_books_that_agree(
     async with async_client(server.base_url, headers) as client:
         answers = await asyncio.gather(
             *(client.put("/v1/vouchers/CARD", json={"gift": {"amount": 700 + number}}) for number in range(20)),
-            *(
-                client.post("/v1/redemptions", json=basket(("voucher", "CARD", 50), customer=f"c{n}"))
-                for n in range(20)
-            ),
+            *(client.post("/v1/redemptions", json=body) for body in uses),
         )
     assert {one.status_code for one in answers} <= {200, 400}
     gift = api.call("GET", "/v1/vouchers/CARD")["gift"]
