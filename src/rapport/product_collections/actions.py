@@ -1,6 +1,7 @@
 """Writes of collections of products."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Collection as AnyCollection
 from typing import Any, ClassVar
 
 import msgspec
@@ -28,6 +29,13 @@ class CollectionInUse(ResourceInUse):
 
     code: ClassVar[int] = 400
     message: ClassVar[str] = "Resource in use"
+
+
+async def hold(conn: Connection, project_id: int, ids: AnyCollection[str]) -> None:
+    """See that collections are there, and stay until the transaction ends. Raises NotFound."""
+    missing = set(ids) - await queries.hold(conn, project_id, ids)
+    if missing:
+        raise NotFound(RESOURCE, min(missing))
 
 
 async def create(caller: Caller, data: CollectionInput) -> tuple[Collection, list[Member]]:
