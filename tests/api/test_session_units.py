@@ -91,6 +91,16 @@ def test_units_of_each_customer_are_held_for_them(api: Any) -> None:
     assert units(api, "redemptions", first, mugs(4)) == 0
 
 
+def test_units_of_a_customer_are_held_by_a_request_with_an_idempotency_key(api: Any) -> None:
+    first, _, _ = coupons(api, limits(**{CUSTOMER: 5}))
+    api.call("POST", "/v1/customers", {"source_id": "ann"})
+    body = basket(first, order={"items": [mugs(4)]}, session=lock())
+    for _ in range(2):
+        answer = api.post("/v1/validations", json=body, headers={"Idempotency-Key": "k"})
+        assert (answer.status_code, answer.json()["valid"]) == (200, True), answer.text
+    assert units(api, "validations", first, mugs(4)) == 1
+
+
 @pytest.mark.parametrize("erased", [False, True])
 async def test_nothing_is_held_for_a_customer_who_is_gone(
     api: Any, db: Database, project_id: int, *, erased: bool

@@ -48,32 +48,26 @@ async def validate(caller: Caller, decider: SegmentDecider, data: RedeemInput) -
     session = opened(data.session)
     if session is None:
         async with caller.db.read() as conn:
-            return await _validate(conn, caller, decider, data, None, set())
+            return await _validate(conn, caller, decider, data, None)
     held = session
-    # Whose units are held back, where a limit is that of each customer.
-    people: set[str] = set()
 
     async def work(conn: Connection) -> Validation:
         await budgets.begin(conn, caller.project_id)
-        await customers.lock_many(conn, caller.project_id, sorted(people))
-        return await _validate(conn, caller, decider, data, held, people)
+        return await _validate(conn, caller, decider, data, held)
 
     return await caller.db.transaction(work)
 
 
 async def _validate(
-    conn: Connection,
-    caller: Caller,
-    decider: SegmentDecider,
-    data: RedeemInput,
-    session: Session | None,
-    people: set[str],
+    conn: Connection, caller: Caller, decider: SegmentDecider, data: RedeemInput, session: Session | None
 ) -> Validation:
     at = await read_circumstances(conn, caller, decider, data, validates=True)
     asked = [one.asked for one in data.redeemables]
     key = None if data.session is None else data.session.key
     if session is not None:
         key = session.key
+        # Limits of each customer are held under this lock; customers come before vouchers, as everywhere.
+        await customers.lock_many(conn, caller.project_id, [] if at.known is None else [at.known.id])
         codes = await sessions.begin(conn, caller.project_id, key, [one.id for one in asked if one.object == VOUCHER])
         await sessions.clear(conn, caller.project_id, codes, at.moment.now, key)
         await let_units_go(conn, caller.project_id, key, None, at.moment.now)
@@ -94,7 +88,7 @@ async def _validate(
     )
     if session is not None and validation.valid:
         await _hold(conn, caller, at, validation, session)
-        await _hold_units(conn, caller, at, decision, situation, session, people)
+        await _hold_units(conn, caller, at, decision, situation, session)
     if at.known is not None:
         entry = _entry(validation, at)
         await activity.append(conn, caller.project_id, at.moment.now, caller.request_id, caller.source, [entry])
@@ -192,21 +186,13 @@ async def _hold(conn: Connection, caller: Caller, at: Circumstances, validation:
 
 
 async def _hold_units(
-    conn: Connection,
-    caller: Caller,
-    at: Circumstances,
-    decision: Decision,
-    situation: Situation,
-    session: Session,
-    people: set[str],
+    conn: Connection, caller: Caller, at: Circumstances, decision: Decision, situation: Situation, session: Session
 ) -> None:
-    """Hold back the units that are discounted of limited goods. Raises Restart as `_hold` does, or to lock whose."""
+    """Hold back the units that are discounted of limited goods. Raises Restart as `_hold` does."""
     if not any(use.redeemed.units for use in decision.uses):
         return
-    if at.known is not None and at.known.id not in people and budgets.customers_limited(decision.uses):
-        people.add(at.known.id)
-        raise Restart
     held = session.key, session.expires_at(at.moment.now)
+    people = () if at.known is None else (at.known.id,)
     standing, zone = situation.standing, at.moment.zone
     if any(await budgets.hold(conn, caller.project_id, decision.uses, standing, zone, held, people)):
         raise Restart

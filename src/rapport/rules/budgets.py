@@ -254,11 +254,6 @@ def _judged_anew(
     return [None] * len(uses) if is_as_read else judge(uses, found, zone)
 
 
-def customers_limited(uses: Sequence[Use]) -> set[Counter]:
-    """Return the counters of customers that these uses add units to: they are held under the lock of the customer."""
-    return {key for use in uses for key in use.most if key.counted_by == "customer_units" and use.redeemed.units}
-
-
 async def hold(
     conn: Connection,
     project_id: int,
@@ -278,7 +273,7 @@ async def hold(
     limited = {key: one for key, one in counted.items() if key in standing}
     found = {**standing, **await _with_held(conn, project_id, uses, limited, None)}
     refusals = _judged_anew(uses, standing, found, zone)
-    theirs = [key for key in customers_limited(uses) if key.name in people]
+    theirs = [key for use in uses for key in use.most if key.counted_by == "customer_units" and key.name in people]
     keys = dict.fromkeys((*stored, *theirs), Spent())
     wanted = [
         (key, use.redeemed.object_id, units)
