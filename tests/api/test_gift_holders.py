@@ -9,7 +9,7 @@ import harness
 import promotions
 from promotions import publish
 from rapport.core.db import Database
-from shopping import gift_card, redeem
+from shopping import balance, basket, gift_card, redeem
 
 LEFT = "summary.redemptions.gift.amount_to_go"
 
@@ -192,3 +192,16 @@ def test_a_coupon_changes_nothing_of_it(api: Any) -> None:
     entry = api.call("GET", "/v1/trash-bin")["data"][0]["id"]
     api.call("POST", f"/v1/trash-bin/{entry}/restore", status=204)
     assert gift(api) == (0, 0)
+
+
+def test_a_card_of_somebody_else_pays_in_a_request_with_an_idempotency_key(api: Any) -> None:
+    """Whose summaries change is known once the card was read: the request begins anew by itself."""
+    gift_card(api, "CARD", 1000)
+    api.call("POST", "/v1/publications", {"voucher": "CARD", "customer": {"source_id": "ann"}})
+    body, headers = basket("CARD", customer="bob", order={"amount": 300}), {"Idempotency-Key": "checkout-1"}
+    for _ in range(2):
+        answer = api.post("/v1/redemptions", json=body, headers=headers)
+        assert (answer.status_code, answer.json()["order"]["total_amount"]) == (200, 0)
+    assert balance(api, "CARD") == 700
+    ann = api.call("GET", "/v1/customers/ann")["summary"]["redemptions"]["gift"]
+    assert ann["amount_to_go"] == 700

@@ -4,6 +4,7 @@ The only module that knows the driver; `queries.py` modules receive a `Connectio
 """
 
 import asyncio
+import functools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -80,8 +81,9 @@ class Held:
     """One transaction for all that is done in a context, committed by whoever holds it: see `Database.hold`.
 
     Until something is `kept`, whatever fails is undone together with what `begin` did, and the next use begins anew;
-    afterwards, each further transaction is a savepoint. `contended`: something was undone that would have been run
-    again; the whole is to be rolled back and done again. `broken`: a read failed, and nothing can be committed.
+    the first transaction is run again after contention as any other. Afterwards, each further one is a savepoint.
+    `contended`: something was undone that would have been run again; the whole is to be rolled back and done again.
+    `broken`: a read failed, and nothing can be committed.
     """
 
     def __init__(self, db: "Database", conn: Connection, begin: Callable[[Connection], Awaitable[None]]) -> None:
@@ -130,21 +132,25 @@ class Held:
     async def transaction(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
         """Run `work`; what it wrote is kept with all the rest, or not at all where it raises."""
         async with self._turn():
-            conn = await self.open()
+            if not self.kept:
+                result = await _repeated(functools.partial(self._first, work))
+                self.kept = True
+                return result
             try:
-                if self.kept:
-                    async with conn.transaction():
-                        return await work(conn)
-                try:
-                    result = await work(conn)
-                except BaseException:
-                    await self.undo()
-                    raise
+                conn = await self.open()
+                async with conn.transaction():
+                    return await work(conn)
             except Contention:
                 self.contended = True
                 raise
-            self.kept = True
-            return result
+
+    async def _first(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+        conn = await self.open()
+        try:
+            return await work(conn)
+        except BaseException:
+            await self.undo()
+            raise
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
@@ -186,6 +192,16 @@ class Held:
         """Take back what was not committed; whoever still uses the database does so on their own from here on."""
         self._over = True
         await self.undo()
+
+
+async def _repeated(attempt: Callable[[], Awaitable[Result]]) -> Result:
+    """Make an attempt again and again after contention, up to eight times in all."""
+    for number in range(ATTEMPTS - 1):
+        try:
+            return await attempt()
+        except Contention:
+            await asyncio.sleep(random.uniform(0, 0.01 * 2**number))  # noqa: S311 (jitter, not a secret)
+    return await attempt()
 
 
 _HELD: ContextVar[Held | None] = ContextVar("held", default=None)
@@ -247,15 +263,12 @@ class Database:
         held = _held(self)
         if held is not None:
             return await held.transaction(work)
-        for attempt in range(ATTEMPTS):
-            try:
-                async with self._pool.acquire() as conn, conn.transaction():
-                    return await work(conn)
-            except Contention:
-                if attempt == ATTEMPTS - 1:
-                    raise
-                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 (jitter, not a secret)
-        raise AssertionError("unreachable")
+
+        async def once() -> Result:
+            async with self._pool.acquire() as conn, conn.transaction():
+                return await work(conn)
+
+        return await _repeated(once)
 
     async def close(self) -> None:
         """Give all connections back and close them."""

@@ -118,7 +118,7 @@ def _turn(key: Counter) -> tuple[bool, Counter]:
 
 
 async def count_campaigns(conn: Connection, project_id: int, campaign_ids: Sequence[str]) -> None:
-    """Count from now on how often campaigns are redeemed, for formulas. In a transaction before the redemption's."""
+    """Count from now on how often campaigns are redeemed, for formulas. In the place of `begin`: others wait."""
     await queries.shut_redemptions_out(conn, project_id)
     await queries.count_for_formulas(conn, project_id, campaign_ids)
 
