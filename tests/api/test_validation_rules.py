@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+import in_cart
 from promotions import make_campaign, make_rule, make_voucher, one_rule, redeem, refused
 from rapport.core.errors import ResourceInUse
 
@@ -119,9 +120,34 @@ def test_rules_are_assigned_listed_and_taken_back(api: Any) -> None:
     for kind in ("reward", "distribution", "earning_rule", "reward_assignment"):
         body = {"related_object_type": kind, "related_object_id": "x"}
         api.fails("POST", path, body, status=400, key="invalid_payload")
-    api.fails("GET", "/v1/validation-rules/val_x/assignments", status=404, key="not_found")
+    unknown = api.call("GET", "/v1/validation-rules/val_x/assignments")
+    assert unknown == {"object": "list", "data_ref": "data", "data": [], "total": 0, "has_more": False}
     api.call("DELETE", f"/v1/validation-rules/{rule}", status=204)
     assert api.call("GET", "/v1/validation-rules-assignments")["total"] == 0
+
+
+def test_an_assignment_may_be_named_as_the_javascript_sdk_has_it(api: Any) -> None:
+    voucher, campaign = make_voucher(api, "CODE"), make_campaign(api)
+    in_cart.make_promotion(api, name="Basket")
+    made = in_cart.add_tier(api, "Basket")
+    rule = make_rule(api, one_rule("order.amount", "$more_than", 1))
+    path = f"/v1/validation-rules/{rule}/assignments"
+    for kind, reference, found in (
+        ("voucher", "CODE", voucher["id"]),
+        ("campaign", campaign["id"], campaign["id"]),
+        ("promotion_tier", made["id"], made["id"]),
+    ):
+        assigned = api.call("POST", path, {kind: reference})
+        assert (assigned["related_object_type"], assigned["related_object_id"]) == (kind, found)
+        api.fails("POST", path, {kind: reference}, status=409, key="duplicate_found")
+    for body, named in (
+        ({}, ".related_object_type"),
+        ({"related_object_type": "voucher"}, ".related_object_id"),
+        ({"related_object_id": "CODE"}, ".related_object_type"),
+        ({"voucher": "CODE", "campaign": "Spring"}, ".campaign"),
+    ):
+        assert named in api.fails("POST", path, body, status=400, key="invalid_payload")["details"]
+    assert api.call("GET", path)["total"] == 3
 
 
 def test_only_members_of_the_segment_redeem(api: Any) -> None:
