@@ -63,7 +63,13 @@ def test_stacks_are_listed_over_all_campaigns(api: Any, ids: list[str]) -> None:
     assert found(order="created_at") == [first, second]
     assert found(order="name") == [second, first]
     assert found(limit="1", page="2") == [first]
-    for name in ("created_at[after]", "[created_at][after]", "[filters][created_at][conditions][$after][0]"):
+    for name in (
+        "created_at[after]",
+        "[created_at][after]",
+        "[filters][created_at][conditions][$after][0]",
+        "filters[created_at][conditions][$after][0]",
+        "filters[created_at][conditions][$after]",
+    ):
         assert found(**{name: first["created_at"]}) == [second]
     assert found(**{"created_at[before]": second["created_at"]}) == [first]
     api.fails("GET", "/v1/promotions/stacks", status=400, key="invalid_query_params", params={"created_at[after]": "x"})

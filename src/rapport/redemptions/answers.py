@@ -23,9 +23,10 @@ class ChannelAnswer(msgspec.Struct, kw_only=True):
 
 
 class Named(msgspec.Struct, kw_only=True):
-    """Another redemption or rollback."""
+    """Another redemption or rollback, and when it was."""
 
     id: str
+    date: Instant
 
 
 class RelatedRedemptions(msgspec.Struct, kw_only=True):

@@ -19,11 +19,17 @@ _TABLES = """
 promotion_stacks AS stacks JOIN campaigns
 ON campaigns.project_id = stacks.project_id AND campaigns.id = stacks.campaign_id AND campaigns.state = 'live'
 """
+# The reference writes it in the second way; its SDKs, as in other lists, in the first.
+_OPENINGS = ("filters", "[filters]")
 _FILTERS = {
     f"{form}": kind(column)
     for name, column in (("created_at", "created_at"), ("updated_at", "updated_at"))
     for word, kind in (("before", Before), ("after", After))
-    for form in (f"{name}[{word}]", f"[{name}][{word}]", f"[filters][{name}][conditions][${word}][0]")
+    for form in (
+        f"{name}[{word}]",
+        f"[{name}][{word}]",
+        *(f"{opening}[{name}][conditions][${word}]{place}" for opening in _OPENINGS for place in ("", "[0]")),
+    )
 }
 # A row for each tier of each stack, in their order; the stacks themselves come first in it.
 _WITH_TIERS = f"""
