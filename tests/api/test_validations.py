@@ -34,6 +34,21 @@ def test_expand_chooses_what_is_told_of_each_redeemable(api: Any, expand: list[s
         assert set(bad) == always | told - {"order"}
 
 
+def test_what_may_not_be_redeemed_says_so_in_the_shops_words(api: Any) -> None:
+    make_voucher(api, "OFF")
+    api.call("POST", "/v1/vouchers/OFF/disable")
+    rule = make_rule(api, one_rule("order.amount", "$more_than", 9999), error={"message": "Spend more"})
+    make_voucher(api, "SMALL", validation_rules=[rule])
+    for code, details in (
+        ("OFF", {"key": "voucher_disabled", "message": "voucher is disabled"}),
+        ("SMALL", {"key": "order_rules_violated", "message": "Spend more"}),
+        ("NONE", None),
+    ):
+        [told] = validate(api, code)["redeemables"]
+        assert told["result"].get("details") == details
+        assert (told["result"]["error"]["key"] == "not_found") == (details is None)
+
+
 async def test_a_valid_request_is_told_its_discounts_and_nothing_changes(
     api: Any, db: Database, project_id: int
 ) -> None:

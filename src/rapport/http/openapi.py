@@ -115,6 +115,7 @@ _ANSWERS: Final = {
     "import-orders": "The request is accepted",
     "import-events": "The request is accepted",
     "validate-stacked-discounts": "Whether the redeemables can be redeemed, and the order as they would leave it",
+    "validate-validation-rule": "Whether the rule would hold",
     "validate-voucher": "Whether the code can be redeemed, and the order as it would leave it",
     "create-validation-rule-assignment": "The assignment",
     "list-metadata-schemas": "All metadata schemas",

@@ -57,7 +57,9 @@ def _flag(request: Request[Any, Any, Any], name: str) -> bool | None:
 async def _create(
     request: Request[Any, Any, Any], caller: Caller, writer: Writer, data: PublicationInput
 ) -> Response[bytes]:
-    done, customer = await actions.create(writer, caller, data, join_once=_flag(request, "join_once"))
+    asked = _flag(request, "join_once")
+    join_once = data.join_once if asked is None else asked
+    done, customer = await actions.create(writer, caller, data, join_once=join_once)
     return answer(created_view(done, customer, base_url(request)))
 
 

@@ -37,6 +37,8 @@ class PublicationInput(msgspec.Struct, kw_only=True):
     source_id: Identifier | None = None
     channel: Channel | None = None
     metadata: Metadata | None = None
+    # Where the official JavaScript SDK has what is a query parameter elsewhere.
+    join_once: bool | None = None
     # An addition: nobody but this customer can redeem what is published.
     holder_only: bool | None = None
 
