@@ -200,7 +200,11 @@ def _view(found: Examined, one: Qualified, expand: frozenset[str]) -> dict[str, 
         for redeemable, parsed, effect in zip(candidate.redeemables, one.rules, one.effects, strict=True)
     ]
     if candidate.object != STACK:
-        return parts[0] | {"object": candidate.object, "id": candidate.id, "created_at": iso(candidate.created_at)}
+        own = parts[0] | {"object": candidate.object, "id": candidate.id, "created_at": iso(candidate.created_at)}
+        # A campaign is of no campaign: what its codes have as the campaign's name is its own.
+        if candidate.object == candidates.CAMPAIGN and own.pop("campaign_id", None) is not None:
+            own["name"] = own.pop("campaign_name")
+        return own
     first = candidate.redeemables[0]
     stack: dict[str, Any] = {
         "id": candidate.id,
