@@ -158,6 +158,7 @@ async def qualify(caller: Caller, decider: SegmentDecider, data: QualificationIn
         part = ordered[:limit]
         expand = frozenset(options.expand or ())
         views = [_view(found, one, expand) for one in part]
+        _tell_locks(part, views, wanted=data.session is not None and data.session.type is not None)
         if "validation_rules" in expand:
             await _add_assignments(conn, caller.project_id, part, views)
     has_more = len(ordered) > limit
@@ -170,6 +171,16 @@ async def qualify(caller: Caller, decider: SegmentDecider, data: QualificationIn
     if order is not None:
         answer["order"] = order
     return answer | {"stacking_rules": shown(found.stacking)}
+
+
+def _tell_locks(part: Sequence[Qualified], views: Sequence[dict[str, Any]], *, wanted: bool) -> None:
+    """Say of gift cards what sessions hold back of them, be it nothing, where that is wanted; else leave it out."""
+    for one, view in zip(part, views, strict=True):
+        gift = view.get("result", {}).get("gift")
+        if gift is not None and wanted:
+            gift["locked_credits"] = one.candidate.redeemables[0].held.credits
+        elif gift is not None:
+            gift.pop("locked_credits", None)
 
 
 def _sorted(found: list[Qualified], options: OptionsInput) -> tuple[list[Qualified], bool]:
