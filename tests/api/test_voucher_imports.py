@@ -23,7 +23,14 @@ def upload(api: Any, path: str, text: str, *, status: int = 202, **options: str)
 def test_vouchers_are_imported_each_by_itself(api: Any) -> None:
     make_voucher(api, "TAKEN")
     body = [
-        {"code": "A", **OFF, "redemption": {"quantity": 2}, "metadata": {"a": 1}, "category": "new"},
+        {
+            "code": "A",
+            **OFF,
+            "redemption": {"quantity": 2},
+            "metadata": {"a": 1},
+            "category": "new",
+            "start_date": "2026-01-01T09",
+        },
         {"code": "TAKEN", **OFF},
         {"code": "A", **OFF},
         {"code": "B", "type": "GIFT_VOUCHER", "gift": {"amount": 700}, "active": False},
@@ -42,6 +49,7 @@ def test_vouchers_are_imported_each_by_itself(api: Any) -> None:
     ]  # fmt: skip
     made = shown(api, "A")
     assert (made["redemption"]["quantity"], made["metadata"], made["category"]) == (2, {"a": 1}, "new")
+    assert made["start_date"] == "2026-01-01T09:00:00.000Z"
     card = shown(api, "B")
     assert (card["gift"]["balance"], card["active"], card["campaign_id"]) == (700, False, None)
     assert shown(api, "TAKEN")["discount"]["amount_off"] == 300

@@ -25,8 +25,6 @@ _TYPES: Final[Mapping[str, str]] = {
 }
 _TRUTH: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _NUMBER: Final = re.compile(r"\d{1,16}(?:\.\d{1,6})?", re.ASCII)
-# A time of full hours, as files may have it.
-_HOURS: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}", re.ASCII)
 _VALUE_OF: Final[Mapping[str, str]] = {
     "AMOUNT": "amount_off",
     "PERCENT": "percent_off",
@@ -138,8 +136,8 @@ def _brought(row: VoucherRow, *, with_campaign: bool) -> Brought:
         code=row.code,
         category=row.category,
         active=_flag(row.active),
-        start_date=_dated(row.start_date),
-        expiration_date=_dated(row.expiration_date),
+        start_date=row.start_date,
+        expiration_date=row.expiration_date,
         additional_info=row.additional_info,
         metadata=row.metadata,
     )
@@ -179,10 +177,6 @@ def _whole(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 16):
         raise InvalidPayload("Property .value should be a whole number of minor units, as 1999 for 19.99")
     return int(text)
-
-
-def _dated(text: str | None) -> str | None:
-    return f"{text}:00" if text is not None and _HOURS.fullmatch(text) else text
 
 
 def _flag(text: str | None) -> bool | None:
