@@ -1,14 +1,14 @@
 """An export of customers, from the request to the finished file, against a bare COPY of the same columns."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from http.client import HTTPConnection
-from typing import Any
 
 from benchmarks import queries
 from benchmarks.population import Population
 from benchmarks.report import Aim, Line
+from benchmarks.uploading import LOOK_EVERY_S, call
 from benchmarks.world import World
 
 FIELDS = (
@@ -25,7 +25,6 @@ FIELDS = (
 )
 """`queries.copy_customers` has the same columns."""
 _ROUNDS = 3
-_LOOK_EVERY_S = 0.05
 _LONGEST_S = 600
 
 
@@ -33,7 +32,7 @@ async def measure(world: World, people: Population) -> AsyncIterator[Line]:
     """Yield the line: the best of a few rounds of each, in turns."""
     own, bare = [], []
     for _ in range(_ROUNDS):
-        own.append(_export(world, people))
+        own.append(await _export(world, people))
         async with world.db.read() as conn:
             started = time.perf_counter()
             length = await queries.copy_customers(conn, people.project_id)
@@ -47,30 +46,20 @@ async def measure(world: World, people: Population) -> AsyncIterator[Line]:
     )
 
 
-def _export(world: World, people: Population) -> float:
+async def _export(world: World, people: Population) -> float:
     """Return the seconds from asking for a file until it can be downloaded. Raises where it is not whole."""
-    http = HTTPConnection("127.0.0.1", world.running.port)
     body = json.dumps({"exported_object": "customer", "parameters": {"fields": FIELDS, "order": "created_at"}})
+    headers = {**people.headers, "Content-Type": "application/json"}
     started = time.perf_counter()
-    made = _call(http, people, "POST", "/v1/exports", body)
+    made = await call(world, "POST", "/v1/exports", headers, body)
     while True:
-        found = _call(http, people, "GET", f"/v1/exports/{made['id']}")
+        found = await call(world, "GET", f"/v1/exports/{made['id']}", headers)
         took = time.perf_counter() - started
         if found["status"] == "DONE":
             break
         if found["status"] == "ERROR" or took > _LONGEST_S:
             raise RuntimeError(f"the export did not end: {found}")
-        time.sleep(_LOOK_EVERY_S)
+        await asyncio.sleep(LOOK_EVERY_S)
     if found["file"]["rows"] != people.size:
         raise RuntimeError(f"the file has {found['file']['rows']} rows of {people.size}")
-    http.close()
     return took
-
-
-def _call(http: HTTPConnection, people: Population, method: str, path: str, body: str | None = None) -> Any:
-    http.request(method, path, body, {**people.headers, "Content-Type": "application/json"})
-    answer = http.getresponse()
-    raw = answer.read()
-    if answer.status != 200:
-        raise RuntimeError(f"{method} {path}: {answer.status} {raw.decode(errors='replace')}")
-    return json.loads(raw)

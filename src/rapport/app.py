@@ -243,7 +243,7 @@ def create_app(settings: Settings) -> ASGIApp:
         app.state.promotion_tiers = CampaignTiers()
         app.state.category_users = (using_category,)
         app.state.bin_kinds = {
-            "campaign": campaign_removal.bin_kind,
+            "campaign": campaign_removal.bin_kind(app.state.writer),
             "voucher": voucher_removal.bin_kind(app.state.writer),
             **product_removal.bin_kinds,
         }

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bundles import bundle, make_bundle, part
+from catalogue import make_collection
 from harness import Server
 from in_cart import make_promotion, make_stack, tier
 from management import Management, managed
@@ -52,7 +53,7 @@ def test_bundle_rules_are_kept_changed_and_removed(api: Any) -> None:
     assert made["bundle_rules"] == wanted
     path = f"/v1/validation-rules/{made['id']}"
     assert api.call("PUT", path, {"name": "S"})["bundle_rules"] == wanted
-    other = {"1": part("products_collection", "pc_1", 4), "logic": "1"}
+    other = {"1": part("products_collection", make_collection(api, "C", products=[])["id"], 4), "logic": "1"}
     assert api.call("PUT", path, {"bundle_rules": other})["bundle_rules"] == other | {"limit": 1}
     api.fails("PUT", path, {"bundle_rules": {"1": {}}}, status=400, key="invalid_validation_rules")
     assert api.call("GET", path)["bundle_rules"] == other | {"limit": 1}

@@ -147,34 +147,112 @@ def test_redemptions_of_a_page_on_an_order_that_was_there_are_rolled_back(api: A
     assert stored["status"] == "CANCELED"
 
 
-def test_what_a_page_redeems_is_taken_back_from_what_the_order_costs_by_then(api: Any, client: Api) -> None:
-    """Whatever was off the order before, it is not off what the page said it costs."""
+def test_what_a_page_redeems_is_off_beside_what_was_off_before(api: Any, client: Api) -> None:
+    """Neither is lost, and each is taken back by itself; the page is told of nothing but its own."""
     make_voucher(api, "SHOP", amount(1000))
     make_voucher(api, "PAGE", amount(500))
     gift_card(api, "CARD", 5000)
     for source_id, before, now in (("a", "SHOP", "PAGE"), ("b", ("voucher", "CARD", 1000), ("voucher", "CARD", 500))):
         order = {"source_id": source_id, "amount": 10_000}
-        api.call("POST", "/v1/redemptions", basket(before, order=order))
-        done = client.call("POST", "/client/v1/redemptions", basket(now, order=order))["redemptions"][0]["id"]
-        assert api.call("GET", f"/v1/orders/{source_id}")["total_amount"] == 9500
-        api.call("POST", f"/v1/redemptions/{done}/rollback")
-        assert api.call("GET", f"/v1/orders/{source_id}")["total_amount"] == 10_000
+        first = api.call("POST", "/v1/redemptions", basket(before, order=order))["redemptions"][0]["id"]
+        answer = client.call("POST", "/client/v1/redemptions", basket(now, order=order))
+        assert (answer["order"]["total_amount"], answer["order"]["total_discount_amount"]) == (9500, 500)
+        second = answer["redemptions"][0]["id"]
+        for redemption, left in (
+            ((second, 9000), (first, 10_000)) if source_id == "a" else ((first, 9500), (second, 10_000))
+        ):
+            assert api.call("GET", f"/v1/orders/{source_id}")["total_amount"] < left
+            api.call("POST", f"/v1/redemptions/{redemption}/rollback")
+            assert api.call("GET", f"/v1/orders/{source_id}")["total_amount"] == left
 
 
-def test_free_units_of_a_shop_are_not_taken_out_of_what_a_page_says(api: Any, client: Api) -> None:
+def total(api: Any) -> tuple[int, int]:
+    """Return what the order costs, and what is left to pay of it."""
+    stored = api.call("GET", "/v1/orders/o")
+    off = stored["discount_amount"] + stored["items_discount_amount"]
+    assert stored["total_amount"] == stored["amount"] - off >= 0
+    return stored["amount"], stored["total_amount"]
+
+
+def test_a_page_redeems_one_code_after_the_other(api: Any, client: Api) -> None:
+    make_voucher(api, "TEN", percent(10))
+    make_voucher(api, "LINE", percent(50, effect="APPLY_TO_ITEMS"))
+    items = [line("mug", 2, 100), line("cup", 1, 300)]
+    done = []
+    for code, left in (("TEN", 450), ("LINE", 200), ("TEN", 150)):
+        answer = client.call("POST", "/client/v1/redemptions", basket(code, order={"source_id": "o", "items": items}))
+        done.append(answer["redemptions"][0]["id"])
+        assert answer["order"]["total_amount"] == (250 if code == "LINE" else 450)
+        assert total(api) == (500, left)
+    for redemption, left in zip((done[1], done[0], done[2]), (400, 450, 500), strict=True):
+        api.call("POST", f"/v1/redemptions/{redemption}/rollback")
+        assert total(api) == (500, left)
+
+
+def test_a_page_that_sends_what_it_was_told_pays_what_is_left(api: Any, client: Api) -> None:
+    make_voucher(api, "TEN", percent(10))
+    gift_card(api, "CARD", 5000)
+    told = client.call("POST", "/client/v1/redemptions", basket("TEN", order={"source_id": "o", "amount": 1000}))
+    again = {"source_id": "o", **{name: told["order"][name] for name in ("amount", "discount_amount")}}
+    answer = client.call("POST", "/client/v1/redemptions", basket("CARD", order=again))
+    assert answer["order"]["total_amount"] == 0
+    assert api.call("GET", "/v1/vouchers/CARD")["gift"]["balance"] == 4100
+    assert total(api) == (1000, 0)
+    api.call("POST", f"/v1/redemptions/{told['redemptions'][0]['id']}/rollback")
+    assert total(api) == (1000, 100)
+
+
+def test_no_more_is_off_than_what_an_order_costs(api: Any, client: Api) -> None:
+    make_voucher(api, "SHOP", amount(800))
+    make_voucher(api, "PAGE", amount(700))
+    order = {"source_id": "o", "amount": 1000}
+    first = api.call("POST", "/v1/redemptions", basket("SHOP", order=order))["redemptions"][0]["id"]
+    client.call("POST", "/client/v1/redemptions", basket("PAGE", order=order))
+    assert total(api) == (1000, 0)
+    api.call("POST", f"/v1/redemptions/{first}/rollback")
+    assert total(api) == (1000, 300)
+
+
+def test_a_page_that_names_more_off_than_is_left_is_not_told_so(api: Any, client: Api) -> None:
+    make_voucher(api, "HALF", percent(50, effect="APPLY_TO_ITEMS"))
+    make_voucher(api, "PAGE", amount(50))
+    order = {"source_id": "o", "items": [line("mug", 5, 100)]}
+    first = api.call("POST", "/v1/redemptions", basket("HALF", order=order))["redemptions"][0]["id"]
+    assert total(api) == (500, 250)
+    own = order | {"discount_amount": 400}
+    answer = client.call("POST", "/client/v1/redemptions", basket("PAGE", order=own))
+    assert answer["order"]["total_amount"] == 50
+    assert total(api) == (500, 50)
+    api.call("POST", f"/v1/redemptions/{first}/rollback")
+    assert total(api) == (500, 50)
+
+
+def test_free_units_of_a_shop_stay_as_far_as_a_page_sends_them(api: Any, client: Api) -> None:
     make_product(api, "q", price=500)
     free = {"type": "UNIT", "unit_off": 1, "unit_type": "q", "effect": "ADD_NEW_ITEMS"}
     make_voucher(api, "FREE", free)
+    make_voucher(api, "MORE", free | {"effect": "ADD_MISSING_ITEMS", "unit_type": "r"})
     make_voucher(api, "PAGE", amount(100))
+    make_product(api, "r", price=50)
     order = {"source_id": "o", "items": [line("p", 2, 1000)]}
+    gift = {"source_id": "q", "quantity": 1, "price": 500}
     first = api.call("POST", "/v1/redemptions", basket("FREE", order=order))["redemptions"][0]["id"]
-    paid = {"source_id": "o", "items": [line("p", 2, 1000), {"source_id": "q", "quantity": 1, "price": 500}]}
-    client.call("POST", "/client/v1/redemptions", basket("PAGE", order=paid))
+    assert total(api) == (2500, 2000)
+    both = order | {"items": [*order["items"], gift]}
+    client.call("POST", "/client/v1/redemptions", basket("PAGE", order=both))
+    assert total(api) == (2500, 1900)
+    more = client.call("POST", "/client/v1/redemptions", basket("MORE", order=both))
+    assert (more["order"]["amount"], more["order"]["total_amount"]) == (2550, 2500)
+    assert total(api) == (2550, 1900)
     api.call("POST", f"/v1/redemptions/{first}/rollback")
-    stored = api.call("GET", "/v1/orders/o")
-    assert (stored["amount"], stored["total_amount"], len(stored["items"])) == (2500, 2400, 2)
-    api.call("PUT", "/v1/orders/o", {"amount": 2600})
-    assert api.call("GET", "/v1/orders/o")["amount"] == 2600
+    assert total(api) == (2050, 1900)
+    api.call("POST", f"/v1/redemptions/{more['redemptions'][0]['id']}/rollback")
+    assert total(api) == (2000, 1900)
+    second = api.call("POST", "/v1/redemptions", basket("FREE", order=order))["redemptions"][0]["id"]
+    client.call("POST", "/client/v1/redemptions", basket("MORE", order={"source_id": "o", "amount": 2000}))
+    assert total(api) == (2550, 1900)
+    api.call("POST", f"/v1/redemptions/{second}/rollback")
+    assert total(api) == (2050, 1900)
 
 
 def test_a_page_does_not_write_the_catalogue(api: Any, client: Api) -> None:

@@ -212,3 +212,57 @@ def test_what_a_redemption_takes_it_gives_back(api: Any) -> None:
     assert (refund["type"], refund["related_transaction_id"]) == ("CREDITS_REFUND", redeemed["id"])
     assert refund["details"]["rollback"] == {"id": rollback["id"]}
     assert gift_of(api) == {"amount": 1000, "subtracted_amount": 0, "balance": 1000, "effect": "APPLY_TO_ORDER"}
+
+
+def lines(api: Any, code: str = "CARD") -> list[tuple[str, int, int, int]]:
+    """Return the ledger of a card, oldest first: what happened, by how much, the balance and the total afterwards."""
+    found = api.call("GET", f"/v1/vouchers/{code}/transactions", params={"limit": "100"})["data"]
+    rows = [(one["type"], one["details"]["balance"]) for one in found[::-1]]
+    return [(kind, one["amount"], one["balance"], one["total"]) for kind, one in rows]
+
+
+def test_an_update_changes_the_amount_by_a_line_of_the_ledger(api: Any) -> None:
+    make_card(api, amount=1000)
+    api.call("POST", "/v1/vouchers/CARD/redemption", {"order": {"amount": 300}})
+    api.call("POST", "/v1/vouchers/CARD/balance", {"amount": -100})
+    updated = api.call("PUT", "/v1/vouchers/CARD", {"gift": {"amount": 1500}, "additional_info": "More"})
+    assert updated["gift"] == {"amount": 1500, "subtracted_amount": 100, "balance": 1100, "effect": "APPLY_TO_ORDER"}
+    lowered = api.call("PUT", "/v1/vouchers/CARD", {"gift": {"amount": 700, "effect": "APPLY_TO_ITEMS"}})
+    assert lowered["gift"] == {"amount": 700, "subtracted_amount": 100, "balance": 300, "effect": "APPLY_TO_ITEMS"}
+    api.call("PUT", "/v1/vouchers/CARD", {"gift": {"amount": 700, "balance": 5}})
+    refused = {"gift": {"amount": 399}, "additional_info": "Less"}
+    api.fails("PUT", "/v1/vouchers/CARD", refused, status=400, key="insufficient_card_balance")
+    api.call("PUT", "/v1/vouchers/CARD", {"gift": {"amount": 400}})
+    assert gift_of(api)["balance"] == 0
+    assert api.call("GET", "/v1/vouchers/CARD")["additional_info"] == "More"
+    assert lines(api) == [
+        ("CREDITS_REDEMPTION", -300, 700, 1000),
+        ("CREDITS_REMOVAL", -100, 600, 900),
+        ("CREDITS_ADDITION", 500, 1100, 1400),
+        ("CREDITS_REMOVAL", -800, 300, 600),
+        ("CREDITS_REMOVAL", -300, 0, 300),
+    ]
+
+
+def test_an_update_of_a_card_of_a_campaign_makes_its_amount_its_own(api: Any) -> None:
+    campaign = make_cards(api)
+    code = codes_of(api, campaign["id"])[0]
+    api.call("PUT", f"/v1/vouchers/{code}", {"gift": {"amount": 1000}})
+    api.call("PUT", "/v1/campaigns/Cards", {"gift": {"amount": 2000}})
+    assert gift_of(api, code)["balance"] == 2000
+    api.call("PUT", f"/v1/vouchers/{code}", {"gift": {"amount": 2500}})
+    api.call("PUT", "/v1/campaigns/Cards", {"gift": {"amount": 9000}})
+    assert gift_of(api, code)["balance"] == 2500
+    assert lines(api, code) == [("CREDITS_ADDITION", 500, 2500, 2500)]
+
+
+def test_an_update_of_the_amount_is_told_to_the_holder(api: Any) -> None:
+    make_card(api, amount=1000)
+    api.call("POST", "/v1/publications", {"voucher": "CARD", "customer": {"source_id": "ann"}})
+    for amount in (1500, 1200):
+        api.call("PUT", "/v1/vouchers/CARD", {"gift": {"amount": amount}})
+        found = api.call("GET", "/v1/customers/ann")["summary"]["redemptions"]["gift"]
+        assert found == {"redeemed_amount": 0, "amount_to_go": amount}
+    data = api.call("GET", "/v1/customers/ann/activity", params={"limit": "100"})["data"]
+    (added,) = [one for one in data if one["type"] == "customer.voucher.gift.balance_added"]
+    assert added["data"]["data"]["balance"]["amount"] == 500

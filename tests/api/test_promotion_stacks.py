@@ -67,7 +67,6 @@ def test_stacks_are_listed_over_all_campaigns(api: Any, ids: list[str]) -> None:
         "created_at[after]",
         "[created_at][after]",
         "[filters][created_at][conditions][$after][0]",
-        "filters[created_at][conditions][$after][0]",
         "filters[created_at][conditions][$after]",
     ):
         assert found(**{name: first["created_at"]}) == [second]

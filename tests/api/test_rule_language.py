@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from catalogue import make_collection
 from harness import Server
 from management import Management, managed
-from promotions import amount, codes_of, make_campaign, make_rule, make_voucher, one_rule, redeem, refused
+from promotions import amount, codes_of, make_campaign, make_rule, make_voucher, one_rule, percent, redeem, refused
 from rapport.core.db import Database
 from rapport.projects.models import NewKey
 
@@ -243,7 +244,52 @@ def test_limits_joined_by_or(api: Any) -> None:
     redeem(api, "CODE", order={"amount": 5001})
 
 
+GONE = {"object": "products_collection", "id": "pc_none"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"rules": one_rule("order.items.any", "$is", GONE)},
+        {"rules": one_rule("order.items.none", "$not_in", {"object": "sku", "id": "sku_1"}, GONE)},
+        {"rules": one_rule("order.items.any", "$from", "pc_none")},
+        {"rules": {"1": {"name": "order.items.any", "conditions": {"$is": [GONE]}}, "logic": ""}},
+        {"applicable_to": {"included": [GONE]}},
+        {"applicable_to": {"excluded": [GONE]}},
+        {"bundle_rules": {"1": {"name": "order.items.any", "conditions": {"$is": [GONE]}}}},
+    ],
+)
+def test_a_rule_about_a_collection_that_there_is_not_is_not_found(api: Any, body: dict[str, Any]) -> None:
+    rule = {"name": "R", "rules": {}, **body}
+    error = api.fails("POST", "/v1/validation-rules", rule, status=404, key="not_found")
+    assert (error["resource_id"], error["resource_type"]) == ("pc_none", "products_collection")
+    made = make_rule(api, {})
+    api.fails("PUT", f"/v1/validation-rules/{made}", body, status=404, key="not_found")
+    assert api.call("GET", f"/v1/validation-rules/{made}")["applicable_to"]["included"] == []
+    assert api.call("GET", "/v1/validation-rules")["total"] == 1
+    draft = {"rules": {}, "discount": percent(10), **body}
+    api.fails("POST", "/v1/backtests", draft, status=404, key="not_found")
+
+
+def test_a_collection_that_a_rule_names_stays_and_another_rule_may_name_it(api: Any) -> None:
+    collection = make_collection(api, "C", products=[])["id"]
+    named = {"object": "products_collection", "id": collection}
+    rules = [
+        make_rule(api, one_rule("order.items.any", "$is", named)),
+        make_rule(api, {}, applicable_to={"excluded": [named]}),
+    ]
+    path = f"/v1/product-collections/{collection}"
+    for rule in rules:
+        api.fails("DELETE", path, status=400, key="resource_in_use")
+        api.call("PUT", f"/v1/validation-rules/{rule}", {"name": "S"})
+        api.call("DELETE", f"/v1/validation-rules/{rule}", status=204)
+    api.call("DELETE", path, status=204)
+    again = {"name": "R", "rules": one_rule("order.items.any", "$is", named)}
+    api.fails("POST", "/v1/validation-rules", again, status=404, key="not_found")
+
+
 def test_the_documented_example_is_accepted(api: Any) -> None:
+    collection = make_collection(api, "C", products=[])["id"]
     body = {
         "name": "Set of Validation Rules",
         "error": {"message": "No"},
@@ -253,7 +299,7 @@ def test_the_documented_example_is_accepted(api: Any) -> None:
             "included": [
                 {"object": "product", "id": "prod_2", "source_id": None, "effect": "APPLY_TO_MOST_EXPENSIVE",
                  "quantity_limit": 1},
-                {"object": "products_collection", "id": "pc_1", "source_id": None, "effect": "APPLY_TO_EVERY",
+                {"object": "products_collection", "id": collection, "source_id": None, "effect": "APPLY_TO_EVERY",
                  "quantity_limit": 5},
             ],
         },

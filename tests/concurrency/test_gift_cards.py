@@ -129,3 +129,48 @@ async def test_what_holders_have_left_is_right_after_they_all_pay_with_each_othe
     for name in people:
         gift = api.call("GET", f"/v1/customers/{name}")["summary"]["redemptions"]["gift"]
         assert gift["amount_to_go"] == api.call("GET", f"/v1/vouchers/{name}")["gift"]["balance"], name
+
+
+async def test_whoever_gets_a_card_while_its_campaign_is_deleted_has_nothing_left_on_it(
+    server: Server, api: Any
+) -> None:
+    voucher = {"type": "GIFT_VOUCHER", "gift": {"amount": 1200}, "redemption": {"quantity": None}}
+    body = {"name": "Cards", "campaign_type": "GIFT_VOUCHERS", "vouchers_count": 40, "voucher": voucher}
+    api.call("POST", "/v1/campaigns", body)
+    publications = [
+        ("/v1/publications", {"campaign": {"name": "Cards"}, "customer": {"source_id": f"c{number}"}})
+        for number in range(30)
+    ]
+    headers = {name: api.headers[name] for name in ("X-App-Id", "X-App-Token")}
+    async with async_client(server.base_url, headers) as client:
+        *published, deleted = await asyncio.gather(
+            *(client.post(path, json=said) for path, said in publications),
+            client.delete("/v1/campaigns/Cards"),
+        )
+    assert deleted.status_code == 202
+    assert {one.status_code for one in published} <= {200, 404}
+    for number, one in enumerate(published):
+        if one.status_code == 200:
+            found = api.call("GET", f"/v1/customers/c{number}")["summary"]["redemptions"]["gift"]
+            assert found == {"redeemed_amount": 0, "amount_to_go": 0}
+
+
+async def test_amounts_that_are_set_while_a_card_is_used_leave_books_that_agree(
+    server: Server, api: Any, db: Database, project_id: int
+) -> None:
+    api.call("POST", "/v1/vouchers/CARD", {"type": "GIFT_VOUCHER", "gift": {"amount": 1000}})
+    headers = {name: api.headers[name] for name in ("X-App-Id", "X-App-Token")}
+    uses = [basket(("voucher", "CARD", 50), customer=f"c{number}") for number in range(20)]
+    async with async_client(server.base_url, headers) as client:
+        answers = await asyncio.gather(
+            *(client.put("/v1/vouchers/CARD", json={"gift": {"amount": 700 + number}}) for number in range(20)),
+            *(client.post("/v1/redemptions", json=body) for body in uses),
+        )
+    assert {one.status_code for one in answers} <= {200, 400}
+    gift = api.call("GET", "/v1/vouchers/CARD")["gift"]
+    spent = 50 * sum("redemptions" in one.json() for one in answers)
+    assert 700 <= gift["amount"] < 720 or gift["amount"] == 1000
+    balance, count, agree = await _books(db, project_id, 1000)
+    assert agree
+    assert count > 1
+    assert balance == gift["balance"] == gift["amount"] - spent >= 0

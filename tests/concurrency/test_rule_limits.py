@@ -166,6 +166,52 @@ async def test_no_unit_more_than_the_limit_is_discounted(
     assert sum(row["units"] for row in rows) == 25 == counted
 
 
+@pytest.mark.parametrize("by_customer", [False, True])
+async def test_sessions_and_redemptions_together_discount_no_unit_more_than_the_limit(
+    server: Server, api: Any, db: Database, project_id: int, *, by_customer: bool
+) -> None:
+    kind = "customer_" * by_customer
+    entry = {"object": "product", "id": "mug", f"product_{kind}campaign_quantity_limit": 25}
+    rule = make_rule(api, {}, applicable_to={"included": [entry]})
+    half = {"type": "PERCENT", "percent_off": 50, "effect": "APPLY_TO_ITEMS"}
+    campaign = make_campaign(api, discount=half, quantity=None, vouchers_count=3, validation_rules=[rule])
+    codes = codes_of(api, campaign["id"])
+    order = {"items": [{"product_id": "mug", "quantity": 3, "price": 100}]}
+    for number in range(1 if by_customer else 10):
+        api.call("POST", "/v1/customers", {"source_id": f"c{number}"})
+
+    def body(number: int, **more: Any) -> Any:
+        customer = "c0" if by_customer else f"c{number % 10}"
+        return stack(codes[number % 3], order=order, customer=customer, **more)
+
+    # So few at a time that nobody comes too late eight times over.
+    held: dict[int, int] = {}
+    headers = {name: api.headers[name] for name in ("X-App-Id", "X-App-Token")}
+    turn = asyncio.Semaphore(6)
+    async with async_client(server.base_url, headers) as client:
+
+        async def one(path: str, said: Any) -> int:
+            async with turn:
+                answer = await client.post(path, json=said)
+            assert answer.status_code == 200, answer.text
+            return answer.json()["order"].get("total_applied_discount_amount", 0) // 50  # type: ignore[no-any-return]
+
+        async def session(number: int) -> None:
+            lock = {"type": "LOCK", "key": f"k{number}"}
+            held[number] = await one("/v1/validations", body(number, session=lock))
+
+        work = [session(number) for number in range(12)]
+        *redeemed, _ = await asyncio.gather(
+            *(one("/v1/redemptions", body(number)) for number in range(6)), asyncio.gather(*work)
+        )
+        assert sum(redeemed) + sum(held.values()) == 25
+        later = await asyncio.gather(*(one("/v1/redemptions", body(0)) for _ in range(3)))
+        assert later == [0, 0, 0]
+        for number, units in held.items():
+            assert await one("/v1/redemptions", body(number, session={"key": f"k{number}"})) == units
+    assert await promotions.rows(db, project_id, "unit_locks") == 0
+
+
 async def test_limits_of_goods_with_two_names_hold_together(
     server: Server, api: Any, db: Database, project_id: int
 ) -> None:

@@ -6,6 +6,7 @@ import voucherify
 from voucherify import models
 
 from bundles import bundle, part
+from catalogue import make_collection
 from contract.test_promotion_schemas import check
 from promotions import amount, make_voucher, stack
 
@@ -14,7 +15,8 @@ ITEMS = [{"product_id": "prod_a", "quantity": 2, "price": 500}, {"product_id": "
 
 def test_bundle_rules(api: Any, sdk: voucherify.ApiClient) -> None:
     rules = voucherify.ValidationRulesApi(sdk)
-    wanted = bundle(part("product", "prod_a", 2), part("products_collection", "pc_b"), limit=4)
+    collection = make_collection(api, "C", products=[])["id"]
+    wanted = bundle(part("product", "prod_a", 2), part("products_collection", collection), limit=4)
     body = {"name": "R", "rules": {}, "bundle_rules": wanted}
     check(api.call("POST", "/v1/validation-rules", body), "validation-rules", "post", "/v1/validation-rules")
     made = rules.create_validation_rules(models.ValidationRulesCreateRequestBody.from_dict(body))

@@ -33,8 +33,7 @@ REFUSED: dict[str, set[str]] = {
     "post /v1/campaigns": {"Loyalty Program", "Referral Program"},
     "post /v1/vouchers": {"Loyalty Card"},
     "post /v1/vouchers/{code}": {"Loyalty Card"},
-    # And the amount of a gift card is changed by its balance.
-    "put /v1/vouchers/{code}": {"Loyalty Card", "Gift Card"},
+    "put /v1/vouchers/{code}": {"Loyalty Card"},
     "post /v1/vouchers/{code}/validate": {"Loyalty Card"},
     "post /v1/validations": {"5 Redeemables"},
     "post /client/v1/validations": {"5 Redeemables"},

@@ -6,6 +6,7 @@ import pytest
 import voucherify
 from voucherify import models
 
+from catalogue import make_collection
 from contract.test_promotion_schemas import check
 from promotions import make_voucher, percent, redeem, stack
 from rapport.rules.kinds import KINDS
@@ -23,6 +24,13 @@ APPLICABLE = {
     "excluded": [{"object": "sku", "id": "sku_2", "source_id": "s", "effect": "APPLY_TO_EVERY"}],
     "included_all": True,
 }  # fmt: skip
+
+
+def applicable_to(api: Any) -> dict[str, Any]:
+    """Return APPLICABLE with a collection that there is."""
+    made = make_collection(api, "C", products=[])["id"]
+    entries = [one | {"id": made} if one["id"] == "pc_1" else one for one in APPLICABLE["included"]]
+    return APPLICABLE | {"included": entries}
 
 
 def rule_of(name: str) -> dict[str, Any]:
@@ -44,11 +52,12 @@ def rules(sdk: voucherify.ApiClient) -> voucherify.ValidationRulesApi:
 
 def test_every_name_is_accepted_and_comes_back(api: Any, rules: voucherify.ValidationRulesApi) -> None:
     segment = api.call("POST", "/v1/segments", {"name": "S", "type": "static", "customers": []})["id"]
+    applicable = applicable_to(api)
     for name in KINDS:
         given = rule_of(name)
         if name == "customer.segment":
             given["conditions"] = {"$is": [segment]}
-        body = {"name": name, "rules": {"1": given, "logic": "1"}, "applicable_to": APPLICABLE}
+        body = {"name": name, "rules": {"1": given, "logic": "1"}, "applicable_to": applicable}
         answer = api.call("POST", "/v1/validation-rules", body)
         # The document's schema forgets booleans as operands, which the reference takes: `$is: [true]`.
         if not KINDS[name].only:

@@ -11,6 +11,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from rapport.core.errors import InvalidPayload
+from rapport.core.rounding import half_up
 from rapport.discounts import applying
 from rapport.discounts.applicable import Applicable, Target, cover
 from rapport.discounts.applied import Applied
@@ -18,7 +19,7 @@ from rapport.discounts.applying import apply
 from rapport.discounts.cart import Cart, CatalogueItem, Line, product_of
 from rapport.discounts.schemas import EFFECTS as EFFECTS_OF
 from rapport.discounts.schemas import Discount, checked
-from rapport.discounts.shares import half_up, split
+from rapport.discounts.shares import split
 
 MAX_LINES = 6
 EFFECTS = [

@@ -20,10 +20,12 @@ from rapport.discounts.schemas import checked as checked_discount
 from rapport.http.caller import Caller
 from rapport.metadata.queries import load
 from rapport.orders.models import COUNTED
+from rapport.product_collections.actions import hold
 from rapport.redemptions.attempts import key_of
 from rapport.rules import bundles, conditions
 from rapport.rules import queries as rules
 from rapport.rules.applicable import checked as checked_applicable
+from rapport.rules.applicable import collections_of
 from rapport.rules.models import NOTHING_APPLICABLE
 from rapport.rules.typed import typed
 from rapport.segments import queries as segments
@@ -41,7 +43,8 @@ class TooManyBacktests(RapportError):
 async def create(caller: Caller, data: BacktestInput) -> Backtest:
     """Keep a draft, and have it replayed (`create-backtest`, an addition).
 
-    Raises InvalidPayload, InvalidValidationRules, NotFound for a rule, a segment or a campaign, TooManyBacktests.
+    Raises InvalidPayload, InvalidValidationRules, NotFound for a rule, a segment, a collection or a campaign,
+    TooManyBacktests.
     """
     if (data.validation_rule is None) == (data.rules is None):
         raise InvalidPayload("Either .validation_rule or .rules is required, not both")
@@ -132,18 +135,22 @@ async def _draft(conn: Connection, caller: Caller, data: BacktestInput, discount
             bundle_rules=rule.bundle_rules,
         )
     raw = typed(data.rules or {}, await load(conn, caller.project_id))
-    named = conditions.parse(raw).segment_ids
+    applicable_to = NOTHING_APPLICABLE if data.applicable_to is None else checked_applicable(data.applicable_to)
+    bundle_rules = bundles.checked(data.bundle_rules)
+    parsed = conditions.parse(raw, bundle_rules)
+    named = parsed.segment_ids
     existing = await segments.existing(conn, caller.project_id, named)
     for segment_id in sorted(named - existing.keys()):
         raise NotFound("segment", segment_id)
+    await hold(conn, caller.project_id, parsed.needs.collections | collections_of(applicable_to))
     return Draft(
         validation_rule=None,
         rules=raw,
         error=None,
-        applicable_to=NOTHING_APPLICABLE if data.applicable_to is None else checked_applicable(data.applicable_to),
+        applicable_to=applicable_to,
         discount=discount,
         api_key=api_key,
-        bundle_rules=bundles.checked(data.bundle_rules),
+        bundle_rules=bundle_rules,
     )
 
 

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET
 
 from rapport.campaigns import codes, generation, queries, removal
+from rapport.campaigns.gifts import keep_all_gifts
 from rapport.campaigns.models import (
     AUTO_UPDATE,
     DISCOUNT_COUPONS,
@@ -37,12 +38,26 @@ from rapport.core.db import Connection, UniqueViolation
 from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound
 from rapport.core.ids import new_id
 from rapport.core.queries import read_now
+from rapport.customers.writes import Unit, Writer
 from rapport.discounts.schemas import checked
 from rapport.http.caller import Caller
 from rapport.metadata.queries import load
 from rapport.metadata.values import check
 from rapport.rules import actions as rules
+from rapport.rules.counted.queries import shut_redemptions_out
 
+# What redemptions are decided on. Codes are locked by whoever redeems them, their campaign is not: so what changes it
+# waits for the redemptions under way, and those that begin later see the change.
+_DECISIVE = (
+    "active",
+    "start_date",
+    "expiration_date",
+    "validity_timeframe",
+    "validity_day_of_week",
+    "validity_hours",
+    "discount",
+    "gift",
+)
 _UNSERVED = ("access_settings", "referral_program", "loyalty_tiers_expiration")
 _NO_CODES = {"length": 0, "charset": "", "pattern": ""}
 
@@ -227,6 +242,8 @@ async def update(caller: Caller, reference: str, data: CampaignUpdate) -> Campai
     refuse(data, _UNSERVED)
 
     async def work(conn: Connection) -> Campaign:
+        if any(getattr(data, name) is not None for name in _DECISIVE):
+            await shut_redemptions_out(conn, caller.project_id)
         lock = "NO KEY UPDATE" if data.type is None else "UPDATE"  # while the type changes, nobody makes codes
         campaign = await get_locked(conn, caller.project_id, reference, lock)
         changed = msgspec.structs.replace(campaign, **_changes(data, campaign))
@@ -257,16 +274,26 @@ async def set_active(caller: Caller, reference: str, *, active: bool) -> Campaig
     return await update(caller, reference, CampaignUpdate(active=active))
 
 
-async def delete(caller: Caller, reference: str, *, force: bool) -> str:
+async def delete(writer: Writer, caller: Caller, reference: str, *, force: bool) -> str:
     """Delete a campaign and its codes (`delete-campaign`); return the id of the action. Raises NotFound.
 
-    Without `force` they go into the bin. The ledger stays.
+    Without `force` they go into the bin. The ledger stays. What the holders of its gift cards have left follows.
     """
 
-    async def work(conn: Connection) -> str:
-        campaign = await get_locked(conn, caller.project_id, reference, "UPDATE")
+    async def work(unit: Unit) -> str:
+        conn, project_id = unit.conn, unit.project_id
+        await shut_redemptions_out(conn, project_id)
+        seen = await queries.find(conn, project_id, reference)
+        if seen is None:
+            raise NotFound("campaign", reference)
+        holders = await removal.lock_holders(unit, seen.id, seen.campaign_type)
+        campaign = await get_locked(conn, project_id, seen.id, "UPDATE")
+        await removal.check_holders(unit, campaign.id, campaign.campaign_type, holders)
         if force:
-            return await removal.for_good(conn, caller, campaign.id)
-        return await removal.into_bin(conn, caller, campaign)
+            done = await removal.for_good(conn, caller, campaign.id)
+        else:
+            done = await removal.into_bin(conn, caller, campaign, at_once=holders is not None)
+        await keep_all_gifts(unit, holders or [])
+        return done
 
-    return await caller.db.transaction(work)
+    return await writer.commit(caller, work)

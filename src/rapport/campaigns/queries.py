@@ -162,11 +162,11 @@ async def give_up(conn: Connection, project_id: int, campaign_id: str, missing: 
     )
 
 
-async def lock_kept(conn: Connection, project_id: int, campaign_id: str, *, for_good: bool = False) -> Campaign | None:
-    """Lock and return a campaign, in the bin or not, that is not deleted for good; None if there is no such one."""
+async def find_kept(conn: Connection, project_id: int, campaign_id: str, *, lock: str = "") -> Campaign | None:
+    """Return a campaign, in the bin or not, that is not deleted for good; None if there is no such one."""
     row = await conn.fetchrow(
         f"SELECT {_COLUMNS} FROM campaigns WHERE project_id = $1 AND id = $2 AND state IN ('live', 'binned')"
-        + _LOCKS["UPDATE" if for_good else "NO KEY UPDATE"],
+        + _LOCKS[lock],
         project_id,
         campaign_id,
     )
@@ -227,6 +227,35 @@ async def remove(conn: Connection, project_id: int, campaign_id: str) -> None:
         project_id,
         campaign_id,
     )
+
+
+async def balances_of_holders(conn: Connection, project_id: int, customer_ids: Sequence[str]) -> dict[str, int]:
+    """Return what is left on the gift cards that customers hold, in minor units; those without a card are left out.
+
+    Cards in the bin, or whose campaign is, are not there. The index is vouchers_of_holder.
+    """
+    rows = await conn.fetch(
+        "SELECT holder_id, sum(vouchers.balance)::bigint AS left_over FROM vouchers LEFT JOIN campaigns "
+        "ON campaigns.project_id = $1 AND campaigns.id = vouchers.campaign_id "
+        "WHERE vouchers.project_id = $1 AND vouchers.holder_id = ANY ($2) AND vouchers.type = 'GIFT_VOUCHER' "
+        "AND NOT vouchers.binned AND (vouchers.campaign_id IS NULL OR campaigns.state = 'live') GROUP BY holder_id",
+        project_id,
+        customer_ids,
+    )
+    return {row["holder_id"]: row["left_over"] for row in rows}
+
+
+async def holders_of_campaign(conn: Connection, project_id: int, campaign_id: str, after: str, limit: int) -> list[str]:
+    """Return the next ids, in order, of those who hold a gift card of a campaign. Index: vouchers_of_campaign."""
+    rows = await conn.fetch(
+        "SELECT DISTINCT holder_id FROM vouchers WHERE project_id = $1 AND campaign_id = $2 AND holder_id > $3 "
+        "AND type = 'GIFT_VOUCHER' ORDER BY holder_id LIMIT $4",
+        project_id,
+        campaign_id,
+        after,
+        limit,
+    )
+    return [row["holder_id"] for row in rows]
 
 
 async def remove_key(conn: Connection, project_id: int, key: str, after: str, count: int) -> tuple[str | None, int]:

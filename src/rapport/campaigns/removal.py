@@ -1,10 +1,14 @@
 """Deleting campaigns: into the bin, back from it, and for good; the ledger stays whatever happens."""
 
+from collections.abc import Sequence
+
 from rapport.async_actions import queries as async_actions
 from rapport.campaigns import generation, queries
+from rapport.campaigns.gifts import find_holders, keep_all_gifts
 from rapport.campaigns.models import Campaign
-from rapport.core.db import Connection
+from rapport.core.db import Connection, Restart
 from rapport.core.queries import read_now
+from rapport.customers.writes import Unit, Writer
 from rapport.http.caller import Caller
 from rapport.rules import actions as rules
 from rapport.rules import queries as assignments
@@ -13,6 +17,7 @@ from rapport.trash_bin.actions import NotRestored
 from rapport.trash_bin.models import Entry, Kind
 
 VOUCHERS_DELETE = "CAMPAIGN.VOUCHERS_DELETE"
+VOUCHERS_UPDATE = "CAMPAIGN.VOUCHERS_UPDATE"
 
 
 async def hidden_name(conn: Connection, caller: Caller) -> str:
@@ -35,10 +40,24 @@ async def put_rules(conn: Connection, caller: Caller, kind: str, object_id: str,
     await rules.assign(conn, caller.project_id, now, left, kind, object_id)
 
 
-async def into_bin(conn: Connection, caller: Caller, campaign: Campaign) -> str:
+async def lock_holders(unit: Unit, campaign_id: str, campaign_type: str) -> list[str] | None:
+    """Lock who holds gift cards of a campaign, before the campaign itself; None: they are left to the worker."""
+    holders = await find_holders(unit, campaign_id, campaign_type)
+    await unit.lock_all(holders or [])
+    return holders
+
+
+async def check_holders(unit: Unit, campaign_id: str, campaign_type: str, holders: Sequence[str] | None) -> None:
+    """See that nobody else holds cards of a campaign that is locked by now. Raises Restart."""
+    if holders is not None and await find_holders(unit, campaign_id, campaign_type) != holders:
+        raise Restart  # published, merged or erased since
+
+
+async def into_bin(conn: Connection, caller: Caller, campaign: Campaign, *, at_once: bool) -> str:
     """Put a locked campaign and its codes into the bin; return the id of the action that says so.
 
-    Its name is free from now on; its codes stay taken, so that all of them can come back.
+    Its name is free from now on; its codes stay taken, so that all of them can come back. Unless `at_once`, the worker
+    keeps what the holders of its gift cards have left.
     """
     entry_id = await hidden_name(conn, caller)
     content = {"rules": await take_rules(conn, caller, campaign.id)}
@@ -47,8 +66,17 @@ async def into_bin(conn: Connection, caller: Caller, campaign: Campaign) -> str:
     await trash_bin.add(conn, caller, entry_id, "campaign", resource, content, caller.db.clock_offset)
     count = (await queries.count_codes(conn, caller.project_id, [campaign])).get(campaign.id, 0)
     done = f"Moved {count} vouchers to the bin."
-    parameters = {"campaign_id": campaign.id}
-    return await async_actions.record(conn, caller, VOUCHERS_DELETE, parameters, done, count, caller.db.clock_offset)
+    return await _note(conn, caller, VOUCHERS_DELETE, campaign.id, done, count, at_once=at_once)
+
+
+async def _note(
+    conn: Connection, caller: Caller, kind: str, campaign_id: str, done: str, count: int, *, at_once: bool
+) -> str:
+    """Return the id of the action that says what was `done`; unless `at_once`, when the worker has told the holders."""
+    offset, parameters = caller.db.clock_offset, {"campaign_id": campaign_id}
+    if at_once:
+        return await async_actions.record(conn, caller, kind, parameters, done, count, offset)
+    return await async_actions.enqueue(conn, caller, kind, parameters | {"done": done}, offset=offset, total=count)
 
 
 async def for_good(conn: Connection, caller: Caller, campaign_id: str) -> str:
@@ -70,15 +98,33 @@ async def for_good(conn: Connection, caller: Caller, campaign_id: str) -> str:
 
 
 async def _remove(conn: Connection, caller: Caller, entry: Entry) -> None:
-    campaign = await queries.lock_kept(conn, caller.project_id, entry.resource_id, for_good=True)
+    campaign = await queries.find_kept(conn, caller.project_id, entry.resource_id, lock="UPDATE")
     if campaign is not None:
         await for_good(conn, caller, campaign.id)
 
 
-async def _restore(conn: Connection, caller: Caller, entry: Entry) -> None:
-    if not await queries.show(conn, caller.project_id, entry.resource_id, entry.resource_name):
+async def _restore(unit: Unit, caller: Caller, entry: Entry) -> None:
+    conn, project_id, campaign_id = unit.conn, unit.project_id, entry.resource_id
+    kept = await queries.find_kept(conn, project_id, campaign_id)
+    if kept is None:
         raise NotRestored("The campaign is not there any more", resource_id=entry.id)
-    await put_rules(conn, caller, "campaign", entry.resource_id, entry.content["rules"])
+    holders = await lock_holders(unit, kept.id, kept.campaign_type)
+    if not await queries.show(conn, project_id, campaign_id, entry.resource_name):
+        raise NotRestored("The campaign is not there any more", resource_id=entry.id)
+    await check_holders(unit, kept.id, kept.campaign_type, holders)
+    await put_rules(conn, caller, "campaign", campaign_id, entry.content["rules"])
+    if holders is not None:
+        await keep_all_gifts(unit, holders)
+        return
+    count = await queries.count_rows(conn, project_id, campaign_id)
+    await _note(conn, caller, VOUCHERS_UPDATE, campaign_id, f"Restored {count} vouchers.", count, at_once=False)
 
 
-bin_kind = Kind(remove=_remove, restore=_restore)
+def bin_kind(writer: Writer) -> Kind:
+    """Return what campaigns in the bin are; whoever holds cards of one that comes back has their balances again."""
+
+    async def restore(conn: Connection, caller: Caller, entry: Entry) -> None:
+        async with writer.within(conn, caller) as unit:
+            await _restore(unit, caller, entry)
+
+    return Kind(remove=_remove, restore=restore)

@@ -14,6 +14,7 @@ from rapport.campaigns.schemas import CampaignInput, CampaignUpdate
 from rapport.campaigns.showing import shown
 from rapport.core.errors import InvalidQueryParams, NotFound
 from rapport.core.queries import read_now
+from rapport.customers.writes import Writer
 from rapport.http import conditions
 from rapport.http.bodies import answer, read_body
 from rapport.http.caller import Caller
@@ -89,13 +90,15 @@ async def update_campaign(request: Request[Any, Any, Any], campaign_id: str, cal
     status_code=202,
     opt=operation("delete-campaign", answer=Accepted, query={"force": BOOLEAN}),
 )
-async def delete_campaign(request: Request[Any, Any, Any], campaign_id: str, caller: Caller) -> Response[bytes]:
+async def delete_campaign(
+    request: Request[Any, Any, Any], campaign_id: str, caller: Caller, writer: Writer
+) -> Response[bytes]:
     """Move a campaign and its codes to the bin, or delete them for good with `force`.
 
     Redemptions and publications stay in their lists.
     """
     force = read_flag(request.query_params, "force")
-    return answer(Accepted(async_action_id=await actions.delete(caller, campaign_id, force=force)), 202)
+    return answer(Accepted(async_action_id=await actions.delete(writer, caller, campaign_id, force=force)), 202)
 
 
 @post("/v1/campaigns/{campaign_id:str}/enable", status_code=200, opt=operation("enable-campaign", answer=Done))

@@ -8,17 +8,19 @@ import msgspec
 from rapport.async_actions.models import Action
 from rapport.async_actions.tasks import Step
 from rapport.campaigns import generation, queries
-from rapport.campaigns.removal import VOUCHERS_DELETE
+from rapport.campaigns.gifts import keep_all_gifts
+from rapport.campaigns.removal import VOUCHERS_DELETE, VOUCHERS_UPDATE
 from rapport.core.errors import NotFound
 from rapport.customers.writes import Unit
 
 BATCH = 2_000
+HOLDERS = 500
 
 
 async def _generate(unit: Unit, action: Action) -> Action:
     """Make a batch of codes. The campaign's row is locked meanwhile: its numbers and its codes move together."""
     campaign_id, wanted = action.parameters["campaign_id"], action.total or 0
-    campaign = await queries.lock_kept(unit.conn, unit.project_id, campaign_id)
+    campaign = await queries.find_kept(unit.conn, unit.project_id, campaign_id, lock="NO KEY UPDATE")
     if campaign is None:
         raise NotFound("campaign", campaign_id)
     await unit.open()
@@ -36,13 +38,39 @@ async def _generate(unit: Unit, action: Action) -> Action:
 
 
 async def _delete(unit: Unit, action: Action) -> Action:
-    """Remove a batch of codes, and in the end the row of their campaign."""
+    """Remove a batch of codes, and in the end the row of their campaign; first come the holders of its gift cards."""
+    if "done" in action.parameters:
+        return await _follow(unit, action)
     campaign_id = action.parameters["campaign_id"]
+    if not action.cursor.get("followed"):
+        told = await _tell_holders(unit, action)
+        if told:
+            return msgspec.structs.replace(action, cursor={"holder": told[-1]})
     removed = await queries.remove_codes(unit.conn, unit.project_id, campaign_id, BATCH)
     over = removed < BATCH
     if over:
         await queries.remove(unit.conn, unit.project_id, campaign_id)
-    return _after(action, action.done_count + removed, "Deleted", over=over)
+    after = msgspec.structs.replace(action, cursor={"followed": True})
+    return _after(after, action.done_count + removed, "Deleted", over=over)
+
+
+async def _tell_holders(unit: Unit, action: Action) -> list[str]:
+    """Keep what the next holders of the campaign's gift cards have left, as it is by now; return their ids."""
+    campaign_id, after = action.parameters["campaign_id"], action.cursor.get("holder", "")
+    found = await queries.holders_of_campaign(unit.conn, unit.project_id, campaign_id, after, HOLDERS)
+    await unit.lock_all(found)
+    await keep_all_gifts(unit, found)
+    return found
+
+
+async def _follow(unit: Unit, action: Action) -> Action:
+    """Keep what holders of gift cards have left after all cards of their campaign went into the bin, or came back."""
+    told = await _tell_holders(unit, action)
+    if told:
+        count = action.done_count + len(told)
+        return msgspec.structs.replace(action, cursor={"holder": told[-1]}, done_count=count)
+    result = {"message": action.parameters["done"], "done_count": action.total}
+    return msgspec.structs.replace(action, status="DONE", done_count=action.total or 0, result=result)
 
 
 def _after(action: Action, done: int, what: str, *, over: bool) -> Action:
@@ -52,4 +80,8 @@ def _after(action: Action, done: int, what: str, *, over: bool) -> Action:
     return msgspec.structs.replace(moved, status="DONE") if over else moved
 
 
-STEPS: Final[Mapping[str, Step[Unit]]] = {generation.VOUCHERS_GENERATE: _generate, VOUCHERS_DELETE: _delete}
+STEPS: Final[Mapping[str, Step[Unit]]] = {
+    generation.VOUCHERS_GENERATE: _generate,
+    VOUCHERS_DELETE: _delete,
+    VOUCHERS_UPDATE: _follow,
+}

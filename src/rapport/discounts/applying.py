@@ -12,10 +12,11 @@ from typing import Any, Final
 
 import msgspec
 
+from rapport.core.rounding import half_up
 from rapport.discounts.applicable import Applicable, Covered, Target, by_rule
 from rapport.discounts.applied import Added, Applied
 from rapport.discounts.cart import Cart, CatalogueItem
-from rapport.discounts.shares import capped, half_up, percent_of, split
+from rapport.discounts.shares import capped, percent_of, split
 from rapport.discounts.units import give
 from rapport.discounts.values import (
     Worth,

@@ -1,12 +1,9 @@
-"""Rounding to whole minor units, and the division of an amount into parts that sum to it."""
+"""Percentages of an amount, and its division into parts that sum to it, in whole minor units."""
 
 from collections.abc import Sequence
 from fractions import Fraction
 
-
-def half_up(exact: Fraction) -> int:
-    """Return a number that is not negative, rounded half up."""
-    return (2 * exact.numerator + exact.denominator) // (2 * exact.denominator)
+from rapport.core.rounding import half_up
 
 
 def percent_of(percent: Fraction, amount: Fraction) -> int:

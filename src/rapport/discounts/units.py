@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+from rapport.core.rounding import half_up
 from rapport.discounts.applicable import Applicable, cover
 from rapport.discounts.applied import Added, Applied
 from rapport.discounts.cart import Cart, CatalogueItem, Line
 from rapport.discounts.schemas import MAX_UNITS
-from rapport.discounts.shares import half_up
 from rapport.discounts.values import plain, scope_of, units_of
 
 

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import msgspec
 
+from rapport.core.rounding import half_up
 from rapport.discounts.cart import Cart, Line
 from rapport.discounts.expressions import FormulaError, rounded
 from rapport.discounts.formulas import parse
 from rapport.discounts.schemas import MAX_AMOUNT, MAX_PERCENT_PLACES, MAX_UNITS
-from rapport.discounts.shares import half_up
 
 MINOR_UNITS: Final = 100  # in a major one, in every currency, as the reference has it
 

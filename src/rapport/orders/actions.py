@@ -31,12 +31,14 @@ _STATUS_EVENTS = {"PAID": "paid", "FULFILLED": "fulfilled", "CANCELED": "cancele
 class Placed:
     """An order under change: as it is stored (None: new), and as the request wants it.
 
-    `catalogue`: what its items override.
+    `catalogue`: what its items override. `costs`: the stored order, with what the request says that it costs; only
+    where `after` is what the request alone says.
     """
 
     before: Order | None
     after: Order
     catalogue: Catalogue | None = None
+    costs: Order | None = None
 
 
 def person(named: object, person_id: object, name: str) -> CustomerInput | None:
@@ -84,8 +86,9 @@ async def open_order(
     if seen is not None and (current is None or current.customer_id != before_id):
         raise Restart
     data, catalogue = await open_items(unit, data)
-    base = current or blank(new_id("ord"), unit.now)
+    base, costs = current or blank(new_id("ord"), unit.now), None
     if unread and current is not None:
+        costs = _costing(data, current, unit)
         data = msgspec.structs.replace(data, status=UNSET)
         base = msgspec.structs.replace(
             blank(current.id, unit.now), status=current.status, customer_id=current.customer_id
@@ -95,7 +98,21 @@ async def open_order(
         after = msgspec.structs.replace(after, customer_id=locked[0].id)
     if referrer is not None:
         after = msgspec.structs.replace(after, referrer_id=locked[len(people) - 1].id)
-    return Placed(current, after, catalogue)
+    return Placed(current, after, catalogue, costs)
+
+
+def _costing(data: OrderInput, current: Order, unit: Unit) -> Order | None:
+    """Return a stored order with what a request says that it costs, and what redemptions still have off it then.
+
+    None where that is more than it costs: who may not know what is stored is not told so.
+    """
+    said = OrderInput(
+        amount=data.amount, initial_amount=data.initial_amount, discount_amount=data.discount_amount, items=data.items
+    )
+    try:
+        return checked(said, apply(said, current), current, unit.moment.schemas)
+    except InvalidPayload:
+        return None
 
 
 async def _find(unit: Unit, data: OrderInput, reference: str | None) -> Order | None:

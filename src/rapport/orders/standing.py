@@ -6,10 +6,12 @@ discount is still there. What the shop says itself about a discount is the shop'
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any, Final, TypedDict
 
 import msgspec
 
+from rapport.core.rounding import half_up
 from rapport.orders.models import Order
 
 STANDING: Final = "standing"
@@ -219,7 +221,7 @@ def _carried(item: dict[str, Any], old: Item, effects: Sequence[Effect]) -> tupl
     for effect in effects:
         mine = min(left, effect.get("quantity", 0))
         left -= mine
-        worth = effect.get("amount", 0) if is_same else _half_up(amount * mine, quantity)
+        worth = effect.get("amount", 0) if is_same else _share(amount, mine, quantity)
         after.append(
             {
                 "quantity": mine,
@@ -250,13 +252,14 @@ def _priced(item: dict[str, Any], old: Item) -> dict[str, Any]:
     if "amount" in item or "amount" not in old:
         return dict(item)
     quantity, before = number(item, "quantity"), number(old, "quantity")
-    amount = old["amount"] if quantity == before else _half_up(old["amount"] * quantity, before)
+    amount = old["amount"] if quantity == before else _share(old["amount"], quantity, before)
     priced = {**item, "amount": amount}
     return priced if "price" not in old else {**priced, "price": old["price"]}
 
 
-def _half_up(numerator: int, denominator: int) -> int:
-    return (2 * numerator + denominator) // (2 * denominator) if denominator else 0
+def _share(amount: int, units: int, quantity: int) -> int:
+    """Return what so many units cost of a quantity that costs an amount."""
+    return half_up(Fraction(amount * units, quantity)) if quantity else 0
 
 
 def settled(item: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Writes of collections of products."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Collection as AnyCollection
 from typing import Any, ClassVar
 
 import msgspec
@@ -34,6 +35,13 @@ class CollectionInUse(ResourceInUse):
         details = f"Resource {RESOURCE} with id {collection_id} is in use by {', '.join(using)}"
         super().__init__(details, resource_id=collection_id, resource_type=RESOURCE)
         self.related = Related("validation_rules", list(using))
+
+
+async def hold(conn: Connection, project_id: int, ids: AnyCollection[str]) -> None:
+    """See that collections are there, and stay until the transaction ends. Raises NotFound."""
+    missing = set(ids) - await queries.hold(conn, project_id, ids)
+    if missing:
+        raise NotFound(RESOURCE, min(missing))
 
 
 async def create(caller: Caller, data: CollectionInput) -> tuple[Collection, list[Member]]:

@@ -109,14 +109,16 @@ async def find(conn: Connection, project_id: int, collection_id: str, *, lock: b
     return None if row is None else Collection(*row)
 
 
-async def hold(conn: Connection, project_id: int, ids: AnyCollection[str]) -> None:
-    """Keep those of the collections that there are from being deleted before the transaction ends."""
-    if ids:
-        await conn.fetch(
-            "SELECT id FROM product_collections WHERE project_id = $1 AND id = ANY ($2) ORDER BY id FOR KEY SHARE",
-            project_id,
-            sorted(ids),
-        )
+async def hold(conn: Connection, project_id: int, ids: AnyCollection[str]) -> set[str]:
+    """Return those of the collections that there are; none is deleted before the transaction ends."""
+    if not ids:
+        return set()
+    rows = await conn.fetch(
+        "SELECT id FROM product_collections WHERE project_id = $1 AND id = ANY ($2) ORDER BY id FOR KEY SHARE",
+        project_id,
+        sorted(ids),
+    )
+    return {row["id"] for row in rows}
 
 
 async def update(conn: Connection, project_id: int, collection: Collection) -> None:

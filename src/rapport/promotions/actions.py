@@ -25,6 +25,7 @@ from rapport.promotions.schemas import MAX_TIERS, TierInput, TierUpdate, discoun
 from rapport.promotions.stacks import queries as stacks
 from rapport.rules import actions as rules
 from rapport.rules import queries as assignments
+from rapport.rules.counted.queries import shut_redemptions_out
 
 
 class NotAPromotion(RapportError):
@@ -202,6 +203,7 @@ async def update(caller: Caller, tier_id: str, data: TierUpdate) -> Tier:
     """
 
     async def work(conn: Connection) -> Tier:
+        await shut_redemptions_out(conn, caller.project_id)
         tier = await _get_locked(conn, caller.project_id, tier_id)
         changed = await _changed(conn, caller.project_id, data, tier)
         now = await read_now(conn, caller.db.clock_offset)
@@ -230,6 +232,7 @@ async def delete(caller: Caller, tier_id: str) -> None:
     """
 
     async def work(conn: Connection) -> None:
+        await shut_redemptions_out(conn, caller.project_id)
         tier = await _get_locked(conn, caller.project_id, tier_id)
         used_by = await stacks.using_tier(conn, caller.project_id, tier.campaign_id, tier.id)
         if used_by:

@@ -7,6 +7,7 @@ from typing import Any
 from rapport.activity.log import Signature
 from rapport.campaigns import durations, generation
 from rapport.campaigns import queries as campaigns
+from rapport.campaigns.gifts import keep_gifts
 from rapport.campaigns.models import AUTO_UPDATE, Campaign
 from rapport.campaigns.schemas import simple_view as simple_campaign
 from rapport.core.db import Restart
@@ -30,7 +31,6 @@ from rapport.publications.errors import (
 from rapport.publications.models import DEFAULT_CHANNEL, Publication, PublicationRow
 from rapport.publications.schemas import MAX_COUNT, CampaignReference, PublicationInput, view
 from rapport.vouchers import queries as vouchers
-from rapport.vouchers.gifts import keep_gifts
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.schemas import event_view as voucher_event
 
@@ -76,6 +76,7 @@ async def publish(  # noqa: PLR0913 (what a publication says)
             return await _complete(unit, joined)
     if not campaign.active or (campaign.expiration_date is not None and campaign.expiration_date <= unit.now):
         raise VoucherCannotBePublished(f"Campaign {campaign.id} is not active")
+    await _hold(unit, campaign)
     publication_id, said = new_id("pub"), Said(source_id, channel, metadata)
     taken = await _take(unit, campaign, customer_id, publication_id, count)
     row = _row(publication_id, unit.now, customer_id, campaign.id, campaign.name, taken, said)
@@ -105,6 +106,7 @@ async def publish_code(
     publication_id, until = new_id("pub"), None
     if voucher.campaign_id is not None:
         campaign = await campaigns.find(unit.conn, unit.project_id, voucher.campaign_id)
+        await _hold(unit, campaign)
         until = None if campaign is None else _until(campaign, unit.now)
     taken = await queries.take_code(
         unit.conn, unit.project_id, voucher.code, customer_id, publication_id, unit.now, until
@@ -121,6 +123,17 @@ async def publish_code(
         Said(source_id, channel, metadata),
     )
     return await _keep(unit, customer, row)
+
+
+async def _hold(unit: Unit, campaign: Campaign | None) -> None:
+    """See that a campaign of gift cards is not deleted meanwhile: its holders are told what they have left then.
+
+    Raises NotFound.
+    """
+    if campaign is None or campaign.gift is None:
+        return
+    if await campaigns.find(unit.conn, unit.project_id, campaign.id, lock="KEY SHARE") is None:
+        raise NotFound("campaign", campaign.id)
 
 
 async def fail(

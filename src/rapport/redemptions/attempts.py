@@ -146,6 +146,7 @@ async def decide(attempt: Attempt) -> tuple[Decision, Situation]:
         is_amount_missing=is_amount_missing(attempt.data.order, attempt.order),
         metadata=attempt.data.metadata or {},
         api_key=key_of(unit.signature),
+        session_key=attempt.session_key,
     )
     at = await read_situation(
         unit.conn,

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from rapport.discounts.applicable import Covered
+from rapport.discounts.cart import Cart
 from rapport.orders.models import Order
 from rapport.orders.standing import (
     APPLIED,
@@ -26,6 +27,7 @@ from rapport.orders.standing import (
     place_of,
     record,
     records_of,
+    settled,
     with_records,
     worth,
 )
@@ -156,6 +158,59 @@ def without(order: Order, children: list[Redemption], standing: list[Redemption]
         applied_discount_amount=min(discount, standing[-1].applied_amount if standing else 0),
         total_amount=max(0, amount - discount - off_items),
     )
+
+
+def onto(order: Order, start: Cart, cart: Cart) -> Order:
+    """Return a stored order with what took a cart that was made without it from `start` to `cart` as well. Pure.
+
+    Its lines are those of `start`, if that has any. What is more than the order costs is cut.
+    """
+    shown = cart.items()
+    items = [{name: value for name, value in item.items() if name not in APPLIED} for item in order.items]
+    for change in between(start.items(), shown):
+        index = change["index"]
+        if index < len(start.lines):
+            items[index] = _with(items[index], change, shown[index])
+        else:
+            items.append(dict(shown[index]))
+    grown = cart.amount - start.amount
+    amount = order.amount + grown
+    items = fitted(items, amount)
+    left = max(0, amount - sum(item.get("discount_amount", 0) for item in items))
+    discount = min(order.discount_amount + cart.discount_amount - start.discount_amount, left)
+    before = order.amount if order.initial_amount is None else order.initial_amount
+    return msgspec.structs.replace(
+        order,
+        amount=amount,
+        initial_amount=before if grown else order.initial_amount,
+        items=items,
+        discount_amount=discount,
+        applied_discount_amount=min(cart.applied_discount_amount, discount),
+        total_amount=left - discount,
+    )
+
+
+def _with(item: Item, change: Effect, shown: Item) -> dict[str, Any]:
+    """Return a line with a change that was worked out on what is `shown`: the same line without what else is off it."""
+    after = dict(item)
+    if change.get("quantity"):
+        after = {"initial_quantity": number(item, "quantity")} | after
+        after = {"initial_amount": number(item, "amount")} | after if "amount" in item else after
+    for name in CHANGED:
+        if change.get(name):
+            after[name] = number(item, name) + change[name]
+    for name, most in zip(CHANGED[2:], CHANGED, strict=False):
+        if name in after:
+            after[name] = min(after[name], number(after, most))
+    for name in APPLIED:
+        if shown.get(name):
+            after[name] = min(shown[name], number(after, name.removeprefix("applied_")))
+    return settled(after)
+
+
+def shifted(effects: Sequence[Effect] | None, since: int, by: int) -> list[dict[str, Any]]:
+    """Return effects with the lines from a place on so many places later."""
+    return [{**one, "index": one["index"] + (by if one["index"] >= since else 0)} for one in effects or ()]
 
 
 def _record(row: Redemption) -> Record:

@@ -25,6 +25,7 @@ async def _gather(conn: Connection, project_id: int, customer: Customer) -> Asyn
 
 
 async def _erase(conn: Connection, project_id: int, customer: Customer) -> int:
+    await counted.forget_held_units(conn, project_id, customer.id)
     return await queries.erase_of_customer(conn, project_id, customer.id)
 
 
@@ -33,6 +34,7 @@ async def _move(
 ) -> list[str]:
     moved = await move(conn, _HELD, project_id, giver_id, taker_id, only)
     await counted.recount_customers(conn, project_id, [giver_id, taker_id])
+    await counted.forget_held_units(conn, project_id, giver_id)
     return moved
 
 

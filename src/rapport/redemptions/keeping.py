@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from rapport.campaigns.gifts import keep_gifts
 from rapport.core.clock import iso
 from rapport.core.db import Restart
 from rapport.core.ids import new_id
@@ -22,6 +23,7 @@ from rapport.promotions.models import Summary
 from rapport.promotions.queries import add_to_summaries
 from rapport.redemptions.attempts import Attempt, Redeemed
 from rapport.redemptions.deciding import Decision
+from rapport.redemptions.effects import onto, shifted
 from rapport.redemptions.models import FAILURE, REDEMPTION, SUCCESS, Redemption
 from rapport.redemptions.redeemables.models import Redeemable
 from rapport.redemptions.schemas import NothingThere, Refused, channel_of
@@ -31,8 +33,8 @@ from rapport.redemptions.uses import queries as uses
 from rapport.redemptions.uses.queries import Taken
 from rapport.redemptions.views import NOTHING, Related, event_view
 from rapport.rules import budgets
+from rapport.rules.counted.queries import let_units_go
 from rapport.vouchers.availability import Refusal
-from rapport.vouchers.gifts import keep_gifts
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.schemas import campaign_view
 from rapport.vouchers.schemas import event_view as voucher_event
@@ -94,7 +96,7 @@ async def succeed(attempt: Attempt, decision: Decision, at: Situation) -> Redeem
         )
         for redeemable, effect in applied
     ]
-    order = await _place(attempt, decision.cart, rows, parent)
+    order = await _place(attempt, decision, rows, parent)
     credited = sum(effect.credits or 0 for _, effect in applied)
     _count(attempt, succeeded=len(rows))
     taken = await _take(attempt, rows, parent, [redeemable for redeemable, _ in applied], at)
@@ -182,6 +184,9 @@ async def _take(
     if any(one.held.stale or one.held.own for _, one in pairs):
         codes = [one.id for _, one in pairs]
         await sessions.clear(unit.conn, unit.project_id, codes, unit.now, attempt.session_key)
+    if attempt.session_key is not None:
+        ids = [one.object_id for one in redeemables]
+        await let_units_go(unit.conn, unit.project_id, attempt.session_key, ids, unit.now)
     taken: dict[str, Taken] = {}
     for row, one in pairs:
         assert one.voucher is not None
@@ -197,31 +202,44 @@ async def _take(
 
 
 async def _place(
-    attempt: Attempt, cart: Cart | None, rows: list[Redemption], parent: Redemption | None
+    attempt: Attempt, decision: Decision, rows: list[Redemption], parent: Redemption | None
 ) -> Order | None:
     """Write the order with its discounts and its redemptions."""
-    if attempt.placed is None or attempt.data.order is None or cart is None:
+    cart, start = decision.cart, decision.start
+    if attempt.placed is None or attempt.data.order is None or cart is None or start is None:
         return None
     before, order = attempt.placed.before, attempt.placed.after
     last = parent or rows[-1]
     if before is not None and attempt.is_order_hidden:
-        # Of what is stored, a key that anybody can read changes what the order costs, and nothing else. What earlier
-        # redemptions had off it is not off what it costs now.
-        own = msgspec.structs.replace(
-            before,
-            customer_id=order.customer_id,
-            redemptions=standing.emptied(before.redemptions),
-            **{name: getattr(order, name) for name in _COST},
-        )
-        order, status = own, before.status
+        order, status = _hidden(before, attempt.placed, start, cart), before.status
+        shift = len(order.items) - len(cart.lines)
     else:
-        status = order.status
+        order, status, shift = with_cart(order, cart), order.status, 0
         if not isinstance(attempt.data.order.status, str) and status != "FULFILLED":
             status = "PAID"
+    records = {
+        row.id: standing.record(row.applied_amount, shifted(row.effects, len(start.lines), shift)) for row in rows
+    }
     changed = msgspec.structs.replace(
-        with_cart(order, cart), status=status, redemptions={**order.redemptions, last.id: _order_entry(last, rows)}
+        order, status=status, redemptions={**order.redemptions, last.id: _order_entry(last, rows, records)}
     )
     return await place(attempt.unit, Placed(before, changed, attempt.placed.catalogue))
+
+
+def _hidden(before: Order, placed: Placed, start: Cart, cart: Cart) -> Order:
+    """Return a stored order as a key that anybody can read changes it: what it costs, and nothing else.
+
+    What was decided on the request alone is off beside what earlier redemptions have off it; unless that, with a
+    discount that the request names, is more than the order costs: then only what the request says is off.
+    """
+    if placed.costs is None:
+        bare = msgspec.structs.replace(
+            before,
+            redemptions=standing.emptied(before.redemptions),
+            **{name: getattr(placed.after, name) for name in _COST},
+        )
+        return msgspec.structs.replace(with_cart(bare, cart), customer_id=placed.after.customer_id)
+    return msgspec.structs.replace(onto(placed.costs, start, cart), customer_id=placed.after.customer_id)
 
 
 # What of an order says what it costs.
@@ -242,8 +260,7 @@ def with_cart(order: Order, cart: Cart) -> Order:
     )
 
 
-def _order_entry(last: Redemption, rows: list[Redemption]) -> dict[str, Any]:
-    records = {row.id: standing.record(row.applied_amount, row.effects) for row in rows}
+def _order_entry(last: Redemption, rows: list[Redemption], records: standing.Records) -> dict[str, Any]:
     entry: dict[str, Any] = {"date": iso(last.created_at), standing.STANDING: records}
     if last.is_parent:
         stacked = [row.id for row in rows]

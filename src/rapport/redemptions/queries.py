@@ -81,7 +81,8 @@ SELECT count(*) FILTER (WHERE done AND object = 'redemption') AS total_redeemed,
     count(*) FILTER (WHERE done AND object = 'redemption_rollback') AS total_rollback_succeeded,
     coalesce(sum(credits) FILTER (WHERE done AND object = 'redemption' AND rollback_id IS NULL), 0) AS redeemed_amount,
     (SELECT coalesce(sum(balance), 0) FROM vouchers WHERE project_id = $1 AND holder_id = $2 AND NOT binned
-        AND type = 'GIFT_VOUCHER') AS amount_to_go
+        AND type = 'GIFT_VOUCHER' AND NOT EXISTS (SELECT FROM campaigns WHERE campaigns.project_id = $1
+            AND campaigns.id = vouchers.campaign_id AND campaigns.state <> 'live')) AS amount_to_go
 FROM (
     SELECT object, credits, rollback_id, result,
         result = 'SUCCESS' AND (voucher_id IS NOT NULL OR promotion_tier_id IS NOT NULL) AS done

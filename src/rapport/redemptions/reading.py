@@ -29,7 +29,7 @@ SegmentsAmong = Callable[[Customer, Collection[str]], Awaitable[frozenset[str]]]
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request says about its circumstances."""
+    """What a request says about its circumstances; `session_key`: whose locks do not count against it."""
 
     customer: Customer | None
     order: Order | None
@@ -37,6 +37,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Mapping[str, Any]
     api_key: tuple[str, ...]
     audience_only: bool = False
+    session_key: str | None = None
 
 
 async def read_situation(
@@ -77,7 +78,7 @@ async def read_situation(
     standing: dict[Counter, Spent] = {}
     if uses:
         products = products_of([] if asked.order is None else asked.order.items, collections)
-        standing = await budgets.read(conn, project_id, uses, moment.zone, products)
+        standing = await budgets.read(conn, project_id, uses, moment.zone, products, asked.session_key)
     variables = Variables()
     if asked.order is not None:
         variables = await read_variables(conn, project_id, asked.customer, redeemables, rules)

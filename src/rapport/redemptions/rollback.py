@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from rapport.activity.log import Signature
+from rapport.campaigns.gifts import keep_gifts
 from rapport.core.clock import iso
 from rapport.core.db import Restart
 from rapport.core.errors import NotFound, RapportError
@@ -40,7 +41,6 @@ from rapport.redemptions.views import Related
 from rapport.rules import budgets
 from rapport.rules.counters import Redeemed as Counted
 from rapport.vouchers.availability import Refusal
-from rapport.vouchers.gifts import keep_gifts
 from rapport.vouchers.queries import holders_of
 
 

@@ -11,6 +11,7 @@ from rapport.categories import queries as categories
 from rapport.core.clock import iso
 from rapport.core.db import Connection, Restart
 from rapport.core.ids import new_id
+from rapport.customers import queries as customers
 from rapport.customers.models import Customer
 from rapport.customers.schemas import simple_view
 from rapport.http.caller import Caller
@@ -32,6 +33,8 @@ from rapport.redemptions.singles import promotion_answer
 from rapport.redemptions.situations import Rules, Situation
 from rapport.redemptions.stacking_rules.queries import load
 from rapport.redemptions.validation_views import Validation, redeemables_view, shown_order
+from rapport.rules import budgets
+from rapport.rules.counted.queries import let_units_go
 from rapport.segments.membership import SegmentDecider
 
 
@@ -45,17 +48,26 @@ async def validate(caller: Caller, decider: SegmentDecider, data: RedeemInput) -
     session = opened(data.session)
     if session is None:
         async with caller.db.read() as conn:
-            return await _validate(conn, caller, decider, data, None)
+            return await _validate(conn, caller, decider, data, None, set())
     held = session
+    # Whose units are held back, where a limit is that of each customer.
+    people: set[str] = set()
 
     async def work(conn: Connection) -> Validation:
-        return await _validate(conn, caller, decider, data, held)
+        await budgets.begin(conn, caller.project_id)
+        await customers.lock_many(conn, caller.project_id, sorted(people))
+        return await _validate(conn, caller, decider, data, held, people)
 
     return await caller.db.transaction(work)
 
 
 async def _validate(
-    conn: Connection, caller: Caller, decider: SegmentDecider, data: RedeemInput, session: Session | None
+    conn: Connection,
+    caller: Caller,
+    decider: SegmentDecider,
+    data: RedeemInput,
+    session: Session | None,
+    people: set[str],
 ) -> Validation:
     at = await read_circumstances(conn, caller, decider, data, validates=True)
     asked = [one.asked for one in data.redeemables]
@@ -64,6 +76,7 @@ async def _validate(
         key = session.key
         codes = await sessions.begin(conn, caller.project_id, key, [one.id for one in asked if one.object == VOUCHER])
         await sessions.clear(conn, caller.project_id, codes, at.moment.now, key)
+        await let_units_go(conn, caller.project_id, key, None, at.moment.now)
     found = await find_redeemables(conn, caller.project_id, asked, at.moment.now, key, shown=False)
     check_count(data, found.rules)
     rules, situation = await situation_of(conn, caller, decider, data, at, found.redeemables)
@@ -81,6 +94,7 @@ async def _validate(
     )
     if session is not None and validation.valid:
         await _hold(conn, caller, at, validation, session)
+        await _hold_units(conn, caller, at, decision, situation, session, people)
     if at.known is not None:
         entry = _entry(validation, at)
         await activity.append(conn, caller.project_id, at.moment.now, caller.request_id, caller.source, [entry])
@@ -106,6 +120,7 @@ async def situation_of(
         metadata=at.metadata,
         api_key=key_of(caller),
         audience_only=audience_only,
+        session_key=None if data.session is None else data.session.key,
     )
 
     async def among(customer: Customer, wanted: Collection[str]) -> frozenset[str]:
@@ -174,6 +189,27 @@ async def _hold(conn: Connection, caller: Caller, at: Circumstances, validation:
     for one_wanted in sorted(wanted, key=lambda each: each.code):
         if not await sessions.hold(conn, caller.project_id, session.key, one_wanted, at.moment.now, until):
             raise Restart
+
+
+async def _hold_units(
+    conn: Connection,
+    caller: Caller,
+    at: Circumstances,
+    decision: Decision,
+    situation: Situation,
+    session: Session,
+    people: set[str],
+) -> None:
+    """Hold back the units that are discounted of limited goods. Raises Restart as `_hold` does, or to lock whose."""
+    if not any(use.redeemed.units for use in decision.uses):
+        return
+    if at.known is not None and at.known.id not in people and budgets.customers_limited(decision.uses):
+        people.add(at.known.id)
+        raise Restart
+    held = session.key, session.expires_at(at.moment.now)
+    standing, zone = situation.standing, at.moment.zone
+    if any(await budgets.hold(conn, caller.project_id, decision.uses, standing, zone, held, people)):
+        raise Restart
 
 
 def _entry(validation: Validation, at: Circumstances) -> Entry:

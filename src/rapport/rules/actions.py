@@ -13,7 +13,7 @@ from rapport.core.jsons import check_limits
 from rapport.core.queries import read_now
 from rapport.http.caller import Caller
 from rapport.metadata.queries import load
-from rapport.product_collections.queries import hold
+from rapport.product_collections.actions import hold
 from rapport.rules import bundles, conditions, queries, unit_limits
 from rapport.rules.applicable import checked, collections_of
 from rapport.rules.conditions import RuleSet
@@ -65,7 +65,10 @@ def _collections(rules: RuleSet, applicable_to: dict[str, Any]) -> list[str]:
 
 
 async def create(caller: Caller, data: ValidationRuleInput) -> ValidationRule:
-    """Create a validation rule (`create-validation-rules`). Raises InvalidValidationRules, NotFound for a segment."""
+    """Create a validation rule (`create-validation-rules`).
+
+    Raises InvalidValidationRules, NotFound for a segment or a product collection.
+    """
     raw = await _read(caller, data.rules if isinstance(data.rules, dict) else {"logic": ""})
     bundle_rules = _bundle(data.bundle_rules)
     rules = conditions.parse(raw, bundle_rules)
@@ -121,7 +124,8 @@ async def update(caller: Caller, rule_id: str, data: ValidationRuleUpdate) -> Va
         changes |= {name: value for name, value in given.items() if value is not None}
         changes["segment_ids"] = sorted(rules.segment_ids)
         changes["collection_ids"] = _collections(rules, applicable_to or rule.applicable_to)
-        await hold(conn, caller.project_id, changes["collection_ids"])
+        # Those that it names already cannot have been deleted.
+        await hold(conn, caller.project_id, set(changes["collection_ids"]) - set(rule.collection_ids))
         changes["error"] = _error(data.error, rule.error)
         now = await read_now(conn, caller.db.clock_offset)
         changed = msgspec.structs.replace(rule, **changes, updated_at=now)

@@ -12,7 +12,10 @@ Inside the transaction of a redemption, in this order:
 
 A rollback calls `begin` first, marks the redemptions in the ledger, and then calls `give_back`.
 
-A validation calls only `read` and `judge`, in any connection.
+A validation calls only `read` and `judge`, in any connection; one with a session calls `begin` first and `hold` last.
+
+Units that sessions hold back count as discounted for everybody else: `read` and `take` add them to what was counted.
+They are held, and looked at again by `take`, under the locks of their counters, or else of the customer.
 
 Why this holds. What has to be counted stands in `rule_counted`, written with the assignment while no redemption is
 under way (`queries.shut_redemptions_out`, the other side of `begin`). So every redemption knows every counter that it
@@ -26,6 +29,7 @@ in the ledger under the lock of the customer, whom the redemption has locked.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from rapport.core.db import Connection, Restart
@@ -56,14 +60,20 @@ async def begin(conn: Connection, project_id: int) -> None:
 
 
 async def read(
-    conn: Connection, project_id: int, uses: Sequence[Use], zone: ZoneInfo, products: ProductsOf
+    conn: Connection,
+    project_id: int,
+    uses: Sequence[Use],
+    zone: ZoneInfo,
+    products: ProductsOf,
+    session_key: str | None = None,
 ) -> dict[Counter, Spent]:
     """Return what the rules of these redeemables ask for, as it is now.
 
-    `zone` is the project's; `products`: see `unit_limits.asked`.
+    `zone` is the project's; `products`: see `unit_limits.asked`. What the session holds back is not counted.
     """
     wanted = asked(uses, zone) | unit_limits.asked(uses, products)
-    return await _standing(conn, project_id, wanted, [one for one in wanted if one.is_stored])
+    counted = await _standing(conn, project_id, wanted, [one for one in wanted if one.is_stored])
+    return await _with_held(conn, project_id, uses, counted, session_key)
 
 
 async def _standing(
@@ -111,6 +121,18 @@ async def count_campaigns(conn: Connection, project_id: int, campaign_ids: Seque
     """Count from now on how often campaigns are redeemed, for formulas. In a transaction before the redemption's."""
     await queries.shut_redemptions_out(conn, project_id)
     await queries.count_for_formulas(conn, project_id, campaign_ids)
+
+
+async def _with_held(
+    conn: Connection, project_id: int, uses: Sequence[Use], counted: dict[Counter, Spent], session_key: str | None
+) -> dict[Counter, Spent]:
+    """Return what was counted with the units that sessions hold back, other than this one for these redeemables."""
+    units = [one for one in counted if one.is_of_units]
+    if not units:
+        return counted
+    ids = [use.redeemed.object_id for use in uses]
+    held = await queries.held_units(conn, project_id, units, uses[0].redeemed.at, session_key, ids)
+    return counted | {key: counted[key].plus(Spent(number)) for key, number in held.items()}
 
 
 def judge(uses: Sequence[Use], standing: Mapping[Counter, Spent], zone: ZoneInfo) -> list[Refusal | None]:
@@ -203,8 +225,9 @@ async def take(
 ) -> list[Refusal | None]:
     """Count redemptions whose lines are in the ledger already; return for each what it violates now, or None.
 
-    `standing` is what `read` returned in this transaction. With a violation the transaction must be undone. Raises
-    Restart where one of `exact`, in which more depends on than whether a rule holds, is not what it was.
+    `standing` is what `read` returned in this transaction. With a violation the transaction must be undone. What the
+    session of these redemptions held back for them has been let go. Raises Restart where one of `exact`, in which more
+    depends on than whether a rule holds, is not what it was.
     """
     every = [use.redeemed for use in uses]
     keys = await _counters(conn, project_id, every, zone)
@@ -218,8 +241,54 @@ async def take(
         found[key] = after.plus(deltas[key], -1)
     if any(found[key] != standing[key] for key in exact):
         raise Restart
+    limited = {key: found[key] for key in keys if key in standing}
+    found |= await _with_held(conn, project_id, uses, limited, None)
+    return _judged_anew(uses, standing, found, zone)
+
+
+def _judged_anew(
+    uses: Sequence[Use], standing: Mapping[Counter, Spent], found: Mapping[Counter, Spent], zone: ZoneInfo
+) -> list[Refusal | None]:
+    """Return what the uses violate by the numbers that were found; nothing where they are as they were read."""
     is_as_read = all(found[key] == one for key, one in standing.items())
     return [None] * len(uses) if is_as_read else judge(uses, found, zone)
+
+
+def customers_limited(uses: Sequence[Use]) -> set[Counter]:
+    """Return the counters of customers that these uses add units to: they are held under the lock of the customer."""
+    return {key for use in uses for key in use.most if key.counted_by == "customer_units" and use.redeemed.units}
+
+
+async def hold(
+    conn: Connection,
+    project_id: int,
+    uses: Sequence[Use],
+    standing: Mapping[Counter, Spent],
+    zone: ZoneInfo,
+    session: tuple[str, datetime],
+    people: Collection[str],
+) -> list[Refusal | None]:
+    """Hold the units that redeemables would discount back for a session; return for each what it violates, or None.
+
+    With a violation nothing is held: somebody else was faster. `session` is its key and its end; it holds nothing back
+    any more. Of limits of each customer, those of `people` are held, who are locked.
+    """
+    stored = {key for key in await _counters(conn, project_id, [use.redeemed for use in uses], zone) if key.is_of_units}
+    counted = {key: await queries.add(conn, project_id, key, Spent()) for key in sorted(stored)}
+    limited = {key: one for key, one in counted.items() if key in standing}
+    found = {**standing, **await _with_held(conn, project_id, uses, limited, None)}
+    refusals = _judged_anew(uses, standing, found, zone)
+    theirs = [key for key in customers_limited(uses) if key.name in people]
+    keys = dict.fromkeys((*stored, *theirs), Spent())
+    wanted = [
+        (key, use.redeemed.object_id, units)
+        for use in uses
+        for key in _touched(use.redeemed, keys)
+        if (units := use.redeemed.spent_on(key).number)
+    ]
+    if wanted and not any(refusals):
+        await queries.hold_units(conn, project_id, wanted, *session, uses[0].redeemed.at)
+    return refusals
 
 
 async def give_back(conn: Connection, project_id: int, undone: Sequence[Redeemed], zone: ZoneInfo) -> None:

@@ -14,6 +14,7 @@ from rapport.core.ids import new_id
 from rapport.core.jsons import check_limits
 from rapport.core.queries import read_now
 from rapport.http.caller import Caller
+from rapport.product_collections.actions import hold
 from rapport.promotions import actions as promotions
 from rapport.promotions.models import Tier
 from rapport.rules import queries as rules
@@ -149,7 +150,7 @@ async def _copy_rules(
 ) -> list[str]:
     """Create the rules that a template keeps, called after what they are for; return their ids.
 
-    Raises NotFound for a segment that is deleted since.
+    Raises NotFound for a segment or a product collection that is deleted since.
     """
     made = []
     named = {segment_id for one in kept for segment_id in one["segment_ids"]}
@@ -158,6 +159,7 @@ async def _copy_rules(
         existing = await segments.existing(conn, project_id, named)
         for segment_id in sorted(named - existing.keys()):
             raise NotFound("segment", segment_id)
+    await hold(conn, project_id, {collection_id for one in kept for collection_id in one.get("collection_ids", ())})
     for one in kept:
         own = {"id": new_id("val"), "name": f"{one['name']} ({name})"[:255], "created_at": now, "updated_at": None}
         rule = ValidationRule(**(one | own))

@@ -8,6 +8,7 @@ from rapport.campaigns import actions as campaigns
 from rapport.campaigns import codes, generation
 from rapport.campaigns import queries as campaign_queries
 from rapport.campaigns.codes import CodeConfig
+from rapport.campaigns.gifts import keep_gifts
 from rapport.campaigns.models import Campaign
 from rapport.campaigns.schemas import (
     CodeConfigInput,
@@ -24,14 +25,15 @@ from rapport.core.ids import new_id
 from rapport.core.queries import read_now
 from rapport.customers.schemas import simple_view
 from rapport.customers.writes import Unit, Writer
-from rapport.discounts.schemas import checked
+from rapport.discounts.schemas import Gift, checked
 from rapport.http.caller import Caller
 from rapport.metadata.queries import load
 from rapport.metadata.values import check
 from rapport.rules import actions as rules
 from rapport.rules import queries as assignments
 from rapport.vouchers import drafts, placing, queries, removal
-from rapport.vouchers.gifts import keep_gifts
+from rapport.vouchers.ledger.models import Movement, Type
+from rapport.vouchers.ledger.moving import lock_holder, move
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.queries import NewVoucher
 from rapport.vouchers.schemas import AddedVoucherInput, VoucherInput, VoucherUpdate, campaign_view, event_view
@@ -186,15 +188,15 @@ def _changes(data: VoucherUpdate, voucher: Voucher) -> dict[str, Any]:
 
 
 def _changed_offer(data: VoucherUpdate, voucher: Voucher) -> dict[str, Any]:
-    """Return what an update makes of a voucher's discount, or of how a gift card is spent. Its balance has its own way.
+    """Return what an update makes of a voucher's discount, or of how a gift card is spent; for its amount see below.
 
     The `type` is passed over: the official SDK sends that of a discount voucher with whatever it changes.
     Raises InvalidPayload, InvalidVoucher.
     """
     if data.gift is not None:
-        gift = gift_of(msgspec.structs.replace(data.gift, balance=None, subtracted_amount=None), ".gift")
-        if voucher.gift is None or gift["amount"] != voucher.gift["amount"]:
-            raise InvalidVoucher("The amount of a gift card is changed by POST /v1/vouchers/{code}/balance")
+        gift = _said_gift(data.gift)
+        if voucher.gift is None:
+            raise InvalidVoucher("A voucher with a discount has no gift")
         return {"gift_effect": gift["effect"]}
     if data.discount is None:
         return {}
@@ -206,31 +208,51 @@ def _changed_offer(data: VoucherUpdate, voucher: Voucher) -> dict[str, Any]:
     return {"discount": discount}
 
 
-async def update(caller: Caller, reference: str, data: VoucherUpdate) -> Voucher:
-    """Change a voucher (`update-voucher`). Raises NotFound, InvalidPayload, InvalidVoucher."""
+def _correction(data: VoucherUpdate, voucher: Voucher, source: str) -> Movement | None:
+    """Return what changes a card's amount, all that was ever put on it, to the one that an update says."""
+    if data.gift is None or voucher.gift is None:
+        return None
+    more = _said_gift(data.gift)["amount"] - voucher.gift["amount"]
+    kind: Type = "CREDITS_ADDITION" if more > 0 else "CREDITS_REMOVAL"
+    return Movement(type=kind, amount=more, source=source, is_correction=True) if more else None
+
+
+def _said_gift(gift: Gift) -> dict[str, Any]:
+    return gift_of(msgspec.structs.replace(gift, balance=None, subtracted_amount=None), ".gift")
+
+
+async def update(writer: Writer, caller: Caller, reference: str, data: VoucherUpdate) -> Voucher:
+    """Change a voucher (`update-voucher`). Raises NotFound, InvalidPayload, InvalidVoucher, InsufficientBalance."""
     refuse(data, ("loyalty_card",))
 
-    async def work(conn: Connection) -> Voucher:
-        code = (await get(conn, caller.project_id, reference)).code
-        await queries.lock(conn, caller.project_id, code)
-        voucher = await get(conn, caller.project_id, code)
+    async def work(unit: Unit) -> Voucher:
+        conn = unit.conn
+        seen = await get(conn, caller.project_id, reference)
+        await (unit.open() if data.gift is None else lock_holder(unit, seen))
+        await queries.lock(conn, caller.project_id, seen.code)
+        voucher = await get(conn, caller.project_id, seen.code)
         changes = _changes(data, voucher)
         if data.category is not None or data.category_id is not None:
             known = await placing.load(conn, caller.project_id, data.category, data.category_id)
             changes |= placing.placed(known, data.category, data.category_id)
         if "metadata" in changes:
-            schema = (await load(conn, caller.project_id)).of("voucher")
+            schema = unit.moment.schemas.of("voucher")
             changes["metadata"] = check(schema, changes["metadata"], before=voucher.metadata)
         if changes:
-            await queries.update(conn, caller.project_id, code, changes, caller.db.clock_offset)
-        return await get(conn, caller.project_id, code)
+            await queries.update(conn, caller.project_id, seen.code, changes, caller.db.clock_offset)
+        correction = _correction(data, voucher, caller.source.channel)
+        if correction is not None:
+            if voucher.holder_id != seen.holder_id:
+                raise Restart  # published since
+            await move(unit, voucher, correction)
+        return await get(conn, caller.project_id, seen.code)
 
-    return await caller.db.transaction(work)
+    return await writer.commit(caller, work)
 
 
-async def set_active(caller: Caller, reference: str, *, active: bool) -> Voucher:
+async def set_active(writer: Writer, caller: Caller, reference: str, *, active: bool) -> Voucher:
     """Enable or disable a voucher (`enable-voucher`, `disable-voucher`). Raises NotFound."""
-    return await update(caller, reference, VoucherUpdate(active=active))
+    return await update(writer, caller, reference, VoucherUpdate(active=active))
 
 
 async def delete(writer: Writer, caller: Caller, reference: str, *, force: bool) -> None:

@@ -42,26 +42,7 @@ def offer_of(data: VoucherInput) -> dict[str, Any]:
 def standalone(data: VoucherInput) -> NewVoucher:
     """Return a voucher without a campaign, its code left open. Raises InvalidPayload."""
     refuse(data, _UNSERVED)
-    start = instant(data.start_date, ".start_date")
-    end = instant(data.expiration_date, ".expiration_date")
-    check_dates(start, end)
-    windows = windows_of(data)
-    check_start(windows.get("validity_timeframe"), start)
-    return NewVoucher(
-        id=new_id("v"),
-        code="",
-        campaign_id=None,
-        quantity=quantity_of(data.redemption, None),
-        active=data.active is not False,
-        start_date=start,
-        expiration_date=end,
-        additional_info=data.additional_info,
-        metadata=merged_metadata({}, data.metadata),
-        category=data.category or None,
-        category_id=data.category_id or None,
-        **windows,
-        **offer_of(data),
-    )
+    return _draft(data, None, {"quantity": quantity_of(data.redemption, None), **offer_of(data)})
 
 
 def check_has_vouchers(campaign: Campaign) -> str:
@@ -80,27 +61,35 @@ def of_campaign(data: VoucherInput, campaign: Campaign) -> NewVoucher:
     for name in ("discount", "gift"):
         if getattr(data, name) is not None and getattr(campaign, name) is None:
             raise InvalidPayload(f"Property .{name} does not belong to a campaign of type {campaign.campaign_type}")
+    gift = {} if data.gift is None else gift_of(data.gift, ".gift")
+    offer = {
+        "type": kind,
+        "discount": None if data.discount is None else checked(data.discount.given(), ".discount"),
+        "gift_amount": gift.get("amount"),
+        "gift_effect": gift.get("effect"),
+        "quantity": quantity_of(data.redemption, campaign.quantity),
+    }
+    return _draft(data, campaign, offer)
+
+
+def _draft(data: VoucherInput, campaign: Campaign | None, offer: dict[str, Any]) -> NewVoucher:
+    """Return a voucher with what it is worth, and all else that a request says of it. Raises InvalidPayload."""
     start = instant(data.start_date, ".start_date")
     end = instant(data.expiration_date, ".expiration_date")
     check_dates(start, end)
     windows = windows_of(data)
-    check_start(windows.get("validity_timeframe"), start or campaign.start_date)
-    gift = {} if data.gift is None else gift_of(data.gift, ".gift")
+    check_start(windows.get("validity_timeframe"), start or (None if campaign is None else campaign.start_date))
     return NewVoucher(
         id=new_id("v"),
         code="",
-        campaign_id=campaign.id,
-        discount=None if data.discount is None else checked(data.discount.given(), ".discount"),
-        quantity=quantity_of(data.redemption, campaign.quantity),
+        campaign_id=None if campaign is None else campaign.id,
         active=data.active is not False,
         start_date=start,
         expiration_date=end,
         additional_info=data.additional_info,
         metadata=merged_metadata({}, data.metadata),
-        type=kind,
-        gift_amount=gift.get("amount"),
-        gift_effect=gift.get("effect"),
         category=data.category or None,
         category_id=data.category_id or None,
         **windows,
+        **offer,
     )

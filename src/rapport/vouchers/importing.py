@@ -28,7 +28,7 @@ class Brought(msgspec.Struct, frozen=True, kw_only=True):
 
 async def lock_campaign(unit: Unit, campaign_id: str) -> Campaign:
     """Lock and return the campaign that vouchers are imported into. Raises NotFound, InvalidPayload."""
-    campaign = await campaigns.lock_kept(unit.conn, unit.project_id, campaign_id)
+    campaign = await campaigns.find_kept(unit.conn, unit.project_id, campaign_id, lock="NO KEY UPDATE")
     if campaign is None:
         raise NotFound("campaign", campaign_id)
     drafts.check_has_vouchers(campaign)

@@ -357,18 +357,6 @@ async def move_to_holder(
     return [row["id"] for row in rows]
 
 
-async def balance_of_holder(conn: Connection, project_id: int, customer_id: str) -> int:
-    """Return what is left on the gift cards that a customer holds, in minor units; the index is vouchers_of_holder."""
-    return int(
-        await conn.fetchval(
-            "SELECT coalesce(sum(balance), 0) FROM vouchers WHERE project_id = $1 AND holder_id = $2 "
-            "AND type = 'GIFT_VOUCHER' AND NOT binned",
-            project_id,
-            customer_id,
-        )
-    )
-
-
 async def holders_of(conn: Connection, project_id: int, ids: Sequence[str]) -> set[str]:
     """Return who holds the gift cards among these vouchers, those in the bin among them."""
     rows = await conn.fetch(

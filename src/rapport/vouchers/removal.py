@@ -1,6 +1,7 @@
 """Vouchers in the bin: on the way there, back from it, and for good."""
 
 from rapport.campaigns import queries as campaigns
+from rapport.campaigns.gifts import keep_gifts
 from rapport.campaigns.removal import hidden_name, put_rules, take_rules
 from rapport.core.db import Connection, Restart
 from rapport.customers.writes import Unit, Writer
@@ -9,7 +10,6 @@ from rapport.trash_bin import queries as trash_bin
 from rapport.trash_bin.actions import NotRestored
 from rapport.trash_bin.models import Entry, Kind
 from rapport.vouchers import queries
-from rapport.vouchers.gifts import keep_gifts
 from rapport.vouchers.models import Voucher
 
 

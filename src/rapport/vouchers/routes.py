@@ -82,11 +82,10 @@ async def get_voucher(request: Request[Any, Any, Any], code: str, caller: Caller
 
 
 @put("/v1/vouchers/{code:str}", opt=operation("update-voucher", answer=VoucherAnswer, body=VoucherUpdate))
-async def update_voucher(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
+async def update_voucher(request: Request[Any, Any, Any], code: str, caller: Caller, writer: Writer) -> Response[bytes]:
     """Change a voucher; what the body leaves out stays."""
-    return answer(
-        await _shown(request, caller, await actions.update(caller, code, await read_body(request, VoucherUpdate)))
-    )
+    data = await read_body(request, VoucherUpdate)
+    return answer(await _shown(request, caller, await actions.update(writer, caller, code, data)))
 
 
 @delete("/v1/vouchers/{code:str}", status_code=204, opt=operation("delete-voucher", query={"force": BOOLEAN}))
@@ -97,15 +96,17 @@ async def delete_voucher(request: Request[Any, Any, Any], code: str, caller: Cal
 
 
 @post("/v1/vouchers/{code:str}/enable", status_code=200, opt=operation("enable-voucher", answer=VoucherAnswer))
-async def enable_voucher(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
+async def enable_voucher(request: Request[Any, Any, Any], code: str, caller: Caller, writer: Writer) -> Response[bytes]:
     """Let a voucher be redeemed again."""
-    return answer(await _shown(request, caller, await actions.set_active(caller, code, active=True)))
+    return answer(await _shown(request, caller, await actions.set_active(writer, caller, code, active=True)))
 
 
 @post("/v1/vouchers/{code:str}/disable", status_code=200, opt=operation("disable-voucher", answer=VoucherAnswer))
-async def disable_voucher(request: Request[Any, Any, Any], code: str, caller: Caller) -> Response[bytes]:
+async def disable_voucher(
+    request: Request[Any, Any, Any], code: str, caller: Caller, writer: Writer
+) -> Response[bytes]:
     """Stop a voucher from being redeemed."""
-    return answer(await _shown(request, caller, await actions.set_active(caller, code, active=False)))
+    return answer(await _shown(request, caller, await actions.set_active(writer, caller, code, active=False)))
 
 
 def _count(request: Request[Any, Any, Any]) -> int:

@@ -1,10 +1,11 @@
 """All SQL of stacks of tiers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from rapport.core.db import Connection, columns
+from rapport.http.conditions import Conditions, Reader, instant_field
 from rapport.http.lists import After, Before, Found, ListSpec, Page
 from rapport.http.queries import fetch_page
 from rapport.promotions.models import RedeemableStack, Stack, Tier
@@ -19,17 +20,16 @@ _TABLES = """
 promotion_stacks AS stacks JOIN campaigns
 ON campaigns.project_id = stacks.project_id AND campaigns.id = stacks.campaign_id AND campaigns.state = 'live'
 """
-# The reference writes it in the second way; its SDKs, as in other lists, in the first.
-_OPENINGS = ("filters", "[filters]")
-_FILTERS = {
-    f"{form}": kind(column)
-    for name, column in (("created_at", "created_at"), ("updated_at", "updated_at"))
+# The reference writes dates in these two ways, and as conditions.
+_DATES = {
+    f"{name}[{word}]": kind(column)
+    for column in ("created_at", "updated_at")
+    for name in (column, f"[{column}]")
     for word, kind in (("before", Before), ("after", After))
-    for form in (
-        f"{name}[{word}]",
-        f"[{name}][{word}]",
-        *(f"{opening}[{name}][conditions][${word}]{place}" for opening in _OPENINGS for place in ("", "[0]")),
-    )
+}
+FILTERS: Final[Mapping[str, Reader]] = {
+    "created_at": instant_field("created_at"),
+    "updated_at": instant_field("updated_at", optional=True),
 }
 # A row for each tier of each stack, in their order; the stacks themselves come first in it.
 _WITH_TIERS = f"""
@@ -47,14 +47,15 @@ STACKS = ListSpec(
     row=Stack,
     orders={"created_at": "created_at", "updated_at": "coalesce(updated_at, created_at)", "name": "name"},
     default_order="-created_at",
-    filters=_FILTERS,
+    filters=_DATES,
     max_page=100,
 )
 
 
-async def list_page(conn: Connection, project_id: int, page: Page) -> Found[Stack]:
+async def list_page(conn: Connection, project_id: int, page: Page, filters: Conditions | None) -> Found[Stack]:
     """Return one page of the stacks of all campaigns."""
-    return await fetch_page(conn, STACKS, project_id, page)
+    further = () if filters is None else ((filters.text, filters.values),)
+    return await fetch_page(conn, STACKS, project_id, page, conditions=further)
 
 
 async def of_campaign(conn: Connection, project_id: int, campaign_id: str) -> list[Stack]:

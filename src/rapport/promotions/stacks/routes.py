@@ -9,6 +9,7 @@ from rapport.campaigns import queries as campaigns
 from rapport.categories import queries as categories
 from rapport.core.db import Connection
 from rapport.core.errors import NotFound
+from rapport.http import conditions
 from rapport.http.bodies import answer, no_content, read_body
 from rapport.http.caller import Caller
 from rapport.http.lists import envelope, read_page
@@ -41,13 +42,20 @@ async def _campaign_id(conn: Connection, caller: Caller, reference: str) -> str:
 
 @get(
     "/v1/promotions/stacks",
-    opt=operation("list-all-promotion-stacks", item=StackAnswer, spec=queries.STACKS),
+    opt=operation(
+        "list-all-promotion-stacks",
+        item=StackAnswer,
+        spec=queries.STACKS,
+        query={"filters": conditions.schema(queries.FILTERS)},
+    ),
 )
 async def list_stacks(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
     """List the stacks of all campaigns, newest first."""
-    page = read_page(queries.STACKS, request.query_params)
+    given = list(request.query_params.multi_items())
+    page = read_page(queries.STACKS, {name: one for name, one in given if not conditions.is_filter(name)})
+    filters = conditions.read_conditions(given, queries.FILTERS)
     async with caller.db.read() as conn:
-        found = await queries.list_page(conn, caller.project_id, page)
+        found = await queries.list_page(conn, caller.project_id, page, filters)
         return answer(envelope(queries.STACKS, found, await _views(conn, caller, found.items)))
 
 

@@ -4,6 +4,7 @@ from rapport.core.db import Connection, Database
 from rapport.core.errors import NotFound
 from rapport.core.queries import read_now
 from rapport.redemptions.sessions import queries
+from rapport.rules.counted.queries import let_units_go
 from rapport.vouchers import actions as vouchers
 
 
@@ -17,7 +18,9 @@ async def release(db: Database, project_id: int, reference: str, key: str) -> No
         voucher = await vouchers.get(conn, project_id, reference)
         await queries.lock_vouchers(conn, project_id, [voucher.code])
         now = await read_now(conn, db.clock_offset)
-        if not await queries.clear(conn, project_id, [voucher.code], now, key):
+        uses = await queries.clear(conn, project_id, [voucher.code], now, key)
+        units = await let_units_go(conn, project_id, key, [voucher.id], now)
+        if not uses and not units:
             raise NotFound("session", key)
 
     await db.transaction(work)

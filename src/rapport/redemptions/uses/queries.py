@@ -24,7 +24,11 @@ INSERT INTO redemptions (project_id, id, object, result, parent_id, voucher_id, 
     customer_id, order_id, amounts, metadata, channel, created_at, effects, credits)
 SELECT $1, $4, 'redemption', 'SUCCESS', $5, $6, $3, $7, $8, $9, $10, $11, $12, $13, $2, $14, {credits} FROM taken
 """
-_FREE = "active AND (quantity IS NULL OR redeemed_quantity + locked_quantity < quantity)"
+# What was changed of a code while this waited for its row counts; nothing of its campaign changes meanwhile.
+_FREE = """
+active AND (quantity IS NULL OR redeemed_quantity + locked_quantity < quantity)
+    AND (start_date IS NULL OR start_date <= $2) AND (expiration_date IS NULL OR expiration_date > $2)
+"""
 _TAKE = f"""
 WITH taken AS (
     UPDATE vouchers SET redeemed_quantity = redeemed_quantity + 1, updated_at = $2

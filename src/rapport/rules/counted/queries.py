@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from rapport.core.db import Connection
 from rapport.rules.counters import Counter, Spent, Watch
@@ -208,4 +209,98 @@ async def forget(conn: Connection, project_id: int, counter: Counter) -> None:
         project_id,
         counter.object_id,
         *counter.key,
+    )
+
+
+# Counters, as the rows of a table that names them.
+_WANTED = (
+    "unnest($2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY "
+    "AS wanted (object_id, counted_by, name, period, place)"
+)
+
+
+def _keys(wanted: Sequence[Counter]) -> list[list[str]]:
+    return [[one.object_id for one in wanted], *([one.key[part] for one in wanted] for part in range(3))]
+
+
+async def held_units(
+    conn: Connection,
+    project_id: int,
+    wanted: list[Counter],
+    now: datetime,
+    session_key: str | None,
+    redeemable_ids: Sequence[str],
+) -> dict[Counter, int]:
+    """Return how many units sessions hold back of each counter, but for those that one holds for these redeemables."""
+    rows = await conn.fetch(
+        f"SELECT place, sum(units)::bigint AS units FROM {_WANTED} "
+        "JOIN unit_locks USING (object_id, counted_by, name, period) WHERE project_id = $1 AND expires_at > $6 "
+        "AND (session_key IS DISTINCT FROM $7 OR redeemable_id <> ALL ($8)) GROUP BY place",
+        project_id,
+        *_keys(wanted),
+        now,
+        session_key,
+        redeemable_ids,
+    )
+    return {wanted[row["place"] - 1]: row["units"] for row in rows}
+
+
+async def hold_units(
+    conn: Connection,
+    project_id: int,
+    wanted: Sequence[tuple[Counter, str, int]],
+    session_key: str,
+    until: datetime,
+    now: datetime,
+) -> None:
+    """Hold units of counters back for a session: the counter, what they would be redeemed with, and how many.
+
+    What others held of these counters and is over is cleared away, unless somebody else is about to.
+    """
+    keys = _keys([counter for counter, _, _ in wanted])
+    await conn.execute(
+        "WITH stale AS MATERIALIZED ("
+        f"SELECT unit_locks.* FROM unit_locks JOIN {_WANTED} USING (object_id, counted_by, name, period) "
+        "WHERE project_id = $1 AND expires_at <= $6 FOR UPDATE OF unit_locks SKIP LOCKED) "
+        "DELETE FROM unit_locks AS gone USING stale WHERE gone.project_id = $1 AND gone.object_id = stale.object_id "
+        "AND gone.counted_by = stale.counted_by AND gone.name = stale.name AND gone.period = stale.period "
+        "AND gone.session_key = stale.session_key AND gone.redeemable_id = stale.redeemable_id",
+        project_id,
+        *keys,
+        now,
+    )
+    await conn.execute(
+        "INSERT INTO unit_locks (project_id, object_id, counted_by, name, period, redeemable_id, units, session_key, "
+        "expires_at) SELECT $1, one.*, $8, $9 "
+        "FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[]) AS one",
+        project_id,
+        *keys,
+        [redeemable_id for _, redeemable_id, _ in wanted],
+        [units for _, _, units in wanted],
+        session_key,
+        until,
+    )
+
+
+async def let_units_go(
+    conn: Connection, project_id: int, session_key: str, redeemable_ids: Sequence[str] | None, now: datetime
+) -> int:
+    """Let go of the units that a session holds back, for these redeemables or all; return how many locks still held."""
+    rows = await conn.fetch(
+        "DELETE FROM unit_locks WHERE project_id = $1 AND session_key = $2 "
+        "AND ($3::text[] IS NULL OR redeemable_id = ANY ($3)) RETURNING expires_at > $4 AS live",
+        project_id,
+        session_key,
+        redeemable_ids,
+        now,
+    )
+    return sum(row["live"] for row in rows)
+
+
+async def forget_held_units(conn: Connection, project_id: int, customer_id: str) -> None:
+    """Let go of what is held back of limits for one customer, who goes away."""
+    await conn.execute(
+        "DELETE FROM unit_locks WHERE project_id = $1 AND counted_by = 'customer_units' AND name = $2",
+        project_id,
+        customer_id,
     )

@@ -2,29 +2,16 @@
 
 from typing import ClassVar
 
-import msgspec
-
 from rapport.campaigns import queries as campaigns
 from rapport.campaigns.models import GIFT_VOUCHERS, Campaign
-from rapport.core.db import Connection, Restart
+from rapport.core.db import Connection
 from rapport.core.errors import Forbidden, InvalidPayload, NotFound, RapportError
-from rapport.customers.schemas import simple_view
 from rapport.customers.writes import Unit, Writer
 from rapport.http.caller import Caller
 from rapport.vouchers import actions as vouchers
-from rapport.vouchers.gifts import keep_gifts
-from rapport.vouchers.ledger import queries
 from rapport.vouchers.ledger.models import Movement, Transaction
-from rapport.vouchers.ledger.schemas import BalanceInput, balance_view, view
-from rapport.vouchers.models import Voucher
-from rapport.vouchers.schemas import campaign_view, event_view
-
-
-class InsufficientBalance(RapportError):
-    """There is not so much on the card."""
-
-    key: ClassVar[str] = "insufficient_card_balance"
-    message: ClassVar[str] = "Insufficient card balance"
+from rapport.vouchers.ledger.moving import lock_holder, move
+from rapport.vouchers.ledger.schemas import BalanceInput
 
 
 class NoGiftCard(RapportError):
@@ -52,47 +39,19 @@ async def change(writer: Writer, caller: Caller, reference: str, data: BalanceIn
     """
     if data.amount == 0:
         raise InvalidPayload("Property .amount should not be 0")
-    added = data.amount > 0
 
     async def work(unit: Unit) -> Transaction:
         voucher = await vouchers.get(unit.conn, unit.project_id, reference)
         if voucher.gift is None:
             raise NoGiftCard(f"Voucher {voucher.code} is no gift card")
-        holder = None
-        if voucher.holder_id is None:
-            await unit.open()
-        else:
-            holder = await unit.find_locked(voucher.holder_id)
+        await lock_holder(unit, voucher)
         movement = Movement(
-            type="CREDITS_ADDITION" if added else "CREDITS_REMOVAL",
+            type="CREDITS_ADDITION" if data.amount > 0 else "CREDITS_REMOVAL",
             amount=data.amount,
             source=caller.source.channel,
             source_id=data.source_id,
             reason=data.reason,
         )
-        done = await queries.move(unit.conn, unit.project_id, voucher.id, movement, unit.now)
-        if done is None:
-            raise _refused(voucher, added=added)
-        now = await vouchers.get(unit.conn, unit.project_id, voucher.code)
-        if now.holder_id != voucher.holder_id:
-            raise Restart  # published since
-        if holder is not None:
-            await keep_gifts(unit, holder.id)
-        if holder is not None and added:
-            payload = {
-                "customer": simple_view(holder),
-                "campaign": campaign_view(now),
-                "voucher": event_view(now),
-                "balance": msgspec.to_builtins(balance_view(done)),
-                "transaction": msgspec.to_builtins(view(done)),
-            }
-            unit.log("customer.voucher.gift.balance_added", holder, payload, now.campaign_id)
-        return done
+        return await move(unit, voucher, movement)
 
     return await writer.commit(caller, work)
-
-
-def _refused(voucher: Voucher, *, added: bool) -> RapportError:
-    if added:
-        return InvalidPayload("Property .amount is more than a card can hold")
-    return InsufficientBalance(f"There is less than that on {voucher.code}", resource_id=voucher.id)

@@ -13,6 +13,7 @@ MAX_BALANCE: Final = 2**53 - 1
 class Movement(msgspec.Struct, frozen=True, kw_only=True):
     """A change that is asked for: `amount` in minor units, less than 0 where money goes.
 
+    `is_correction`: what is taken off was never to be on the card, so that all that was put on it is less, too.
     `details` names what it belongs to: `order` (id, source_id), `redemption` and `rollback` (id).
     """
 
@@ -23,6 +24,7 @@ class Movement(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     related_transaction_id: str | None = None
     details: dict[str, Any] = {}
+    is_correction: bool = False
 
 
 class Transaction(msgspec.Struct, frozen=True):

@@ -32,8 +32,10 @@ _CAMPAIGN = (
 _MOVE = f"""
 WITH changed AS (
     UPDATE vouchers SET balance = coalesce(balance, {_CAMPAIGN}) + $4,
-        gift_amount = coalesce(gift_amount, {_CAMPAIGN}) + CASE WHEN $5 = 'CREDITS_ADDITION' THEN $4 ELSE 0 END,
-        gift_subtracted = gift_subtracted - CASE WHEN $5 = 'CREDITS_REMOVAL' THEN $4 ELSE 0 END, updated_at = $11
+        gift_amount = coalesce(gift_amount, {_CAMPAIGN})
+            + CASE WHEN $5 = 'CREDITS_ADDITION' OR $12::boolean THEN $4 ELSE 0 END,
+        gift_subtracted = gift_subtracted - CASE WHEN $5 = 'CREDITS_REMOVAL' AND NOT $12 THEN $4 ELSE 0 END,
+        updated_at = $11
     WHERE project_id = $1 AND id = $2 AND type = 'GIFT_VOUCHER' AND (NOT binned OR $5 = 'CREDITS_REFUND')
         AND coalesce(balance, {_CAMPAIGN}) + $4 BETWEEN 0 AND {MAX_BALANCE}
         AND ($5 <> 'CREDITS_ADDITION' OR coalesce(gift_amount, {_CAMPAIGN}) + $4 <= {MAX_BALANCE})
@@ -119,6 +121,7 @@ async def move(
         movement.related_transaction_id,
         movement.details,
         at,
+        movement.is_correction,
     )
     return None if row is None else Transaction(*row)
 
