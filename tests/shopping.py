@@ -49,7 +49,10 @@ def ledger(api: Any, code: str = "CARD") -> list[tuple[str, int, int]]:
 
 def statuses(answer: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what became of each redeemable: its id, and its status or why it is left out."""
-    return [(one["id"], one["result"].get("details", {}).get("key") or one["status"]) for one in answer["redeemables"]]
+    return [
+        (one["id"], one["result"]["details"]["key"] if one["status"] == "SKIPPED" else one["status"])
+        for one in answer["redeemables"]
+    ]
 
 
 def line(product: str, quantity: int = 1, price: int = 100, **more: Any) -> dict[str, Any]:

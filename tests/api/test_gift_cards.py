@@ -144,6 +144,10 @@ def test_the_ledger_of_a_campaign_is_listed_and_filtered(api: Any) -> None:
     only = {"filters[voucher_id][conditions][$is][0]": found[1]["voucher_id"]}
     assert transactions(api, path, **only)["data"] == [found[1]]
     api.fails("GET", "/v1/campaigns/None/transactions", status=404, key="not_found")
+    make_campaign(api, "Coupons")
+    for method, of_coupons in (("GET", "transactions"), ("POST", "transactions/export")):
+        api.fails(method, f"/v1/campaigns/Coupons/{of_coupons}", status=403, key="forbidden")
+        api.fails(method, f"/v1/campaigns/None/{of_coupons}", status=404, key="not_found")
 
 
 def test_adding_to_a_card_is_logged_for_its_holder(api: Any) -> None:

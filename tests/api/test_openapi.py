@@ -198,6 +198,7 @@ def test_bodies_that_may_be_absent_are_not_required(document: dict[str, Any]) ->
     assert {
         "redeem-voucher", "validate-voucher", "rollback-redemption", "rollback-stacked-redemptions",
         "redeem-promotion", "validate-promotion-tier", "validate-promotions", "redeem-voucher-client-side",
+            "validate-validation-rule",
         "examine-vouchers-qualification", "examine-campaign-qualification",
         "add-vouchers-to-campaign", "add-voucher-with-specific-code-to-campaign",
         "export-voucher-transactions", "export-campaign-transactions",

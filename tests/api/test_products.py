@@ -67,7 +67,7 @@ def test_a_sku_is_not_taken_over_by_another_product(api: Any) -> None:
 def test_lists_are_paged_ordered_and_narrowed(api: Any) -> None:
     for name, price in (("a", 3), ("b", 1), ("c", 2)):
         make_product(api, name, price=price)
-    assert [one["source_id"] for one in api.call("GET", PRODUCTS)["products"]] == ["c", "b", "a"]
+    assert [one["source_id"] for one in api.call("GET", PRODUCTS)["products"]] == ["a", "b", "c"]
     page = api.call("GET", PRODUCTS, params={"order": "price", "limit": "2", "page": "2"})
     assert ([one["source_id"] for one in page["products"]], page["total"], page["has_more"]) == (["a"], 3, False)
     at = api.call("GET", f"{PRODUCTS}/b")["created_at"]

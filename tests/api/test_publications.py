@@ -79,7 +79,11 @@ def test_a_request_may_ask_to_join_once(api: Any) -> None:
     first = api.call("POST", "/v1/publications", body)
     again = api.call("POST", "/v1/publications", body, params={"join_once": "true"})
     assert again["id"] == first["id"]
+    # Where the official JavaScript SDK puts it; the query goes first.
+    assert api.call("POST", "/v1/publications", body | {"join_once": True})["id"] == first["id"]
     assert api.call("POST", "/v1/publications", body)["id"] != first["id"]
+    both = api.call("POST", "/v1/publications", body | {"join_once": True}, params={"join_once": "false"})
+    assert both["id"] != first["id"]
     api.fails("POST", "/v1/publications", body, params={"join_once": "x"}, status=400, key="invalid_query_params")
 
 

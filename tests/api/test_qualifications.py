@@ -35,11 +35,21 @@ def shop(api: Any) -> dict[str, Any]:
 def test_all_that_a_customer_could_redeem(api: Any, shop: dict[str, Any]) -> None:
     answer = qualify(api, options={"limit": 50, "expand": ["redeemable"]})
     assert found(answer) == [
-        ("campaign", shop["campaign"]),
+        ("campaign", "Mine"),
         ("promotion_tier", "Tier"),
         ("voucher", "ALL"),
         ("voucher", shop["mine"]),
     ]
+    names = {
+        one["object"]: (one.get("name"), one.get("campaign_name"), one.get("campaign_id"))
+        for one in answer["redeemables"]["data"]
+        if one["id"] != "ALL"
+    }
+    assert names == {
+        "campaign": ("Mine", None, None),
+        "promotion_tier": ("Tier", "Deals", shop["promotion"]),
+        "voucher": (None, "Mine", shop["campaign"]),
+    }
     totals = {one["id"]: one["order"]["total_amount"] for one in answer["redeemables"]["data"]}
     assert (totals["ALL"], totals[shop["mine"]]) == (900, 800)
     assert (answer["redeemables"]["has_more"], answer["order"]["amount"]) == (False, 1000)

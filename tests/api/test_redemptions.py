@@ -125,7 +125,7 @@ def test_discounts_of_a_stack_are_taken_off_one_after_another(api: Any) -> None:
         }
     }
     assert api.call("GET", f"/v1/redemptions/{parent['id']}")["related_redemptions"]["redemptions"] == [
-        {"id": one} for one in ids
+        {"id": one, "date": parent["date"]} for one in ids
     ]
     assert summary(api) == {"total_redeemed": 3, "total_succeeded": 3}
     assert api.call("GET", "/v1/customers/ann")["summary"]["orders"]["total_amount"] == 360

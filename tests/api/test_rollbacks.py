@@ -31,7 +31,9 @@ async def test_a_rollback_gives_everything_back(api: Any, db: Database, project_
     assert api.call("GET", "/v1/customers/ann")["summary"]["orders"]["total_count"] == 0
     kept = api.call("GET", f"/v1/redemptions/{done['id']}")
     assert (kept["status"], kept["result"]) == ("ROLLED_BACK", "SUCCESS")
-    assert kept["related_redemptions"] == {"rollbacks": [{"id": undone["id"]}]}
+    assert kept["related_redemptions"] == {"rollbacks": [{"id": undone["id"], "date": undone["date"]}]}
+    listed = api.call("GET", "/v1/redemptions", params={"filters[object][conditions][$is]": "redemption"})
+    assert listed["redemptions"] == [kept]
     assert api.call("GET", f"/v1/redemptions/{undone['id']}") == undone
     log = await facts.log_types(db, project_id, published["customer_id"])
     assert log[-3:] == ["customer.order.updated", "customer.order.canceled", "customer.redemption.rollback.succeeded"]

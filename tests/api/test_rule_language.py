@@ -66,6 +66,25 @@ def test_orders(api: Any, rules: dict[str, Any], good: Any, bad: Any, reason: st
     assert rule in error["details"] or "required" in error["details"]
 
 
+@pytest.mark.parametrize("operator", ["$is", "$in"])
+def test_a_product_collection_may_be_named_by_its_id_alone(api: Any, operator: str) -> None:
+    mug, cup = (api.call("POST", "/v1/products", {"name": name, "price": 100}) for name in ("Mug", "Cup"))
+    goods = [{"id": mug["id"], "object": "product"}]
+    made = api.call("POST", "/v1/product-collections", {"name": "Mugs", "type": "STATIC", "products": goods})
+    rules = [
+        voucher_with(api, one_rule(f"order.items.{which.lower()}", operator, made["id"]), which)
+        for which in ("ANY", "NONE")
+    ]
+    lines = {one["name"]: {"items": [{"product_id": one["id"], "quantity": 1}]} for one in (mug, cup)}
+    redeem(api, "ANY", order=lines["Mug"])
+    redeem(api, "NONE", order=lines["Cup"])
+    refused(api, "ANY", order=lines["Cup"], key="order_rules_violated")
+    refused(api, "NONE", order=lines["Mug"], key="order_rules_violated")
+    error = api.fails("DELETE", f"/v1/product-collections/{made['id']}", status=400, key="resource_in_use")
+    assert (error["related_object_type"], error["related_object_total"]) == ("validation_rules", 2)
+    assert sorted(error["related_object_ids"]) == sorted(rules)
+
+
 def test_the_metadata_of_customer_and_redemption(api: Any) -> None:
     both = {
         "1": {"name": "customer.metadata", "property": "tier", "conditions": {"$in": ["gold", "silver"]}},

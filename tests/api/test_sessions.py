@@ -171,3 +171,18 @@ def test_sessions_with_one_key_at_the_same_moment_leave_what_one_of_them_holds_b
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(begin, range(24)))
     assert sum(validate(api, code, customer="bob")["valid"] for code in codes) == 4
+
+
+def test_a_qualification_that_asks_for_it_tells_what_is_held_back(api: Any) -> None:
+    gift_card(api, "CARD")
+    gift_card(api, "FREE")
+    held = {"redeemables": [{"object": "voucher", "id": "CARD", "gift": {"credits": 700}}], "order": {"amount": 5000}}
+    api.call("POST", "/v1/validations", held | {"session": {"type": "LOCK"}})
+
+    def locked(**more: Any) -> dict[str, int | None]:
+        found = api.call("POST", "/v1/qualifications", {"order": {"amount": 5000}, **more})["redeemables"]["data"]
+        return {one["id"]: one["result"]["gift"].get("locked_credits") for one in found}
+
+    assert locked() == {"CARD": None, "FREE": None}
+    assert locked(session={}) == {"CARD": None, "FREE": None}
+    assert locked(session={"type": "LOCK"}) == {"CARD": 700, "FREE": 0}

@@ -52,6 +52,7 @@ def test_templates_are_listed_in_parts(api: Any) -> None:
     def found(**query: str) -> Any:
         return api.call("GET", ALL, params=query)
 
+    assert [one["id"] for one in found()["data"]] == sorted(ids)
     first = found(order="id", limit="2")
     assert [one["id"] for one in first["data"]] == sorted(ids)[:2]
     assert (first["object"], first["data_ref"], first["has_more"]) == ("list", "data", True)

@@ -2,7 +2,10 @@ from typing import Any
 
 import pytest
 
+import facts
+import in_cart
 from promotions import make_campaign, make_rule, make_voucher, one_rule, redeem, refused
+from rapport.core.db import Database
 from rapport.core.errors import ResourceInUse
 
 CITY = {"junction": "and", "address.city": {"conditions": {"$is": ["Oslo"]}}}
@@ -119,9 +122,71 @@ def test_rules_are_assigned_listed_and_taken_back(api: Any) -> None:
     for kind in ("reward", "distribution", "earning_rule", "reward_assignment"):
         body = {"related_object_type": kind, "related_object_id": "x"}
         api.fails("POST", path, body, status=400, key="invalid_payload")
-    api.fails("GET", "/v1/validation-rules/val_x/assignments", status=404, key="not_found")
+    unknown = api.call("GET", "/v1/validation-rules/val_x/assignments")
+    assert unknown == {"object": "list", "data_ref": "data", "data": [], "total": 0, "has_more": False}
     api.call("DELETE", f"/v1/validation-rules/{rule}", status=204)
     assert api.call("GET", "/v1/validation-rules-assignments")["total"] == 0
+
+
+def test_an_assignment_may_be_named_as_the_javascript_sdk_has_it(api: Any) -> None:
+    voucher, campaign = make_voucher(api, "CODE"), make_campaign(api)
+    in_cart.make_promotion(api, name="Basket")
+    made = in_cart.add_tier(api, "Basket")
+    rule = make_rule(api, one_rule("order.amount", "$more_than", 1))
+    path = f"/v1/validation-rules/{rule}/assignments"
+    for kind, reference, found in (
+        ("voucher", "CODE", voucher["id"]),
+        ("campaign", campaign["id"], campaign["id"]),
+        ("promotion_tier", made["id"], made["id"]),
+    ):
+        assigned = api.call("POST", path, {kind: reference})
+        assert (assigned["related_object_type"], assigned["related_object_id"]) == (kind, found)
+        api.fails("POST", path, {kind: reference}, status=409, key="duplicate_found")
+    for body, named in (
+        ({}, ".related_object_type"),
+        ({"related_object_type": "voucher"}, ".related_object_id"),
+        ({"related_object_id": "CODE"}, ".related_object_type"),
+        ({"voucher": "CODE", "campaign": "Spring"}, ".campaign"),
+    ):
+        assert named in api.fails("POST", path, body, status=400, key="invalid_payload")["details"]
+    assert api.call("GET", path)["total"] == 3
+
+
+async def test_a_rule_is_tried_by_itself(api: Any, db: Database, project_id: int) -> None:
+    mug = api.call("POST", "/v1/products", {"name": "Mug", "price": 500})["id"]
+    rules = {
+        **one_rule("order.amount", "$more_than_or_equal", 1000),
+        "2": {"name": "customer.metadata", "property": "vip", "conditions": {"$is": [True]}},
+        "3": {"name": "redemption.count.per_customer", "conditions": {"$less_than_or_equal": [1]}},
+        "logic": "1 and 2 and 3",
+    }
+    included = {"included": [{"object": "product", "id": mug}], "excluded": [], "included_all": False}
+    rule = make_rule(api, rules, applicable_to=included, error={"message": "For some"})
+    path = f"/v1/validation-rules/{rule}/validation"
+    order = {"items": [{"product_id": "prod_x", "quantity": 1, "price": 1}, {"product_id": mug, "quantity": 2}]}
+    vip = {"source_id": "new", "metadata": {"vip": True}}
+    good = api.call("POST", path, {"order": order, "customer": vip})
+    [reached] = good["applicable_to"]["data"]
+    assert (reached["id"], reached["order_item_indices"]) == (mug, [1])
+    assert good == {
+        "valid": True, "rule_id": rule, "tracking_id": "new", "applicable_to": good["applicable_to"],
+        "inapplicable_to": {"data": [], "total": 0, "data_ref": "data", "object": "list"},
+    }  # fmt: skip
+    bad = api.call("POST", path, {"order": {"amount": 999}, "customer": vip})
+    assert (bad["valid"], bad["error"]["key"], bad["error"]["error"]) == (
+        False, "order_rules_violated", {"message": "For some"},
+    )  # fmt: skip
+    assert bad["reason"] == bad["error"]["message"]
+    assert api.call("POST", path, {"order": {"amount": 1000}})["error"]["key"] == "missing_customer"
+    assert api.call("POST", path)["error"]["key"].startswith("missing_")
+    # What no rule asks about is not asked for.
+    about_order = make_rule(api, one_rule("order.metadata", "$is", "web", property="channel"))
+    body = {"order": {"metadata": {"channel": "web"}}}
+    assert api.call("POST", f"/v1/validation-rules/{about_order}/validation", body)["valid"] is True
+    api.fails("POST", "/v1/validation-rules/val_x/validation", {}, status=404, key="not_found")
+    unknown = {"customer": {"id": "cust_x"}}
+    api.fails("POST", path, unknown, status=404, key="not_found")
+    assert await facts.counts(db, project_id) == {}
 
 
 def test_only_members_of_the_segment_redeem(api: Any) -> None:

@@ -3,12 +3,50 @@ from typing import Any
 import pytest
 
 import facts
-from promotions import amount, make_rule, make_voucher, one_rule, percent, redeem, rows, stack, used
+from promotions import amount, make_campaign, make_rule, make_voucher, one_rule, percent, redeem, rows, stack, used
 from rapport.core.db import Database
 
 
 def validate(api: Any, *codes: str, **more: Any) -> dict[str, Any]:
     return api.call("POST", "/v1/validations", stack(*codes, **more))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("expand", "told"),
+    [
+        (None, {"order"}),
+        (["order"], {"order"}),
+        (["redeemable"], {"metadata", "campaign_id", "campaign_name"}),
+        (["order", "redeemable"], {"order", "metadata", "campaign_id", "campaign_name"}),
+        (["category"], {"categories"}),
+    ],
+)
+def test_expand_chooses_what_is_told_of_each_redeemable(api: Any, expand: list[str] | None, told: set[str]) -> None:
+    always = {"status", "id", "object", "result"}
+    make_campaign(api, "Spring", vouchers_count=0)
+    for code in ("A", "B"):
+        api.call("POST", f"/v1/campaigns/Spring/vouchers/{code}")
+    api.call("POST", "/v1/vouchers/B/disable")
+    for options in [{"options": {"expand": expand}}] + ([{}, {"options": None}] if expand is None else []):
+        [good] = validate(api, "A", **options)["redeemables"]
+        assert set(good) == always | {"applicable_to", "inapplicable_to"} | told
+        [bad] = validate(api, "B", **options)["redeemables"]
+        assert set(bad) == always | told - {"order"}
+
+
+def test_what_may_not_be_redeemed_says_so_in_the_shops_words(api: Any) -> None:
+    make_voucher(api, "OFF")
+    api.call("POST", "/v1/vouchers/OFF/disable")
+    rule = make_rule(api, one_rule("order.amount", "$more_than", 9999), error={"message": "Spend more"})
+    make_voucher(api, "SMALL", validation_rules=[rule])
+    for code, details in (
+        ("OFF", {"key": "voucher_disabled", "message": "voucher is disabled"}),
+        ("SMALL", {"key": "order_rules_violated", "message": "Spend more"}),
+        ("NONE", None),
+    ):
+        [told] = validate(api, code)["redeemables"]
+        assert told["result"].get("details") == details
+        assert (told["result"]["error"]["key"] == "not_found") == (details is None)
 
 
 async def test_a_valid_request_is_told_its_discounts_and_nothing_changes(
@@ -24,7 +62,7 @@ async def test_a_valid_request_is_told_its_discounts_and_nothing_changes(
         ("APPLICABLE", "SOME", "AMOUNT"),
     ]
     assert [one["order"]["total_amount"] for one in answer["redeemables"]] == [500, 400]
-    assert answer["redeemables"][0]["metadata"] == {"a": 1}
+    assert "metadata" not in answer["redeemables"][0]
     assert (answer["order"]["total_amount"], answer["order"]["applied_discount_amount"]) == (400, 600)
     assert "id" not in answer["order"]
     assert answer["stacking_rules"]["redeemables_limit"] == 30

@@ -23,7 +23,14 @@ def upload(api: Any, path: str, text: str, *, status: int = 202, **options: str)
 def test_vouchers_are_imported_each_by_itself(api: Any) -> None:
     make_voucher(api, "TAKEN")
     body = [
-        {"code": "A", **OFF, "redemption": {"quantity": 2}, "metadata": {"a": 1}, "category": "new"},
+        {
+            "code": "A",
+            **OFF,
+            "redemption": {"quantity": 2},
+            "metadata": {"a": 1},
+            "category": "new",
+            "start_date": "2026-01-01T09",
+        },
         {"code": "TAKEN", **OFF},
         {"code": "A", **OFF},
         {"code": "B", "type": "GIFT_VOUCHER", "gift": {"amount": 700}, "active": False},
@@ -42,6 +49,7 @@ def test_vouchers_are_imported_each_by_itself(api: Any) -> None:
     ]  # fmt: skip
     made = shown(api, "A")
     assert (made["redemption"]["quantity"], made["metadata"], made["category"]) == (2, {"a": 1}, "new")
+    assert made["start_date"] == "2026-01-01T09:00:00.000Z"
     card = shown(api, "B")
     assert (card["gift"]["balance"], card["active"], card["campaign_id"]) == (700, False, None)
     assert shown(api, "TAKEN")["discount"]["amount_off"] == 300
@@ -92,7 +100,7 @@ def test_a_file_of_vouchers_is_imported(api: Any) -> None:
     text = (
         "Code,Voucher Type,Value,Discount Type,Category,Start Date,Expiration Date,Redemption Limit,Redeemed Quantity,"
         "Redeemed Amount,Active,Additional Info,Shop\n"
-        "A,DISCOUNT_VOUCHER,300,AMOUNT,new,2026-01-01,2099-01-01,5,2,,true,x,Oslo\n"
+        "A,DISCOUNT_VOUCHER,300,AMOUNT,new,2026-01-01T09,2099-01-01,5,2,,true,x,Oslo\n"
         "B,DISCOUNT_VOUCHER,12.5,PERCENT,,,,,,,false,,\n"
         "CARD,GIFT_VOUCHER,1000,,,,,,,250,,,\n"
         "TAKEN,DISCOUNT_VOUCHER,300,AMOUNT,,,,,,,,,\n"
@@ -108,6 +116,7 @@ def test_a_file_of_vouchers_is_imported(api: Any) -> None:
     assert [one["row"] for one in action["result"]["failed"]] == [4, 5, 6, 7, 8, 9]
     first = shown(api, "A")
     assert (first["discount"]["amount_off"], first["category"], first["metadata"]) == (300, "new", {"Shop": "Oslo"})
+    assert (first["start_date"], first["expiration_date"]) == ("2026-01-01T09:00:00.000Z", "2099-01-01T00:00:00.000Z")
     assert first["redemption"]["quantity"] == 5
     assert first["redemption"]["redeemed_quantity"] == 2
     assert (shown(api, "B")["discount"]["percent_off"], shown(api, "B")["active"]) == (12.5, False)

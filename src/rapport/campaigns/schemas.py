@@ -1,7 +1,8 @@
 """Campaigns on the wire."""
 
+import re
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -37,12 +38,16 @@ def refuse(data: msgspec.Struct, names: tuple[str, ...], path: str = "") -> None
             raise InvalidPayload(f"Property {path}.{name} is not supported yet")
 
 
+# Dates of campaigns and vouchers may have full hours: `YYYY-MM-DDTHH` is among the formats of the reference.
+_HOURS: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}", re.ASCII)
+
+
 def instant(text: str | None, path: str) -> datetime | None:
     """Read an optional date-time. Raises InvalidPayload."""
     if text is None:
         return None
     try:
-        return parse_instant(text)
+        return parse_instant(f"{text}:00" if _HOURS.fullmatch(text) else text)
     except ValueError as error:
         raise InvalidPayload(f"Property {path} should be a date-time in ISO 8601 format") from error
 

@@ -38,14 +38,28 @@ _CUSTOMER = "/v1/customers/{customer_id:str}/consents"
 _RAW: Any = dict[str, Any] | list[Any]
 
 
-@get("/v1/consents", opt=operation("list-consents", answer=ConsentsView))
-async def list_consents(caller: Caller) -> Response[bytes]:
-    """List the consents that the project asks for; `unsubscribed` is always among them."""
+async def _all(caller: Caller) -> Response[bytes]:
     async with caller.db.read() as conn:
         project = await projects.get_project(conn, caller.project_id)
         found = await queries.definitions(conn, caller.project_id)
     shown = [view(one) for one in (unsubscribed_definition(project.created_at), *found)]
     return answer(ConsentsView(consents=shown, total=len(shown)))
+
+
+@get("/v1/consents", opt=operation("list-consents", answer=ConsentsView))
+async def list_consents(caller: Caller) -> Response[bytes]:
+    """List the consents that the project asks for; `unsubscribed` is always among them."""
+    return await _all(caller)
+
+
+@get(
+    "/client/v1/consents",
+    dependencies={"caller": Provide(client_caller)},
+    opt=operation("list-consents-client-side", answer=ConsentsView, client=True),
+)
+async def list_consents_client_side(caller: Caller) -> Response[bytes]:
+    """List the consents that the project asks for, for a page that asks its customers."""
+    return await _all(caller)
 
 
 @post("/v1/consents", status_code=200, opt=operation("create-consent", body=DefinitionInput, answer=ConsentView))
@@ -134,6 +148,7 @@ router = Router(
     "/",
     route_handlers=[
         list_consents,
+        list_consents_client_side,
         create_consent,
         update_consent,
         delete_consent,

@@ -14,7 +14,7 @@
 `code`, `key` and `message` are the reference's; `details` says which value, in the words of the caller.
 """
 
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 MAX_DETAILS: Final = 2_000
 
@@ -102,8 +102,17 @@ class DuplicateFound(RapportError):
         )
 
 
+class Related(NamedTuple):
+    """What depends on something: of which kind, and the ids."""
+
+    type: str
+    ids: list[str]
+
+
 class ResourceInUse(RapportError):
-    """Something else depends on it."""
+    """Something else depends on it; `related`, where it is told, says what."""
+
+    related: Related | None = None
 
     code = 409
     key = "resource_in_use"

@@ -132,6 +132,22 @@ class CustomerAnswer(msgspec.Struct, kw_only=True):
     object: Literal["customer"]
 
 
+class ClientCustomerAnswer(msgspec.Struct, kw_only=True):
+    """A customer as the page that made or changed them is told of: with what it said itself."""
+
+    id: str
+    source_id: str
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    email: str | UnsetType = UNSET
+    phone: str | UnsetType = UNSET
+    birthdate: str | UnsetType = UNSET
+    birthday: str | UnsetType = UNSET
+    address: Address | UnsetType | None = UNSET
+    metadata: dict[str, Any]
+    object: Literal["customer"]
+
+
 class SimpleCustomer(msgspec.Struct, kw_only=True):
     """A customer as other objects carry it."""
 

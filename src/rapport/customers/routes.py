@@ -4,15 +4,16 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, post, put
+from litestar.di import Provide
 
 from rapport.activity import queries as activity
 from rapport.activity.schemas import CustomerActivitiesPage, CustomerActivityPage, activities_page, activity_page
 from rapport.customers import actions, queries
-from rapport.customers.answers import CustomerAnswer
-from rapport.customers.schemas import CustomerInput, view
+from rapport.customers.answers import ClientCustomerAnswer, CustomerAnswer
+from rapport.customers.schemas import ClientCustomerInput, CustomerInput, client_view, view
 from rapport.customers.writes import Writer
 from rapport.http.bodies import answer, no_content, read_body
-from rapport.http.caller import Caller
+from rapport.http.caller import Caller, client_caller
 from rapport.http.lists import BOOLEAN, envelope, read_flag, read_page
 from rapport.http.openapi import operation
 
@@ -24,6 +25,26 @@ _ADDITIONS: Final = {"additions": BOOLEAN}
 async def create_customer(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
     """Create a customer, or update the one with the same id or source id."""
     return answer(view(await actions.upsert(writer, caller, await read_body(request, CustomerInput))))
+
+
+@post(
+    "/client/v1/customers",
+    status_code=200,
+    dependencies={"caller": Provide(client_caller)},
+    opt=operation(
+        "create-customer-client-side",
+        answer=ClientCustomerAnswer,
+        body=ClientCustomerInput,
+        client=True,
+        switch="client_create_customer_enabled",
+    ),
+)
+async def create_customer_client_side(
+    request: Request[Any, Any, Any], caller: Caller, writer: Writer
+) -> Response[bytes]:
+    """Create or update a customer, named by source id: `createCustomer` of the official JavaScript SDK."""
+    said = await read_body(request, ClientCustomerInput)
+    return answer(client_view(await actions.upsert(writer, caller, said.checked()), said))
 
 
 @get("/v1/customers", opt=operation("list-customers", item=CustomerAnswer, spec=queries.CUSTOMERS))
@@ -90,6 +111,7 @@ router = Router(
     "/",
     route_handlers=[
         create_customer,
+        create_customer_client_side,
         list_customers,
         get_customer,
         update_customer,

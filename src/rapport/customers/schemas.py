@@ -10,6 +10,7 @@ from rapport.core.clock import iso, parse_date
 from rapport.core.errors import InvalidPayload
 from rapport.core.jsons import check_limits, encode
 from rapport.customers.models import ADDRESS_FIELDS, Customer
+from rapport.http.caller import check_client_name
 
 MAX_METADATA_KEYS = 1000
 # The customer as it was is part of much that is logged about it.
@@ -63,6 +64,25 @@ class CustomerInput(msgspec.Struct, kw_only=True):
         return any(
             getattr(self, name) is not None for name in self.__struct_fields__ if name not in {"id", "source_id"}
         )
+
+
+class ClientCustomerInput(msgspec.Struct, kw_only=True):
+    """The customer of a client-side request: named by source id, with what they say about themselves."""
+
+    source_id: Identifier
+    name: Text | None = None
+    description: LongText | None = None
+    email: Text | None = None
+    phone: Text | None = None
+    birthday: str | None = None
+    birthdate: str | None = None
+    address: AddressInput | None = None
+    metadata: Metadata | None = None
+
+    def checked(self) -> CustomerInput:
+        """Return the same as a server would say it. Raises InvalidPayload for one of our own ids as a source id."""
+        check_client_name(self.source_id)
+        return CustomerInput(**msgspec.structs.asdict(self))
 
 
 def _text(change: str | None, current: str | None) -> str | None:
@@ -175,3 +195,11 @@ def simple_view(customer: Customer) -> dict[str, Any]:
         if value is not None:
             shown[name] = value
     return shown | {"metadata": customer.metadata, "object": "customer"}
+
+
+def client_view(customer: Customer, said: ClientCustomerInput) -> dict[str, Any]:
+    """Return what a page is told of a customer it made or changed: an id, and what it said itself."""
+    told = {name: getattr(said, name) for name in said.__struct_fields__ if getattr(said, name) is not None}
+    if said.address is not None:
+        told["address"] = _address(said.address, {}) or None
+    return {"id": customer.id, **told, "metadata": told.get("metadata", {}), "object": "customer"}

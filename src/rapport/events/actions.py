@@ -27,7 +27,6 @@ from rapport.devices.schemas import simple_view as simple_device
 from rapport.events import queries
 from rapport.events.models import Event
 from rapport.events.schemas import ClientEventInput, ClientEventView, EventInput, EventView
-from rapport.http.caller import check_client_name
 from rapport.metadata.values import check as check_metadata
 
 MAX_EVENT_NAMES = 500
@@ -75,12 +74,11 @@ async def track_from_client(writer: Writer, signature: Signature, data: ClientEv
     The answer says nothing about the customer that the caller did not say: where client keys make no customers, an
     event of somebody unknown is taken and not kept.
     """
-    source_id = check_client_name(data.customer.source_id)
     named = {name: getattr(data, name) for name in data.__struct_fields__ if name != "customer"}
-    told = EventInput(customer=CustomerInput(**msgspec.structs.asdict(data.customer)), **named)
+    told = EventInput(customer=data.customer.checked(), **named)
     with contextlib.suppress(UnknownCustomer):
         await track(writer, signature, told)
-    customer = {"source_id": source_id, "object": "customer"}
+    customer = {"source_id": data.customer.source_id, "object": "customer"}
     return ClientEventView(type=data.event, customer=customer, metadata=data.metadata or {})
 
 

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from rapport.core.clock import iso
 from rapport.customers.answers import SimpleCustomer
 from rapport.customers.in_store import LocationInput
-from rapport.customers.schemas import AddressInput, CustomerInput, Identifier, LongText, Metadata, Text
+from rapport.customers.schemas import ClientCustomerInput, CustomerInput, Metadata
 from rapport.devices.schemas import DeviceInput
 from rapport.events.models import Event
 from rapport.http.answers import Instant
@@ -28,20 +28,6 @@ class EventInput(msgspec.Struct, kw_only=True):
     # Additions: where it happened, which makes it a visit, and on which device.
     location: LocationInput | None = None
     device: DeviceInput | None = None
-
-
-class ClientCustomerInput(msgspec.Struct, kw_only=True):
-    """The customer of a client-side event: named by source id, with what they say about themselves."""
-
-    source_id: Identifier
-    name: Text | None = None
-    description: LongText | None = None
-    email: Text | None = None
-    phone: Text | None = None
-    birthday: str | None = None
-    birthdate: str | None = None
-    address: AddressInput | None = None
-    metadata: Metadata | None = None
 
 
 class ClientEventInput(msgspec.Struct, kw_only=True):

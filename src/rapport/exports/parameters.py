@@ -41,9 +41,9 @@ OBJECTS: Final[Mapping[str, Exported]] = {
 REFERENCE: Final = ("voucher", "redemption", "customer", "publication", "order", "voucher_transactions")
 """Those that the reference has; the others are additions."""
 _NOT_YET: Final = {
-    "points_expiration": "there are no loyalty points",
-    "product": "there is no product catalogue",
-    "sku": "there is no product catalogue",
+    "points_expiration": "there are no loyalty points yet",
+    "product": "list products instead",
+    "sku": "list the SKUs of products instead",
 }
 
 
@@ -118,7 +118,7 @@ def check(exported_object: str, given: Parameters | None, schemas: Schemas = NO_
     """
     if exported_object in _NOT_YET:
         raise InvalidPayload(
-            f"Property .exported_object: {exported_object} cannot be exported: {_NOT_YET[exported_object]} yet"
+            f"Property .exported_object: {exported_object} cannot be exported: {_NOT_YET[exported_object]}"
         )
     exported = OBJECTS.get(exported_object)
     if exported is None:

@@ -6,7 +6,6 @@ from typing import Any
 from litestar import Request, Response, Router, delete, get, post
 from litestar.response import Stream
 
-from rapport.campaigns import queries as campaigns
 from rapport.core.errors import InvalidPayload, NotFound
 from rapport.core.queries import read_now
 from rapport.exports import actions, queries, tokens
@@ -28,6 +27,7 @@ from rapport.http.lists import envelope, read_page
 from rapport.http.openapi import operation
 from rapport.projects.queries import get_link_secret
 from rapport.vouchers import actions as vouchers
+from rapport.vouchers.ledger.actions import campaign_of_cards
 
 _ONE = "/v1/exports/{export_id:str}"
 # What the official SDK takes for a text.
@@ -109,9 +109,7 @@ async def export_campaign_transactions(
 ) -> Response[bytes]:
     """Create an export of what happened to the balances of a campaign's gift cards."""
     async with caller.db.read() as conn:
-        campaign = await campaigns.find(conn, caller.project_id, campaign_id)
-    if campaign is None:
-        raise NotFound("campaign", campaign_id)
+        campaign = await campaign_of_cards(conn, caller.project_id, campaign_id)
     narrowed = {"campaign_id": {"conditions": {"$in": [campaign.id]}}}
     return await _export_transactions(request, caller, narrowed, campaign.id)
 

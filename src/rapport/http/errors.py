@@ -11,7 +11,7 @@ from litestar.exceptions import HTTPException
 
 from rapport.core import jsons
 from rapport.core.db import Contention, DatabaseUnavailable, RefusedValue, StatementTimeout
-from rapport.core.errors import InvalidPayload, PayloadTooLarge, RapportError
+from rapport.core.errors import InvalidPayload, PayloadTooLarge, RapportError, ResourceInUse
 from rapport.core.ids import new_request_id
 
 log = structlog.get_logger(__name__)
@@ -29,7 +29,7 @@ class ErrorBody(msgspec.Struct, omit_defaults=True):
     """The reference's `Error` object. `error` carries the message that a shop set on a validation rule.
 
     For bulk requests that are too long the reference has an object of its own (`BadRequest`): its properties are there
-    where an error has a `status_text`.
+    where an error has a `status_text`. `related_object_*` say what uses something that is in use.
     """
 
     code: int
@@ -39,6 +39,9 @@ class ErrorBody(msgspec.Struct, omit_defaults=True):
     request_id: str
     resource_id: str | None = None
     resource_type: str | None = None
+    related_object_ids: list[str] | None = None
+    related_object_type: str | None = None
+    related_object_total: int | None = None
     error: dict[str, str] | str | None = None
     status_code: int | None = msgspec.field(default=None, name="statusCode")
 
@@ -64,6 +67,7 @@ def payload_error(error: msgspec.MsgspecError) -> InvalidPayload:
 def error_response(error: RapportError, request_id: str) -> Response[bytes]:
     """Return the answer for an error that the caller can act on."""
     status_text = getattr(error, "status_text", None)
+    related = error.related if isinstance(error, ResourceInUse) else None
     body = ErrorBody(
         code=error.code,
         key=error.key,
@@ -72,6 +76,9 @@ def error_response(error: RapportError, request_id: str) -> Response[bytes]:
         request_id=request_id,
         resource_id=error.resource_id,
         resource_type=error.resource_type,
+        related_object_ids=None if related is None else related.ids,
+        related_object_type=None if related is None else related.type,
+        related_object_total=None if related is None else len(related.ids),
         error=status_text or getattr(error, "shop_error", None),
         status_code=error.code if status_text else None,
     )

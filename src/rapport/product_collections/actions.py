@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from rapport.core.db import Connection, UniqueViolation
-from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound, ResourceInUse
+from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound, Related, ResourceInUse
 from rapport.core.ids import new_id
 from rapport.core.queries import read_now
 from rapport.http.caller import Caller
@@ -29,6 +29,12 @@ class CollectionInUse(ResourceInUse):
 
     code: ClassVar[int] = 400
     message: ClassVar[str] = "Resource in use"
+
+    def __init__(self, collection_id: str, using: Sequence[str]) -> None:
+        """Keep which rules name it: `ResourceInUseError` of the reference."""
+        details = f"Resource {RESOURCE} with id {collection_id} is in use by {', '.join(using)}"
+        super().__init__(details, resource_id=collection_id, resource_type=RESOURCE)
+        self.related = Related("validation_rules", list(using))
 
 
 async def hold(conn: Connection, project_id: int, ids: AnyCollection[str]) -> None:
@@ -123,11 +129,7 @@ async def delete(caller: Caller, collection_id: str, users: Sequence[UsedBy]) ->
             raise NotFound(RESOURCE, collection_id)
         using = [one for find_users in users for one in await find_users(conn, caller.project_id, collection_id)]
         if using:
-            raise CollectionInUse(
-                f"Resource {RESOURCE} with id {collection_id} is in use by {', '.join(using)}",
-                resource_id=collection_id,
-                resource_type=RESOURCE,
-            )
+            raise CollectionInUse(collection_id, using)
         await queries.remove(conn, caller.project_id, collection_id)
 
     await caller.db.transaction(work)

@@ -20,7 +20,7 @@ PRODUCTS = ListSpec(
     table="products",
     row=Product,
     orders={**_ORDERS, "name": "name", "price": "price", "source_id": "source_id"},
-    default_order="-created_at",
+    default_order="created_at",
     filters=_FILTERS,
 )
 SKUS = ListSpec(

@@ -39,7 +39,7 @@ async def create_product(request: Request[Any, Any, Any], caller: Caller, writer
 
 @get("/v1/products", opt=operation("list-products", item=ProductAnswer, spec=queries.PRODUCTS))
 async def list_products(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
-    """List products with their first SKUs, newest first."""
+    """List products with their first SKUs, oldest first."""
     page = read_page(queries.PRODUCTS, request.query_params)
     async with caller.db.read() as conn:
         found = await queries.list_products(conn, caller.project_id, page)

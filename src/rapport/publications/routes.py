@@ -27,6 +27,7 @@ from rapport.publications.errors import PageOverLimit, TooManyVouchersRequested
 from rapport.publications.models import PublicationRow
 from rapport.publications.redeemables import routes as redeemables
 from rapport.publications.schemas import (
+    MAX_NAME,
     ClientPublicationInput,
     PublicationInput,
     SeveralInput,
@@ -63,7 +64,9 @@ def _flag(request: Request[Any, Any, Any], name: str) -> bool | None:
 async def _create(
     request: Request[Any, Any, Any], caller: Caller, writer: Writer, data: PublicationInput
 ) -> Response[bytes]:
-    done, customer = await actions.create(writer, caller, data, join_once=_flag(request, "join_once"))
+    asked = _flag(request, "join_once")
+    join_once = data.join_once if asked is None else asked
+    done, customer = await actions.create(writer, caller, data, join_once=join_once)
     return answer(created_view(done, customer, base_url(request)))
 
 
@@ -157,7 +160,7 @@ async def _shown(caller: Caller, rows: list[PublicationRow]) -> list[dict[str, A
     opt=operation(
         "create-publication-client-side",
         answer=ClientPublication,
-        query=_JOIN_ONCE,
+        query=_JOIN_ONCE | {"campaign": {"type": "string"}},
         body=ClientPublicationInput,
         client=True,
         switch="client_publish_enabled",
@@ -166,8 +169,16 @@ async def _shown(caller: Caller, rows: list[PublicationRow]) -> list[dict[str, A
 async def create_publication_client_side(
     request: Request[Any, Any, Any], caller: Caller, writer: Writer
 ) -> Response[bytes]:
-    """Give a customer, named by source id, a code of a campaign that nobody has, or a particular code."""
+    """Give a customer, named by source id, a code of a campaign that nobody has, or a particular code.
+
+    The query may name the campaign where the body names nothing: so does the official JavaScript SDK.
+    """
     data = (await read_body(request, ClientPublicationInput)).checked()
+    campaign = request.query_params.get("campaign")
+    if campaign and data.campaign is None and data.voucher is None:
+        if "\x00" in campaign or len(campaign) > MAX_NAME:
+            raise InvalidQueryParams(f"Query param campaign should have 1 to {MAX_NAME} characters, no NUL")
+        data = msgspec.structs.replace(data, campaign=campaign)
     done, customer = await actions.create(writer, caller, data, join_once=_flag(request, "join_once"))
     return answer(client_view(done, customer, base_url(request)))
 

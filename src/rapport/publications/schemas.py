@@ -7,25 +7,24 @@ from msgspec import Meta
 
 from rapport.core.clock import iso
 from rapport.customers.models import Customer
-from rapport.customers.schemas import CustomerInput, Identifier, Metadata
+from rapport.customers.schemas import ClientCustomerInput, CustomerInput, Identifier, Metadata
 from rapport.customers.schemas import view as customer_view
-from rapport.events.schemas import ClientCustomerInput
-from rapport.http.caller import check_client_name
 from rapport.publications.models import DEFAULT_CHANNEL, Publication, PublicationRow
 from rapport.vouchers.models import Voucher
 from rapport.vouchers.schemas import Code, gift_view
 from rapport.vouchers.schemas import view as voucher_view
 
 MAX_COUNT = 50
+MAX_NAME = 255
 
-Channel = Annotated[str, Meta(min_length=1, max_length=255)]
+Channel = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 
 
 class CampaignReference(msgspec.Struct, kw_only=True):
     """Which campaign to publish from (`name` may be its id), and how many codes."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
-    id: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME)] | None = None
+    id: Annotated[str, Meta(min_length=1, max_length=MAX_NAME)] | None = None
     count: Annotated[int, Meta(ge=1)] | None = None
 
 
@@ -33,11 +32,13 @@ class PublicationInput(msgspec.Struct, kw_only=True):
     """`PublicationsCreateRequestBody` of the reference."""
 
     customer: CustomerInput
-    campaign: CampaignReference | Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    campaign: CampaignReference | Annotated[str, Meta(min_length=1, max_length=MAX_NAME)] | None = None
     voucher: Code | None = None
     source_id: Identifier | None = None
     channel: Channel | None = None
     metadata: Metadata | None = None
+    # Where the official JavaScript SDK has what is a query parameter elsewhere.
+    join_once: bool | None = None
     # An addition: nobody but this customer can redeem what is published.
     holder_only: bool | None = None
 
@@ -67,7 +68,7 @@ class ClientPublicationInput(msgspec.Struct, kw_only=True):
     """`ClientPublicationsCreateRequestBody` of the reference: the customer is named by source id."""
 
     customer: ClientCustomerInput
-    campaign: CampaignReference | Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    campaign: CampaignReference | Annotated[str, Meta(min_length=1, max_length=MAX_NAME)] | None = None
     voucher: Code | None = None
     source_id: Identifier | None = None
     channel: Channel | None = None
@@ -75,9 +76,8 @@ class ClientPublicationInput(msgspec.Struct, kw_only=True):
 
     def checked(self) -> PublicationInput:
         """Return the same as a server would ask it. Raises InvalidPayload."""
-        check_client_name(self.customer.source_id)
         named = {name: getattr(self, name) for name in self.__struct_fields__ if name != "customer"}
-        return PublicationInput(customer=CustomerInput(**msgspec.structs.asdict(self.customer)), **named)
+        return PublicationInput(customer=self.customer.checked(), **named)
 
 
 def _short_voucher(row: PublicationRow, number: int, voucher: Voucher | None) -> dict[str, Any]:

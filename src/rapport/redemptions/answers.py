@@ -23,9 +23,10 @@ class ChannelAnswer(msgspec.Struct, kw_only=True):
 
 
 class Named(msgspec.Struct, kw_only=True):
-    """Another redemption or rollback."""
+    """Another redemption or rollback, and when it was."""
 
     id: str
+    date: Instant
 
 
 class RelatedRedemptions(msgspec.Struct, kw_only=True):
@@ -131,8 +132,8 @@ class GiftResult(msgspec.Struct, kw_only=True):
     effect: str | None | UnsetType = UNSET
 
 
-class SkippedDetails(msgspec.Struct, kw_only=True):
-    """Why something was left out."""
+class ResultDetails(msgspec.Struct, kw_only=True):
+    """Why something may not be redeemed (in the shop's own words, if it has some) or was left out."""
 
     key: str
     message: str
@@ -171,7 +172,7 @@ class RedeemableResult(msgspec.Struct, kw_only=True):
     gift: GiftResult | UnsetType = UNSET
     bundle: BundleAnswer | UnsetType = UNSET
     error: ErrorBody | UnsetType = UNSET
-    details: SkippedDetails | UnsetType = UNSET
+    details: ResultDetails | UnsetType = UNSET
 
 
 class StackedCategory(msgspec.Struct, kw_only=True):
@@ -270,6 +271,18 @@ class TiersValidationAnswer(msgspec.Struct, kw_only=True):
     valid: bool
     tracking_id: str | None
     promotions: list[TierValidationAnswer]
+
+
+class RuleValidationAnswer(msgspec.Struct, kw_only=True):
+    """Whether a validation rule would hold by itself, and what of the order it is about."""
+
+    valid: bool
+    rule_id: str
+    tracking_id: str | None
+    applicable_to: dict[str, Any]
+    inapplicable_to: dict[str, Any]
+    reason: str | UnsetType = UNSET
+    error: ErrorBody | UnsetType = UNSET
 
 
 class VoucherValidationAnswer(msgspec.Struct, kw_only=True):

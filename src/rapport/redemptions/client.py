@@ -11,9 +11,9 @@ from rapport.core.errors import InvalidPayload, InvalidQueryParams
 from rapport.customers.schemas import CustomerInput
 from rapport.http.caller import check_client_name
 from rapport.redemptions.qualification.schemas import QualificationInput
-from rapport.redemptions.schemas import RedeemInput
+from rapport.redemptions.schemas import PromotionsInput, RedeemInput
 
-Asking = TypeVar("Asking", RedeemInput, QualificationInput)
+Asking = TypeVar("Asking", RedeemInput, QualificationInput, PromotionsInput)
 MAX_ITEMS: Final = 100
 _ITEM: Final = re.compile(r"item\[(\d{1,3})\]\[(\w{1,40})\]")
 _METADATA: Final = re.compile(r"metadata\[([^\[\]]{1,100})\]")
@@ -92,22 +92,44 @@ def _person(value: Any) -> Any:
 
 def code_of(query: Mapping[str, str]) -> str:
     """Return the code that a query names. Raises InvalidQueryParams, also where a parameter cannot be kept."""
-    if any("\x00" in text for pair in query.items() for text in pair):
-        raise InvalidQueryParams("A query parameter holds a NUL character")
+    _check_texts(query)
     code = query.get("code")
     if not code:
         raise InvalidQueryParams("Query parameter code is required")
     return code
 
 
-def of_query(query: Mapping[str, str]) -> RedeemInput:
-    """Return the validation that the query of `validate-voucher-client-side` asks for.
+def _check_texts(query: Mapping[str, str]) -> None:
+    if any("\x00" in text for pair in query.items() for text in pair):
+        raise InvalidQueryParams("A query parameter holds a NUL character")
 
-    Raises InvalidQueryParams, InvalidPayload.
-    """
-    code = code_of(query)
+
+def of_query(query: Mapping[str, str]) -> RedeemInput:
+    """Return the validation that the query of `validate-voucher-client-side` asks for. Raises InvalidQueryParams."""
+    raw = {"redeemables": [{"object": "voucher", "id": code_of(query)}], **_circumstances(query)}
+    session = {name: query[f"session_{name}"] for name in ("type", "key", "ttl_unit") if f"session_{name}" in query}
+    if "session_ttl" in query:
+        session["ttl"] = _number(query["session_ttl"], "session_ttl")  # type: ignore[assignment] # one is a number
+    if session:
+        raw["session"] = session
+    try:
+        return msgspec.convert(raw, RedeemInput)
+    except msgspec.ValidationError as error:
+        raise InvalidQueryParams(str(error)) from error
+
+
+def promotions_of_query(query: Mapping[str, str]) -> PromotionsInput:
+    """Return the validation of all tiers that the same query without a code asks for. Raises InvalidQueryParams."""
+    _check_texts(query)
+    try:
+        return msgspec.convert(_circumstances(query), PromotionsInput)
+    except msgspec.ValidationError as error:
+        raise InvalidQueryParams(str(error)) from error
+
+
+def _circumstances(query: Mapping[str, str]) -> dict[str, Any]:
     source_id = query.get("customer[source_id]") or query.get("customer")
-    raw: dict[str, Any] = {"redeemables": [{"object": "voucher", "id": code}]}
+    raw: dict[str, Any] = {}
     customer: dict[str, Any] = {} if source_id is None else {"source_id": source_id}
     known = {found[1]: value for name, value in query.items() if (found := _OF_CUSTOMER.fullmatch(name))}
     if known:
@@ -120,17 +142,7 @@ def of_query(query: Mapping[str, str]) -> RedeemInput:
     if metadata:
         raw["metadata"] = metadata
     order = _order(query)
-    if order is not None:
-        raw["order"] = order
-    session = {name: query[f"session_{name}"] for name in ("type", "key", "ttl_unit") if f"session_{name}" in query}
-    if "session_ttl" in query:
-        session["ttl"] = _number(query["session_ttl"], "session_ttl")  # type: ignore[assignment] # one is a number
-    if session:
-        raw["session"] = session
-    try:
-        return msgspec.convert(raw, RedeemInput)
-    except msgspec.ValidationError as error:
-        raise InvalidQueryParams(str(error)) from error
+    return raw if order is None else raw | {"order": order}
 
 
 def _order(query: Mapping[str, str]) -> dict[str, Any] | None:

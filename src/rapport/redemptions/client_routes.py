@@ -15,8 +15,14 @@ from rapport.http.caller import Caller, client_caller
 from rapport.http.links import base_url
 from rapport.http.openapi import operation
 from rapport.redemptions import actions, showing, singles, validation
-from rapport.redemptions.answers import RedeemedAnswer, RedemptionAnswer, ValidationAnswer, VoucherValidationAnswer
-from rapport.redemptions.client import checked, code_of, of_query, told
+from rapport.redemptions.answers import (
+    RedeemedAnswer,
+    RedemptionAnswer,
+    TiersValidationAnswer,
+    ValidationAnswer,
+    VoucherValidationAnswer,
+)
+from rapport.redemptions.client import checked, code_of, of_query, promotions_of_query, told
 from rapport.redemptions.qualification import actions as qualification
 from rapport.redemptions.qualification.schemas import QualificationAnswer, QualificationInput
 from rapport.redemptions.schemas import RedeemInput, RedeemOneInput, tracked
@@ -25,12 +31,16 @@ from rapport.redemptions.validation_views import answer_of
 from rapport.segments.membership import SegmentDecider
 
 _CODE: Final = {"code": {"type": "string"}, "tracking_id": {"type": "string"}}
-_TEXTS: Final = ("amount", "session_key", "session_type", "session_ttl_unit")
+_TEXTS: Final = ("session_key", "session_type", "session_ttl_unit")
 _OBJECTS: Final = ("customer", "item", "metadata", "order")
+_CART: Final = {
+    **{name: {"type": "string"} for name in ("amount", "tracking_id")},
+    **{name: {"type": "object"} for name in _OBJECTS},
+}
 _VALIDATE: Final = {
     **_CODE,
+    **_CART,
     **{name: {"type": "string"} for name in _TEXTS},
-    **{name: {"type": "object"} for name in _OBJECTS},
     "session_ttl": {"type": "integer"},
 }
 
@@ -54,6 +64,24 @@ async def validate_voucher(request: Request[Any, Any, Any], caller: Caller, deci
     """Tell whether one voucher could be redeemed, and what it would take off."""
     data = checked(of_query(request.query_params), redeems=False)
     return answer(told(singles.voucher_answer(await validation.validate(caller, decider, data), data)))
+
+
+@get(
+    "/client/v1/promotions/validation",
+    opt=operation(
+        "validate-promotions-client-side",
+        answer=TiersValidationAnswer,
+        query=_CART,
+        client=True,
+        switch="client_list_vouchers_enabled",
+    ),
+)
+async def validate_promotions(
+    request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider
+) -> Response[bytes]:
+    """Tell which tiers could be redeemed, each alone: what the official JavaScript SDK asks when it has no code."""
+    data = checked(promotions_of_query(request.query_params), redeems=False)
+    return answer(told(await validation.validate_promotions(caller, decider, data)))
 
 
 @post(
@@ -120,5 +148,5 @@ async def qualify(request: Request[Any, Any, Any], caller: Caller, decider: Segm
 router = Router(
     "/",
     dependencies={"caller": Provide(client_caller), **DECIDER},
-    route_handlers=[validate, validate_voucher, redeem, redeem_voucher, qualify],
+    route_handlers=[validate, validate_voucher, validate_promotions, redeem, redeem_voucher, qualify],
 )

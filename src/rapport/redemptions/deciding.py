@@ -119,6 +119,13 @@ def decide_each(
     return [run.attempt(place) for place in range(len(redeemables))]
 
 
+def judge(
+    redeemable: Redeemable, rules: Rules, at: Situation, stacking: StackingRules
+) -> tuple[Refusal | None, Applicable | None, Cart | None]:
+    """Return what of the rules alone is violated, which part of the cart they are about, and the cart."""
+    return _Run([redeemable], [rules], at, stacking).judged()
+
+
 class _Run:
     """The decision about one request while it is made."""
 
@@ -146,6 +153,11 @@ class _Run:
             refusal = redeemable.unavailable(self._at.now, self._at.zone.key)
             found.append(self._violation(redeemable, fixed, None) if refusal is None else refusal)
         return found
+
+    def judged(self) -> tuple[Refusal | None, Applicable | None, Cart | None]:
+        """Return what only the rules of the first say."""
+        redeemable, rules, cart = self._redeemables[0], self._rules[0], self._cart
+        return self._violation(redeemable, rules, None), None if cart is None else self._reached(rules, cart), cart
 
     def accept(self, place: int, effect: Effect | None) -> None:
         """Let one be applied: the next ones see what it left."""

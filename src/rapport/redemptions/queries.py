@@ -1,6 +1,7 @@
 """All SQL that reads the redemption ledger."""
 
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from rapport.core.db import Connection, columns
@@ -96,6 +97,14 @@ async def find(conn: Connection, project_id: int, redemption_id: str) -> Redempt
         f"SELECT {_COLUMNS} FROM redemptions WHERE project_id = $1 AND id = $2", project_id, redemption_id
     )
     return None if row is None else Redemption(*row)
+
+
+async def find_times(conn: Connection, project_id: int, ids: list[str]) -> dict[str, datetime]:
+    """Return when lines of the ledger were written, by their ids."""
+    rows = await conn.fetch(
+        "SELECT id, created_at FROM redemptions WHERE project_id = $1 AND id = ANY ($2)", project_id, ids
+    )
+    return {row["id"]: row["created_at"] for row in rows}
 
 
 async def find_standing(conn: Connection, project_id: int, ids: list[str]) -> list[Redemption]:

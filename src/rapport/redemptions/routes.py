@@ -24,7 +24,7 @@ from rapport.redemptions.qualification import routes as qualification_routes
 from rapport.redemptions.rollback import RolledBack
 from rapport.redemptions.schemas import RedeemInput, RedeemOneInput, RollbackInput, tracked
 from rapport.redemptions.stacking_rules import routes as stacking_rules
-from rapport.redemptions.views import order_with, view
+from rapport.redemptions.views import order_with, related_view, view
 from rapport.vouchers import actions as vouchers
 from rapport.vouchers.schemas import view as voucher_view
 
@@ -106,7 +106,9 @@ async def get_redemption(request: Request[Any, Any, Any], redemption_id: str, ca
         if row.is_parent:
             children = await queries.children(conn, caller.project_id, row.id)
             kind = "redemptions" if row.object == "redemption" else "rollbacks"
-            shown.setdefault("related_redemptions", {})[kind] = [{"id": child.id} for child in children]
+            shown.setdefault("related_redemptions", {})[kind] = [
+                related_view(child.id, child.created_at) for child in children
+            ]
     return answer(shown)
 
 

@@ -107,9 +107,9 @@ class RedeemInput(msgspec.Struct, kw_only=True):
     options: OptionsInput | None = None
 
     def shows(self, name: str) -> bool:
-        """Whether the answer is to have something: all of it where the request does not choose."""
+        """Whether the answer is to have something: the order of each redeemable, where the request does not choose."""
         expand = None if self.options is None else self.options.expand
-        return expand is None or name in expand
+        return name == "order" if expand is None else name in expand
 
     def asks_for(self, name: str) -> bool:
         """Whether the request chooses something."""

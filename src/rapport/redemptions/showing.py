@@ -10,7 +10,7 @@ from rapport.redemptions.attempts import Redeemed
 from rapport.redemptions.models import Redemption
 from rapport.redemptions.schemas import RedeemInput
 from rapport.redemptions.validation_views import other_view
-from rapport.redemptions.views import Related, order_with, view
+from rapport.redemptions.views import Related, order_with, related_view, view
 from rapport.vouchers.queries import find_many
 
 
@@ -32,7 +32,9 @@ async def shown(conn: Connection, project_id: int, rows: list[Redemption], base_
     customers = await queries.find_customers(conn, project_id, [row.customer_id for row in rows if row.customer_id])
     orders = await queries.find_orders(conn, project_id, [row.order_id for row in rows if row.order_id])
     known = await related(conn, project_id, rows)
-    return [
+    undone = [row.rollback_id for row in rows if row.rollback_id is not None]
+    times = await queries.find_times(conn, project_id, undone) if undone else {}
+    views = [
         view(
             row,
             customers.get(row.customer_id or ""),
@@ -42,6 +44,10 @@ async def shown(conn: Connection, project_id: int, rows: list[Redemption], base_
         )
         for row in rows
     ]
+    for row, one in zip(rows, views, strict=True):
+        if row.rollback_id in times:
+            one["related_redemptions"] = {"rollbacks": [related_view(row.rollback_id, times[row.rollback_id])]}
+    return views
 
 
 def redeemed_views(done: Redeemed, base_url: str) -> list[dict[str, Any]]:

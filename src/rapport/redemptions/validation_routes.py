@@ -13,14 +13,15 @@ from rapport.http.caller import Caller
 from rapport.http.lists import BOOLEAN, read_flag
 from rapport.http.openapi import operation
 from rapport.promotions.queries import ACTIVE_FILTERS, ACTIVE_METADATA
-from rapport.redemptions import singles, validation
+from rapport.redemptions import rule_validation, singles, validation
 from rapport.redemptions.answers import (
+    RuleValidationAnswer,
     TiersValidationAnswer,
     TierValidationAnswer,
     ValidationAnswer,
     VoucherValidationAnswer,
 )
-from rapport.redemptions.schemas import PromotionsInput, RedeemInput, RedeemOneInput
+from rapport.redemptions.schemas import CircumstancesInput, PromotionsInput, RedeemInput, RedeemOneInput
 from rapport.redemptions.sessions import actions as sessions
 from rapport.redemptions.validation_views import answer_of
 from rapport.segments.membership import SegmentDecider
@@ -103,6 +104,19 @@ async def validate_promotions(
     return answer(await validation.validate_promotions(caller, decider, data, filters, audience_only=audience_only))
 
 
+@post(
+    "/v1/validation-rules/{rule_id:str}/validation",
+    status_code=200,
+    opt=operation("validate-validation-rule", answer=RuleValidationAnswer, body=CircumstancesInput, optional_body=True),
+)
+async def validate_rule(
+    request: Request[Any, Any, Any], rule_id: str, caller: Caller, decider: SegmentDecider
+) -> Response[bytes]:
+    """Tell whether one validation rule would hold, whatever it is assigned to."""
+    data = await read_body(request, CircumstancesInput) if await request.body() else CircumstancesInput()
+    return answer(await rule_validation.validate_rule(caller, decider, rule_id, data))
+
+
 @delete(
     "/v1/vouchers/{code:str}/sessions/{session_key:str}",
     status_code=204,
@@ -122,6 +136,7 @@ router = Router(
         validate_voucher,
         validate_tier,
         validate_promotions,
+        validate_rule,
         release_session,
     ],
 )

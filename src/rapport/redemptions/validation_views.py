@@ -157,6 +157,10 @@ def other_view(
     result: dict[str, Any] = {}
     if verdict.refusal is not None:
         result["error"] = error_view(redeemable, verdict.refusal, request_id)
+        # What is not there has no more to it, as in the reference's example.
+        if redeemable.source is not None:
+            message = verdict.refusal.shop_message or verdict.refusal.message
+            result["details"] = {"key": verdict.refusal.key, "message": message}
         if verdict.refusal.bundle is not None:
             result["bundle"] = verdict.refusal.bundle.view()
     elif verdict.skip is not None:

@@ -1,5 +1,6 @@
 """Lines of the ledger as the API and events show them."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -81,6 +82,11 @@ def view(
     elif row.rollback_id is not None:
         shown["related_redemptions"] = {"rollbacks": [{"id": row.rollback_id}]}
     return shown
+
+
+def related_view(redemption_id: str, created_at: datetime) -> dict[str, Any]:
+    """Return one of the `related_redemptions` of a redemption or rollback."""
+    return {"id": redemption_id, "date": iso(created_at)}
 
 
 def event_view(row: Redemption, customer: dict[str, Any] | None) -> dict[str, Any]:

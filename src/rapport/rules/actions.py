@@ -201,7 +201,7 @@ async def create_assignment(caller: Caller, rule_id: str, data: AssignmentInput,
     """
 
     async def work(conn: Connection) -> Assignment:
-        kind, reference = data.related_object_type, data.related_object_id
+        kind, reference = data.related()
         if kind not in queries.RELATED:
             raise InvalidPayload(f"Property .related_object_type: rules for a {kind} are not supported yet")
         object_id = await queries.find_related(conn, caller.project_id, kind, reference)

@@ -62,7 +62,7 @@ def _entry(raw: Any, path: str) -> dict[str, Any]:
         if name not in _KNOWN and value is not None:
             raise InvalidValidationRules(f"Property {path}.{name[:80]} is not supported")
     goods = read_goods(raw, f"Property {path}")
-    if goods.object is None:
+    if raw.get("object") is None:
         raise InvalidValidationRules(f"Property {path}.object should be one of: product, sku, {COLLECTION}")
     if goods.id is None:
         raise InvalidValidationRules(f"Property {path}.id is required")

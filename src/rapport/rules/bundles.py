@@ -127,7 +127,7 @@ def _part(raw: Any, place: str) -> Part:
     if not isinstance(named, dict):
         raise InvalidValidationRules(f"Property {place}.conditions.$is should name a product, SKU or collection")
     goods = read_goods(named, f"Property {place}.conditions.$is")
-    if goods.object is None or goods.id is None:
+    if named.get("object") is None or goods.id is None:
         raise InvalidValidationRules(f"Property {place}.conditions.$is should have an object and an id")
     kind = COLLECTION if goods.object == COLLECTION else "product_or_sku"
     if named.get("type") not in (None, kind):

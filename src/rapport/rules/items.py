@@ -11,12 +11,14 @@ from rapport.rules.reading import listed, refuse_operator
 
 COLLECTION: Final = "products_collection"
 OBJECTS: Final = ("product", "sku", COLLECTION)
+# Ids that begin so are of collections: of nothing else that the catalogue has.
+_COLLECTION_IDS: Final = "pc_"
 _SELECTING: Final[Mapping[str, bool]] = {"$is": True, "$in": True, "$from": True, "$is_not": False, "$not_in": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Goods:
-    """A product, an SKU or a product collection that a rule names; without `object` either of the first two."""
+    """A product, an SKU or a product collection that a rule names; without `object` it is what the id is of."""
 
     object: str | None
     id: str | None
@@ -47,6 +49,8 @@ def read_goods(raw: Any, place: str) -> Goods:
             raise InvalidValidationRules(f"{place}: id and source_id should be texts of 1 to 255 characters")
     if found_id is None and (source_id is None or kind == COLLECTION):
         raise InvalidValidationRules(f"{place} should have an id")
+    if kind is None and found_id is not None and found_id.startswith(_COLLECTION_IDS):
+        kind = COLLECTION
     return Goods(kind, found_id, source_id)
 
 

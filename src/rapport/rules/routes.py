@@ -87,11 +87,9 @@ async def list_all_assignments(request: Request[Any, Any, Any], caller: Caller) 
     opt=operation("list-validation-rule-assignments", item=AssignmentAnswer, spec=queries.ASSIGNMENTS),
 )
 async def list_rule_assignments(request: Request[Any, Any, Any], rule_id: str, caller: Caller) -> Response[bytes]:
-    """List what a validation rule is assigned to."""
+    """List what a validation rule is assigned to: nothing, if there is no such rule."""
     page = read_page(queries.ASSIGNMENTS, request.query_params)
     async with caller.db.read() as conn:
-        if await queries.find(conn, caller.project_id, rule_id) is None:
-            raise NotFound(actions.RESOURCE, rule_id)
         found = await queries.list_assignments(conn, caller.project_id, page, rule_id)
     return answer(envelope(queries.ASSIGNMENTS, found, [assignment_view(one) for one in found.items]))
 

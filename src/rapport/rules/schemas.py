@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from rapport.core.clock import iso
+from rapport.core.errors import InvalidPayload
 from rapport.rules.models import Assignment, ValidationRule
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -104,11 +105,38 @@ class ValidationRuleUpdate(msgspec.Struct, kw_only=True):
     bundle_rules: dict[str, Any] | UnsetType | None = UNSET
 
 
-class AssignmentInput(msgspec.Struct, kw_only=True):
-    """`ValidationRulesAssignmentsCreateRequestBody` of the reference."""
+Reference = Annotated[str, Meta(min_length=1, max_length=255)]
 
-    related_object_type: Related
-    related_object_id: Annotated[str, Meta(min_length=1, max_length=255)]
+
+class AssignmentInput(msgspec.Struct, kw_only=True):
+    """`ValidationRulesAssignmentsCreateRequestBody` of the reference; or what it is in the official JavaScript SDK.
+
+    That one has a type of its own for the body: `{"voucher": …}`, `{"campaign": …}` or `{"promotion_tier": …}`.
+    """
+
+    related_object_type: Related | None = None
+    related_object_id: Reference | None = None
+    voucher: Reference | None = None
+    campaign: Reference | None = None
+    promotion_tier: Reference | None = None
+
+    def related(self) -> tuple[Related, str]:
+        """Return the kind of what a rule is assigned to, and its id, code or name. Raises InvalidPayload."""
+        older: dict[Related, str | None] = {
+            "voucher": self.voucher,
+            "campaign": self.campaign,
+            "promotion_tier": self.promotion_tier,
+        }
+        named = [(kind, reference) for kind, reference in older.items() if reference is not None]
+        if self.related_object_type is None and self.related_object_id is None and named:
+            if len(named) > 1:
+                raise InvalidPayload("Only one of .voucher, .campaign and .promotion_tier can be assigned to")
+            return named[0]
+        if self.related_object_type is None:
+            raise InvalidPayload("Missing required property .related_object_type")
+        if self.related_object_id is None:
+            raise InvalidPayload("Missing required property .related_object_id")
+        return self.related_object_type, self.related_object_id
 
 
 def rule_view(rule: ValidationRule, assignments_count: int) -> dict[str, Any]:

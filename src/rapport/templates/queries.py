@@ -19,7 +19,7 @@ TEMPLATES = ListSpec(
     table="campaign_templates",
     row=Template,
     orders={"id": "id"},
-    default_order="-id",
+    default_order="id",
     by_id=True,
 )
 FILTERS: Final[Mapping[str, Reader]] = {name: text_field(name) for name in ("id", "name", "campaign_type")}

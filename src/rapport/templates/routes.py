@@ -35,7 +35,7 @@ _EXPAND = {"expand": {"type": "string", "enum": ["json_template"]}}
 
 @get(_ALL, opt=operation("list-campaign-templates", answer=TemplatesAnswer, spec=queries.TEMPLATES, query=_PARAMETERS))
 async def list_templates(request: Request[Any, Any, Any], caller: Caller) -> Response[bytes]:
-    """List campaign templates, newest first; they are counted with `include_total` only."""
+    """List campaign templates, oldest first; they are counted with `include_total` only."""
     given = list(request.query_params.multi_items())
     page = read_page(queries.TEMPLATES, {name: value for name, value in given if not conditions.is_filter(name)})
     filters = conditions.read_conditions(given, queries.FILTERS)

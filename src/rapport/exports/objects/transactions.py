@@ -37,7 +37,8 @@ TRANSACTIONS: Final = Exported(
         "details": json("r.details"),
         "related_transaction_id": text("r.related_transaction_id"),
     },
-    defaults=("id", "type", "source_id", "reason", "balance", "amount", "created_at", "voucher_id", "campaign_id"),
+    # The reference also names `status`, which its transactions do not have.
+    defaults=("id", "type", "source_id", "reason", "source", "balance", "amount", "created_at"),
     orders={"created_at": "r.created_at"},
     tie=("r.number",),
     find_field=METADATA,

@@ -158,6 +158,7 @@ async def qualify(caller: Caller, decider: SegmentDecider, data: QualificationIn
         part = ordered[:limit]
         expand = frozenset(options.expand or ())
         views = [_view(found, one, expand) for one in part]
+        _tell_locks(part, views, wanted=data.session is not None and data.session.type is not None)
         if "validation_rules" in expand:
             await _add_assignments(conn, caller.project_id, part, views)
     has_more = len(ordered) > limit
@@ -170,6 +171,16 @@ async def qualify(caller: Caller, decider: SegmentDecider, data: QualificationIn
     if order is not None:
         answer["order"] = order
     return answer | {"stacking_rules": shown(found.stacking)}
+
+
+def _tell_locks(part: Sequence[Qualified], views: Sequence[dict[str, Any]], *, wanted: bool) -> None:
+    """Say of gift cards what sessions hold back of them, be it nothing, where that is wanted; else leave it out."""
+    for one, view in zip(part, views, strict=True):
+        gift = view.get("result", {}).get("gift")
+        if gift is not None and wanted:
+            gift["locked_credits"] = one.candidate.redeemables[0].held.credits
+        elif gift is not None:
+            gift.pop("locked_credits", None)
 
 
 def _sorted(found: list[Qualified], options: OptionsInput) -> tuple[list[Qualified], bool]:
@@ -200,7 +211,11 @@ def _view(found: Examined, one: Qualified, expand: frozenset[str]) -> dict[str, 
         for redeemable, parsed, effect in zip(candidate.redeemables, one.rules, one.effects, strict=True)
     ]
     if candidate.object != STACK:
-        return parts[0] | {"object": candidate.object, "id": candidate.id, "created_at": iso(candidate.created_at)}
+        own = parts[0] | {"object": candidate.object, "id": candidate.id, "created_at": iso(candidate.created_at)}
+        # A campaign is of no campaign: what its codes have as the campaign's name is its own.
+        if candidate.object == candidates.CAMPAIGN and own.pop("campaign_id", None) is not None:
+            own["name"] = own.pop("campaign_name")
+        return own
     first = candidate.redeemables[0]
     stack: dict[str, Any] = {
         "id": candidate.id,

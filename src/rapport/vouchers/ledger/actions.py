@@ -2,7 +2,10 @@
 
 from typing import ClassVar
 
-from rapport.core.errors import InvalidPayload, RapportError
+from rapport.campaigns import queries as campaigns
+from rapport.campaigns.models import GIFT_VOUCHERS, Campaign
+from rapport.core.db import Connection
+from rapport.core.errors import Forbidden, InvalidPayload, NotFound, RapportError
 from rapport.customers.writes import Unit, Writer
 from rapport.http.caller import Caller
 from rapport.vouchers import actions as vouchers
@@ -16,6 +19,16 @@ class NoGiftCard(RapportError):
 
     key: ClassVar[str] = "invalid_voucher"
     message: ClassVar[str] = "Invalid Voucher"
+
+
+async def campaign_of_cards(conn: Connection, project_id: int, reference: str) -> Campaign:
+    """Return a campaign whose vouchers have balances. Raises NotFound, and Forbidden for others, as the reference."""
+    campaign = await campaigns.find(conn, project_id, reference)
+    if campaign is None:
+        raise NotFound("campaign", reference)
+    if campaign.campaign_type != GIFT_VOUCHERS:
+        raise Forbidden("Transactions are allowed only for gift campaigns")
+    return campaign
 
 
 async def change(writer: Writer, caller: Caller, reference: str, data: BalanceInput) -> Transaction:

@@ -4,8 +4,6 @@ from typing import Any
 
 from litestar import Request, Response, Router, get, post
 
-from rapport.campaigns import queries as campaigns
-from rapport.core.errors import NotFound
 from rapport.customers.writes import Writer
 from rapport.http import conditions
 from rapport.http.bodies import answer, read_body
@@ -58,9 +56,7 @@ async def list_campaign_transactions(
     page = read_page(queries.TRANSACTIONS, {name: value for name, value in given if not conditions.is_filter(name)})
     filters = conditions.read_conditions(given, queries.FILTERS)
     async with caller.db.read() as conn:
-        campaign = await campaigns.find(conn, caller.project_id, campaign_id)
-        if campaign is None:
-            raise NotFound("campaign", campaign_id)
+        campaign = await actions.campaign_of_cards(conn, caller.project_id, campaign_id)
         part = await queries.list_of_campaign(conn, caller.project_id, campaign.id, page, filters)
     return answer(list_view(part))
 
