@@ -35,8 +35,8 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that is called, and load it."""
-        name, found, rest = super().resolve_command(ctx, args)
-        return name, found and load(name or ""), rest
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name else None, rest
 
 
 def load(name: str) -> Any:
