@@ -1,7 +1,12 @@
 """Fixtures: one PostgreSQL and one Rapport for the whole run, one project of its own for every test."""
 
 import asyncio
+import contextlib
+import gc
+import importlib
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,13 +16,13 @@ from urllib.parse import urlsplit
 import httpx2
 import hypothesis
 import pytest
-import voucherify
 
 import harness
 import truth
 from rapport.core import jsons
 from rapport.core.db import Database, connect
 from rapport.core.embedded import EmbeddedPostgres
+from rapport.core.migrations import migrate
 from rapport.projects.actions import create_key
 from rapport.projects.models import NewKey
 
@@ -38,6 +43,17 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"postgres: {config.getoption('--postgres')}"
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Keep what collecting makes out of the looks for garbage: a million objects that stay, again at every look."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not os.environ.get("RAPPORT_SOAK"):
         skip = pytest.mark.skip(reason="a long proof: make soak")
@@ -46,7 +62,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(skip)
     if config.getoption("--postgres") == "15":
         # What starts the embedded database itself, or none at all, is the same whatever the other tests run on.
-        same = [item for item in items if "serve" in item.fixturenames or "postgres_url" not in item.fixturenames]
+        same = [item for item in items if "serve_anew" in item.fixturenames or "postgres_url" not in item.fixturenames]
         config.hook.pytest_deselected(items=same)
         items[:] = [item for item in items if item not in same]
     # Files that take long come first: then no process is left with one while the others have nothing to do any more.
@@ -58,12 +74,12 @@ def _is_quick(item: pytest.Item) -> bool:
 
 
 @pytest.fixture(scope="session")
-def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory that the database's own user may enter, too."""
-    directory = tmp_path_factory.mktemp("rapport")
-    for parent in (directory, *directory.parents[:3]):
-        parent.chmod(0o755)
-    return directory
+def run_dir() -> Iterator[Path]:
+    """A directory that the database's own user may enter; pytest closes its own to everybody at the next run."""
+    directory = Path(tempfile.mkdtemp(prefix="rapport-test-"))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -92,21 +108,34 @@ async def _never_sync(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def new_database(postgres_url: str) -> Callable[[str], str]:
-    """Make a database of this name on the test server; return its URL."""
+async def migrated(postgres_url: str) -> str:
+    """The name of a database that is migrated, empty and copied by others."""
+    await _create(postgres_url, "migrated", "template1")
+    await migrate(_url_of(postgres_url, "migrated"))
+    return "migrated"
 
-    async def create(name: str) -> None:
-        db = await connect(postgres_url)
-        async with db.read() as conn:
-            await conn.execute(f'CREATE DATABASE "{name}"')
-        await db.close()
+
+@pytest.fixture(scope="session")
+def new_database(postgres_url: str, migrated: str) -> Callable[[str], str]:
+    """Make a database of this name on the test server, its schema up to date; return its URL."""
 
     def make(name: str) -> str:
         with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, create(name)).result()
-        return urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
+            thread.submit(asyncio.run, _create(postgres_url, name, migrated)).result()
+        return _url_of(postgres_url, name)
 
     return make
+
+
+async def _create(postgres_url: str, name: str, template: str) -> None:
+    db = await connect(postgres_url)
+    async with db.read() as conn:
+        await conn.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    await db.close()
+
+
+def _url_of(postgres_url: str, name: str) -> str:
+    return urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
 
 
 @pytest.fixture(scope="session")
@@ -115,16 +144,14 @@ def database_url(new_database: Callable[[str], str]) -> str:
     return new_database("rapport")
 
 
-@pytest.fixture(scope="session")
-def start_server(run_dir: Path) -> Iterator[Callable[..., harness.Server]]:
-    """Start a Rapport on a database; those still running at the end are stopped."""
+@contextlib.contextmanager
+def _starting(run_dir: Path) -> Iterator[Callable[..., harness.Server]]:
     started: list[harness.Server] = []
 
     def start(
         database_url: str, *arguments: str, env: dict[str, str] | None = None, wait: bool = True
     ) -> harness.Server:
-        data_dir = run_dir / f"data-{len(started)}"
-        data_dir.mkdir()
+        data_dir = Path(tempfile.mkdtemp(prefix="data-", dir=run_dir))
         server = harness.Server(database_url, data_dir, *arguments, env=env)
         started.append(server)
         if wait:
@@ -137,10 +164,18 @@ def start_server(run_dir: Path) -> Iterator[Callable[..., harness.Server]]:
             server.stop()
 
 
+@pytest.fixture(scope="module")
+def start_server(run_dir: Path) -> Iterator[Callable[..., harness.Server]]:
+    """Start a Rapport on a database; those still running at the end of the file are stopped, or they go on working."""
+    with _starting(run_dir) as start:
+        yield start
+
+
 @pytest.fixture(scope="session")
-def server(start_server: Callable[..., harness.Server], database_url: str) -> harness.Server:
+def server(run_dir: Path, database_url: str) -> Iterator[harness.Server]:
     """The Rapport that most tests talk to: two API processes and a worker."""
-    return start_server(database_url, "--workers", "2")
+    with _starting(run_dir) as start:
+        yield start(database_url, "--workers", "2")
 
 
 @pytest.fixture(scope="session")
@@ -167,6 +202,9 @@ async def project_id(db: Database, key: NewKey) -> int:
 
 class Api(httpx2.Client):
     """A client that says what went wrong, and holds every answer against the server's OpenAPI document."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"verify": False, **options})  # no TLS: nothing to load
 
     def request(self, *arguments: Any, **options: Any) -> httpx2.Response:
         """As usual, and the answer has to be one that the document has."""
@@ -196,13 +234,14 @@ class Api(httpx2.Client):
 def api(server: harness.Server, key: NewKey) -> Iterator[Api]:
     """A client with the keys of the test's own project."""
     headers = {"X-App-Id": key.app_id, "X-App-Token": key.app_token}
-    with Api(base_url=server.base_url, headers=headers, timeout=90, verify=False) as client:  # no TLS: nothing to load
+    with Api(base_url=server.base_url, headers=headers, timeout=90) as client:
         yield client
 
 
 @pytest.fixture
-def sdk(server: harness.Server, key: NewKey) -> voucherify.ApiClient:
-    """The official SDK, unmodified, pointed at the server."""
+def sdk(server: harness.Server, key: NewKey) -> Any:
+    """The official SDK, unmodified, pointed at the server; loading it takes longer than many a file of tests."""
+    voucherify = importlib.import_module("voucherify")
     configuration = voucherify.Configuration(host=server.base_url)
     configuration.api_key = {"X-App-Id": key.app_id, "X-App-Token": key.app_token}
     return voucherify.ApiClient(configuration)

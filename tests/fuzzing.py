@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import itertools
 import json
 import random
 import re
@@ -14,7 +15,7 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from hypothesis.errors import FlakyStrategyDefinition, Unsatisfiable
+from hypothesis.errors import FlakyStrategyDefinition, Unsatisfiable, UnsatisfiedAssumption
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import Failure, FailureGroup
@@ -27,6 +28,8 @@ from schemathesis.specs.openapi.checks import (
 # How often a parameter of a path is the name of something that is there, a query is left out, a body is accepted as it
 # is, and a request is one of a few by its key.
 KNOWN, BARE, ACCEPTABLE, REPEATED = 0.8, 0.6, 0.4, 0.05
+# How often nothing may come of drawing a request: of what can be drawn, one of the first ten tries does.
+TRIES = 100
 # Where in a path the ids of things belong, by how they begin.
 PARTS = {
     "aa": "async-actions",
@@ -270,6 +273,17 @@ class Fuzzer:
                     self._send_all(session, strategy, max(1, examples // 2))
 
     def _send_all(self, session: requests.Session, strategy: Any, examples: int) -> None:
+        before, tries = self.run.count, itertools.count()
+
+        @st.composite
+        def drawing(draw: Callable[[Any], Any]) -> Any:
+            try:
+                return draw(strategy)
+            except UnsatisfiedAssumption:
+                if next(tries) < TRIES or self.run.count > before:
+                    raise
+                raise Unsatisfiable from None
+
         @seed(self.number)
         @settings(
             max_examples=examples,
@@ -278,7 +292,7 @@ class Fuzzer:
             phases=(Phase.explicit, Phase.generate),
             suppress_health_check=list(HealthCheck),
         )
-        @given(strategy)
+        @given(drawing())
         def send(drawn: tuple[Case, int]) -> None:
             case, number = drawn
             self.send(session, case, random.Random(f"{self.number} {self.run.count} {number}"))

@@ -18,7 +18,6 @@ from rapport.activity.log import INTERNAL, internal
 from rapport.core.clock import iso
 from rapport.core.db import Connection, Database, connect
 from rapport.core.ids import new_id
-from rapport.core.migrations import migrate
 from rapport.customers import actions as customers
 from rapport.customers.deciding import Happening
 from rapport.customers.models import Customer
@@ -63,8 +62,7 @@ def held(url: str) -> str:
 
 
 async def hold_clock(url: str) -> str:
-    """Make the schema of an empty database and the clock that stands still; return the address that goes by it."""
-    await migrate(url)
+    """Make the clock that stands still in a new database; return the address that goes by it."""
     db = await connect(url)
     async with db.read() as conn:
         await conn.execute(_HOLD)

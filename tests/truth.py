@@ -51,7 +51,7 @@ class Document:
 @functools.cache
 def document_of(base_url: str) -> Document:
     """Return the document of a server; it is the same for as long as the server runs."""
-    return Document(httpx2.get(f"{base_url}/openapi.json", timeout=30).json())
+    return Document(httpx2.get(f"{base_url}/openapi.json", timeout=30, verify=False).json())
 
 
 def check(answer: httpx2.Response) -> None:

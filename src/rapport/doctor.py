@@ -6,12 +6,12 @@ from typing import Literal
 
 import msgspec
 
-from rapport import worker
 from rapport.core import datadir, embedded, migrations, preflight, queries
 from rapport.core.db import Database
 from rapport.segments.audit import queries as audit
 from rapport.segments.building import queries as building
 from rapport.settings import Settings, StartError, unknown_variables
+from rapport.work.periodic import SESSION_NAME
 
 WORKER_SILENCE_S = 30.0
 OVERDUE_MIN = 10
@@ -95,7 +95,7 @@ async def _schema(db: Database, url: str) -> Finding:
 async def _worker(db: Database) -> Finding:
     """Look when the worker last asked the database something: it does so every few seconds unless stuck or gone."""
     async with db.read() as conn:
-        sessions = await queries.get_sessions(conn, worker.SESSION_NAME)
+        sessions = await queries.get_sessions(conn, SESSION_NAME)
     if not sessions.count or sessions.active_at is None:
         return Finding("worker", "problem", "no worker is connected: nothing is sent and no time-driven segment moves")
     silence_s = max(0.0, (sessions.now - sessions.active_at).total_seconds())

@@ -30,10 +30,7 @@ from rapport.segments.membership import SegmentDecider
 from rapport.segments.ticks.tasks import Ticks
 from rapport.settings import Settings, StartError
 from rapport.vouchers import purge as vouchers
-from rapport.work.periodic import Periodic, run_all
-
-# The name its connections carry: `rapport doctor` sees by it that the worker is alive.
-SESSION_NAME = "rapport-worker"
+from rapport.work.periodic import SESSION_NAME, Periodic, run_all
 
 # Who takes a purged key out of the metadata of each resource.
 _HOLDERS: dict[str, metadata.Remove] = {

@@ -83,8 +83,7 @@ def kill_until_done(
             assert found["status"] == "DONE"
             return found, killed, seen
         assert time.monotonic() < deadline, seen
-        workers = server.children()["worker"]
-        if workers and killed < KILLS:
+        if killed < KILLS and (workers := server.children()["worker"]):
             time.sleep(rng.uniform(0.0, 0.05))
             os.kill(workers[0], signal.SIGKILL)
             killed += 1

@@ -72,8 +72,7 @@ def kill_while(server: harness.Server, client: Any, ids: list[str], rng: random.
     deadline = time.monotonic() + 120
     while any(client.get(f"/v1/async-actions/{one}").json()["status"] not in {"DONE", "FAILED"} for one in ids):
         assert time.monotonic() < deadline
-        workers = server.children()["worker"]
-        if workers and killed < KILLS:
+        if killed < KILLS and (workers := server.children()["worker"]):
             time.sleep(rng.uniform(0.02, 0.3))
             os.kill(workers[0], signal.SIGKILL)
             killed += 1

@@ -34,8 +34,7 @@ async def test_codes_are_made_once_although_the_worker_is_killed_meanwhile(
             if found["creation_status"] == "DONE":
                 break
             assert time.monotonic() < deadline, counts
-            workers = server.children()["worker"]
-            if killed < 3 and counts[-1] > before and workers:
+            if killed < 3 and counts[-1] > before and (workers := server.children()["worker"]):
                 os.kill(workers[0], signal.SIGKILL)
                 killed, before = killed + 1, counts[-1]
             time.sleep(0.02)
@@ -79,8 +78,7 @@ def kill_while_removing(
         if found["status"] == "DONE":
             return found, progress, killed
         assert time.monotonic() < deadline, progress
-        workers = server.children()["worker"]
-        if killed < 3 and progress[-1] > before and workers:
+        if killed < 3 and progress[-1] > before and (workers := server.children()["worker"]):
             os.kill(workers[0], signal.SIGKILL)
             killed, before = killed + 1, progress[-1]
         time.sleep(0.02)

@@ -189,8 +189,8 @@ def test_a_second_interrupt_does_not_wait_for_requests_and_keeps_what_was_commit
     assert count_customers(again) == 1
 
 
-def test_the_keys_are_printed_at_every_start_and_kept_for_their_owner_only(serve: Serve) -> None:
-    first = serve()
+def test_the_keys_are_printed_at_every_start_and_kept_for_their_owner_only(serve_anew: Serve) -> None:
+    first = serve_anew()
     shown = [line for line in first.announced if "X-App-Token" in line]
     assert first.credentials["app_token"] in shown[0]
     assert f"{first.data_dir}/outbox" in "".join(first.announced)
@@ -199,17 +199,17 @@ def test_the_keys_are_printed_at_every_start_and_kept_for_their_owner_only(serve
     assert stat.S_IMODE((first.data_dir / "postgres").stat().st_mode) == 0o700
     assert first.stop() == 0
 
-    second = serve()
+    second = serve_anew()
 
     assert [line for line in second.announced if "X-App-Token" in line] == shown
 
 
-def test_what_an_interrupted_first_start_left_is_replaced(serve: Serve, place: Path) -> None:
+def test_what_an_interrupted_first_start_left_is_replaced(serve_anew: Serve, place: Path) -> None:
     half_made = place / "data" / "postgres.new"
     half_made.mkdir(parents=True)
     (half_made / "PG_VERSION").write_text("18\n")
 
-    server = serve()
+    server = serve_anew()
 
     assert server.healthy()
     assert not half_made.exists()
@@ -228,9 +228,9 @@ def test_a_process_number_left_from_before_a_reboot_does_not_keep_the_database_f
     assert serve().healthy()
 
 
-def test_a_data_directory_with_a_path_too_long_for_a_socket_works(serve: Serve, place: Path) -> None:
+def test_a_data_directory_with_a_path_too_long_for_a_socket_works(serve_anew: Serve, place: Path) -> None:
     deep = place / ("a" * 60) / ("b" * 60)
-    server = serve("--data-dir", str(deep))
+    server = serve_anew("--data-dir", str(deep))
 
     assert json.loads((deep / "credentials.json").read_text())
     assert server.stop() == 0

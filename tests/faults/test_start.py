@@ -226,9 +226,9 @@ def test_a_clock_offset_that_is_none_is_one_line() -> None:
     assert line == "RAPPORT_CLOCK_OFFSET: 'soon' is not a span of time such as +31d, -2h, +90m, 10s or +1d12h"
 
 
-def test_a_client_that_waits_while_the_server_starts_is_answered(serve: Serve) -> None:
+def test_a_client_that_waits_while_the_server_starts_is_answered(serve_anew: Serve) -> None:
     """The socket listens from the beginning, so nobody has to try again."""
-    server = serve()
+    server = serve_anew()
     assert server.stop() == 0
     again = Server(server.data_dir, server.port)
     with ThreadPoolExecutor(1) as pool:
@@ -246,6 +246,9 @@ def test_keys_are_made_while_the_server_runs_and_while_it_does_not(serve: Serve)
     server = serve()
     arguments = ("keys", "create", "--project", "Shop", "--json", "--data-dir", str(server.data_dir))
     first = run(*arguments, "--time-zone", "Europe/Warsaw")
+    for name in ("", "  ", "Shop\n2", "x" * 256):
+        options = ("--project", name, "--data-dir", str(server.data_dir))
+        assert refused("keys", "create", *options).endswith("characters that can be printed, and not only spaces")
     assert server.stop() == 0
     second = run(*arguments)
 
@@ -254,6 +257,3 @@ def test_keys_are_made_while_the_server_runs_and_while_it_does_not(serve: Serve)
     assert made[0]["project_id"] == made[1]["project_id"]
     assert made[0]["app_id"] != made[1]["app_id"]
     assert "is Europe/Warsaw, not UTC" in refused(*arguments, "--time-zone", "UTC")
-    for name in ("", "  ", "Shop\n2", "x" * 256):
-        options = ("--project", name, "--data-dir", str(server.data_dir))
-        assert refused("keys", "create", *options).endswith("characters that can be printed, and not only spaces")

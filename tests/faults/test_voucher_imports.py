@@ -36,8 +36,7 @@ async def test_codes_of_a_file_are_there_once_although_the_worker_is_killed_mean
             if found["status"] in {"DONE", "FAILED"}:
                 break
             assert time.monotonic() < deadline, progress
-            workers = server.children()["worker"]
-            if killed < 3 and progress[-1] > before and workers:
+            if killed < 3 and progress[-1] > before and (workers := server.children()["worker"]):
                 os.kill(workers[0], signal.SIGKILL)
                 killed, before = killed + 1, progress[-1]
             time.sleep(0.02)

@@ -7,7 +7,6 @@ import pytest
 
 from filter_store import Store
 from rapport.core.db import connect
-from rapport.core.migrations import migrate
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +16,6 @@ def store(new_database: Callable[[str], str]) -> Iterator[Store]:
     loop = asyncio.new_event_loop()
 
     async def lend() -> AsyncIterator[Store]:
-        await migrate(url)
         pool = await connect(url)
         try:
             async with pool.read() as conn:

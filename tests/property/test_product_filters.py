@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from filter_worlds import Pool, _operands, nows, zones
 from rapport.core.db import Connection, connect
-from rapport.core.migrations import migrate
 from rapport.http.lists import Page
 from rapport.product_collections import fields, filters, queries
 from rapport.product_collections.models import Collection, Item
@@ -178,7 +177,6 @@ def shelf(new_database: Callable[[str], str]) -> Iterator[Shelf]:
     loop = asyncio.new_event_loop()
 
     async def lend() -> AsyncIterator[Shelf]:
-        await migrate(url)
         pool = await connect(url)
         try:
             async with pool.read() as conn:

@@ -11,7 +11,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import structlog
 
@@ -26,9 +27,18 @@ log = structlog.get_logger()
 
 def collect_less() -> None:
     """Keep what is there now for good: what a request or a step leaves behind goes by itself, but for a few cycles."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_EVERY, 20, 20)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Let modules load without looks for garbage between: nothing that they make is."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 class Child:

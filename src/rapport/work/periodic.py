@@ -12,6 +12,8 @@ from rapport.core.db import Database, DatabaseUnavailable
 
 LONGEST_PAUSE_S = 30.0
 FIRST_PAUSE_S = 0.2
+# The name that a worker's connections carry: `rapport doctor` sees by it that one is alive.
+SESSION_NAME = "rapport-worker"
 
 log = structlog.get_logger()
 
