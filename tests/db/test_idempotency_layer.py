@@ -239,8 +239,7 @@ async def test_a_restart_runs_the_request_again_and_gives_up_after_a_while(
     assert await caller.send() == (200, "done", False)
     assert await traces() == ["a"]
     restarts[0] = 100
-    status, content, _ = await caller.send("other")
-    assert (status, content["key"]) == (503, "service_unavailable")
+    assert await caller.send("other") == (503, "busy", False)
     assert restarts == [92]
     assert await traces() == ["a"]
 
@@ -441,3 +440,25 @@ async def test_an_answer_that_could_not_be_kept_is_never_sent(db: Database, key:
     status, content, _ = await Caller(db, key, work, never).send()
     assert (status, content["key"]) == (503, "service_unavailable")
     assert await traces() == []
+
+
+async def test_the_first_transaction_keeps_what_its_earlier_runs_have_learnt(
+    db: Database, key: NewKey, traces: Any
+) -> None:
+    calls: list[str] = []
+
+    async def work() -> tuple[int, Any]:
+        calls.append("request")
+        learnt: list[int] = []
+
+        async def once(conn: Connection) -> None:
+            await add(conn, f"run {len(learnt)}")
+            learnt.append(1)
+            if len(learnt) < 3:
+                raise Restart
+
+        await db.transaction(once)
+        return 200, len(learnt)
+
+    assert await Caller(db, key, work).send() == (200, 3, False)
+    assert (calls, await traces()) == (["request"], ["run 2"])
