@@ -8,6 +8,7 @@ import os
 import random
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,8 @@ SOAK = bool(os.environ.get("RAPPORT_SOAK"))
 LENGTH_S, SHOPPERS, ROUNDS = (30.0, 56, 20) if SOAK else (3.0, 24, 1)
 ALLOWED = (200, 204, 400, 404, 409)
 PEOPLE = [f"c{number}" for number in range(12)]
+# Who is merged and deleted.
+STRANGERS = [f"x{number}" for number in range(4)]
 MUG = {"product_id": "mug", "price": 100}
 TEA = {"product_id": "tea", "price": 500, "quantity": 1}
 # What has to have happened for the test to show something.
@@ -56,13 +59,18 @@ def make_world(api: Any, rng: random.Random) -> World:
     def rule(name: str, most: int) -> str:
         return make_rule(api, one_rule(name, "$less_than_or_equal", most))
 
+    ids = {api.call("POST", "/v1/customers", {"source_id": one})["id"] for one in PEOPLE}
+
+    def by_one(lines: Sequence[Any]) -> int:
+        return books.by_one([line for line in lines if line["customer_id"] in ids])
+
     single = [f"V{number}" for number in range(3)]
     for code in single:
         most = rng.randrange(3, 30)
         rules = [rule("redemption.count.daily", most), rule("redemption.count.per_customer", 3)]
         some = {"quantity": rng.randrange(2, 40)}
         made = make_voucher(api, code, percent(rng.randrange(1, 60)), redemption=some, validation_rules=rules)
-        limits += [Limit(made["id"], books.number, most, code), Limit(made["id"], books.by_one, 3, code)]
+        limits += [Limit(made["id"], books.number, most, code), Limit(made["id"], by_one, 3, code)]
     most, budget, crowd = rng.randrange(10, 60), rng.randrange(2_000, 20_000), rng.randrange(5, 11)
     rules = [
         rule("campaign.redemptions.count", most),
@@ -139,9 +147,9 @@ class Chaos:
         order: dict[str, Any] = {"amount": rng.randrange(100, 3_000)}
         if rng.random() < 0.6:
             order = {"items": [{**MUG, "quantity": rng.randrange(1, 6)}, TEA]}
-        customer = rng.choice(PEOPLE)
+        customer = rng.choice(PEOPLE + STRANGERS)
         if rng.random() < 0.3:
-            order["source_id"] = f"o-{customer}-{rng.randrange(4)}"
+            order |= {"source_id": f"{customer}-{rng.randrange(4)}", "status": "PAID"}
         more = {"session": {"key": f"k{rng.randrange(6)}"}} if rng.random() < 0.5 else {}
         return basket(*things, customer=None if rng.random() < 0.05 else customer, order=order, **more)
 
@@ -171,7 +179,7 @@ class Chaos:
         """Change what is redeemed, or who does."""
         code, card = rng.choice(self.world.codes), rng.choice(self.world.cards)
         campaign, rule = rng.choice(self.world.campaigns), rng.choice(self.world.rules)
-        match rng.randrange(9):
+        match rng.randrange(11):
             case 0 | 1:
                 body = {"redemption": {"quantity": rng.randrange(1, 40)}}
                 await self.send("resize", "PUT", f"/v1/vouchers/{code}", body)
@@ -185,7 +193,12 @@ class Chaos:
                 body = {"source_id": rng.choice(PEOPLE), "metadata": {"n": rng.randrange(9)}}
                 await self.send("customer", "POST", "/v1/customers", body)
             case 6:
-                body = {"voucher": card, "customer": {"source_id": rng.choice(PEOPLE)}}
+                one, other = rng.sample(STRANGERS, 2)
+                await self.send("merge", "POST", f"/v1/customers/{one}/merge", {"source": other})
+            case 7:
+                await self.send("delete", "DELETE", f"/v1/customers/{rng.choice(STRANGERS)}")
+            case 8:
+                body = {"voucher": card, "customer": {"source_id": rng.choice(PEOPLE + STRANGERS)}}
                 await self.send("publish", "POST", "/v1/publications", body)
             case _:
                 body = {"related_object_type": "campaign", "related_object_id": campaign}
