@@ -31,6 +31,7 @@ KNOWN, BARE, ACCEPTABLE, REPEATED = 0.8, 0.6, 0.4, 0.05
 PARTS = {
     "aa": "async-actions",
     "asgm": "assignments",
+    "bt": "backtests",
     "camp": "campaigns",
     "cnst": "consents",
     "cust": "customers",
@@ -43,6 +44,7 @@ PARTS = {
     "ord": "orders",
     "r": "redemptions",
     "seg": "segments",
+    "stk": "stacking-rules",
     "val": "validation-rules",
 }
 _ID = re.compile(r'"id":"(([a-z]+)_[0-9A-Za-z]{24})"')

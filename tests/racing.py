@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from harness import Server, async_client
+from rapport.core.db import Database
 
 CONNECTIONS = 64
 Outcome = Counter[tuple[int, str | None]]
@@ -24,6 +25,15 @@ async def attack(server: Server, api: Any, requests: list[tuple[str, Any]]) -> O
             return answer.status_code, answer.json().get("key")
 
         return Counter(await asyncio.gather(*(one(path, body) for path, body in requests)))
+
+
+async def until_waiting(db: Database, task: asyncio.Task[Any]) -> None:
+    """Return once a request waits for a lock of the database, or is over."""
+    async with db.read() as conn:
+        while not task.done() and not await conn.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        ):
+            await asyncio.sleep(0.01)
 
 
 def sizes(short: Any, long: Any) -> list[Any]:

@@ -3,14 +3,21 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 import promotions
 from books import Books, by_one, units
 from harness import Server, async_client
 from promotions import amount, codes_of, make_campaign, make_rule, one_rule, redeem, stack, used
-from racing import attack, sizes
+from racing import attack, sizes, until_waiting
+from rapport.activity.log import Internal, Source
 from rapport.core.db import Database
+from rapport.customers.writes import Writer
+from rapport.redemptions import actions
+from rapport.redemptions.schemas import RedeemInput
+from rapport.rules.counted import queries as counted
+from rapport.segments.membership import SegmentDecider
 
 
 async def stored(db: Database, project_id: int) -> list[tuple[Any, ...]]:
@@ -259,3 +266,37 @@ async def test_limits_of_goods_with_two_names_hold_together(
         )
     assert units == 25
     assert [row["number"] for row in counted] == [25, 25]
+
+
+async def test_customers_who_become_one_while_a_counter_begins_are_one(
+    api: Any, db: Database, project_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = make_campaign(api, quantity=None, vouchers_count=1)
+    (code,) = codes_of(api, campaign["id"])
+    for name in ("ann", "bob"):
+        redeem(api, code, customer=name)
+    rule = make_rule(api, one_rule("campaign.redemptions.customers_count", "$less_than_or_equal", 5))
+    body = {"related_object_type": "campaign", "related_object_id": campaign["id"]}
+    api.call("POST", f"/v1/validation-rules/{rule}/assignments", body)
+    said, go = asyncio.Event(), asyncio.Event()
+    look = counted.count_in_ledger
+
+    async def slow(conn: Any, project_id: int, wanted: list[Any]) -> Any:
+        found = await look(conn, project_id, wanted)
+        # The second time, when the redemption is in the ledger and the counter is about to be made.
+        if [one.counted_by for one in wanted] == ["customers"] and found[wanted[0]].number == 3:
+            said.set()
+            await go.wait()
+        return found
+
+    monkeypatch.setattr(counted, "count_in_ledger", slow)
+    signature = Internal(project_id, "v-test", Source("API", {"app_id": "key", "name": "key"}))
+    data = msgspec.convert(stack(code, customer="eve"), RedeemInput)
+    redeeming = asyncio.create_task(actions.redeem(Writer(db, SegmentDecider()), signature, data))
+    await said.wait()
+    merging = asyncio.create_task(asyncio.to_thread(api.call, "POST", "/v1/customers/ann/merge", {"source": "bob"}))
+    await until_waiting(db, merging)
+    go.set()
+    await asyncio.gather(redeeming, merging)
+    (await Books.read(db, project_id)).check()
+    assert [row[:3] for row in await stored(db, project_id)] in ([], [("customers", "total", 2)])
