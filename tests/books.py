@@ -29,6 +29,13 @@ SELECT id, object, result, parent_id, redemption_id, rollback_id, voucher_id, pr
     channel ->> 'channel_id' AS api_key
 FROM redemptions WHERE project_id = $1
 """
+_PEOPLE = """
+SELECT id, redemptions, orders_count, orders_amount, paid, spent
+FROM customers AS c, LATERAL (
+    SELECT count(*) AS paid, coalesce(sum(total_amount), 0)::bigint AS spent FROM orders AS o
+    WHERE o.project_id = $1 AND o.customer_id = c.id AND o.status IN ('PAID', 'FULFILLED')
+) AS ordered WHERE c.project_id = $1
+"""
 # What is counted while some rule asks for it; what was counted for one that is gone is not kept up.
 _COUNTERS = """
 SELECT * FROM rule_counters AS c WHERE project_id = $1 AND EXISTS (
@@ -177,8 +184,9 @@ class Books:
                 said[name][line["customer_id"]] += _is(line, *kind)
         for line in self.standing:
             paid[line["customer_id"]] += line["credits"] or 0
-        for row in await conn.fetch("SELECT id, redemptions FROM customers WHERE project_id = $1", project_id):
+        for row in await conn.fetch(_PEOPLE, project_id):
             person, shown = row["id"], row["redemptions"]
+            self._same(f"orders of {person}", (row["orders_count"], row["orders_amount"]), (row["paid"], row["spent"]))
             self._same(
                 f"summary of {person}",
                 {name: shown[name] for name in kinds},

@@ -32,7 +32,7 @@ STRANGERS = [f"x{number}" for number in range(4)]
 MUG = {"product_id": "mug", "price": 100}
 TEA = {"product_id": "tea", "price": 500, "quantity": 1}
 # What has to have happened for the test to show something.
-EFFECTIVE = {"redeem", "undo", "hold", "off", "on", "bin", "restore"}
+EFFECTIVE = {"redeem", "undo", "hold", "off", "on", "bin", "restore", "gone", "anew"}
 
 
 @dataclass
@@ -206,11 +206,13 @@ class Chaos:
                 if made is not None and rng.random() < 0.7:
                     await self.send("unassign", "DELETE", f"/v1/validation-rules/{rule}/assignments/{made['id']}")
 
-    async def switch(self, code: str, rng: random.Random) -> None:
-        """Disable a code, or delete it, and bring it back: in between nobody redeems it."""
+    async def switch(self, code: str, rng: random.Random, *, bins: bool) -> None:
+        """Disable a code and delete it by turns (`bins`: first), and bring it back: in between nobody redeems it."""
+        off = bins
         while not self.stopped:
             await asyncio.sleep(rng.uniform(0, 0.2))
-            if rng.random() < 0.5:
+            off = not off
+            if off:
                 await self.send("off", "POST", f"/v1/vouchers/{code}/disable")
                 assert await self.send("redeem off", "POST", "/v1/redemptions", basket(code)) is None
                 await self.send("on", "POST", f"/v1/vouchers/{code}/enable")
@@ -220,6 +222,15 @@ class Chaos:
             entries = (await self.send("bins", "GET", "/v1/trash-bin?limit=100"))["data"]
             (entry,) = (one["id"] for one in entries if one["resource_name"] == code)
             await self.send("restore", "POST", f"/v1/trash-bin/{entry}/restore")
+
+    async def replace(self, code: str, rng: random.Random) -> None:
+        """Delete a code for good, and make another one of the same name."""
+        while not self.stopped:
+            await asyncio.sleep(rng.uniform(0, 0.2))
+            await self.send("gone", "DELETE", f"/v1/vouchers/{code}?force=true")
+            assert await self.send("redeem gone", "POST", "/v1/redemptions", basket(code)) is None
+            body = {"type": "DISCOUNT_VOUCHER", "discount": amount(50), "redemption": {"quantity": 5}}
+            await self.send("anew", "POST", f"/v1/vouchers/{code}", body | {"validation_rules": self.world.rules})
 
     async def look(self, db: Database, project_id: int) -> None:
         """Hold the books against the ledger again and again."""
@@ -249,8 +260,9 @@ async def test_whatever_goes_on_the_books_are_right(
             async with asyncio.TaskGroup() as group:
                 group.create_task(stop())
                 group.create_task(chaos.look(db, project_id))
-                for code in ("V0", world.codes[3], "G0", world.cards[-1]):
-                    group.create_task(chaos.switch(code, random.Random(rng.random())))
+                for place, code in enumerate(("V0", world.codes[3], "G0", world.cards[-1])):
+                    group.create_task(chaos.switch(code, random.Random(rng.random()), bins=place % 2 == 0))
+                group.create_task(chaos.replace("V2", random.Random(rng.random())))
                 for _ in range(SHOPPERS):
                     group.create_task(chaos.shop(random.Random(rng.random())))
         except BaseExceptionGroup as failed:

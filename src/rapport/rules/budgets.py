@@ -20,7 +20,8 @@ has to do with, whichever rule asks for it, and without such a rule there is no 
 not there yet begins with what the ledger says, the lines of this transaction included; should another transaction have
 made it meanwhile, only the difference is added, under its lock. Units that were discounted are counted as redemptions
 are, by what they are units of; see unit_limits.py. Numbers per customer need no counter: they are counted
-in the ledger under the lock of the customer, whom the redemption has locked.
+in the ledger under the lock of the customer, whom the redemption has locked. Where two customers become one, their
+counters of customers begin anew; one that is just beginning is waited for (`queries.recount_customers`).
 """
 
 from collections.abc import Mapping, Sequence
