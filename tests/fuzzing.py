@@ -233,6 +233,11 @@ def _damaged(content: bytes, rng: random.Random) -> bytes:
     return content.decode().encode("utf-16") if rng.random() < 0.05 and content.isascii() else content
 
 
+def _text(answer: Any) -> str:
+    """Return what was answered; pictures are no text, but they are answers."""
+    return str(answer.content.decode(errors="replace"))
+
+
 @dataclass
 class Fuzzer:
     """Sends requests to one project.
@@ -301,7 +306,7 @@ class Fuzzer:
         answer = case.call(base_url=self.base_url, session=session, timeout=60, headers=headers, **body)
         self.run.note(case.operation.label, answer.status_code)
         if answer.status_code < 300:
-            self._learn(answer.text)
+            self._learn(_text(answer))
         self.check(case, answer)
 
     def headers(self, case: Case, rng: random.Random) -> dict[str, str]:
@@ -357,14 +362,13 @@ class Fuzzer:
                 self._note(case.operation.label, answer, failure)
 
     def _note(self, label: str, answer: Any, failure: Any) -> None:
+        said = _text(answer)
         text = " ".join(f"{failure.title}: {failure.message}".split())
-        if any(label == one and (part in text or part in answer.text) for one, part in self.deviations):
+        if any(label == one and (part in text or part in said) for one, part in self.deviations):
             return
         body = repr(answer.request.body)[:600]
         where = f"{answer.request.method} {answer.request.url}"[:600]
-        self.run.wrong[label].append(
-            f"  {text[:700]}\n    {where} {body}\n    → {answer.status_code} {answer.text[:400]}"
-        )
+        self.run.wrong[label].append(f"  {text[:700]}\n    {where} {body}\n    → {answer.status_code} {said[:400]}")
 
     def _name(self, case: Case, rng: random.Random) -> None:
         """Put names of things that are there into the path, most of the time."""
