@@ -25,6 +25,7 @@ _LEDGER = """
 SELECT id, object, result, parent_id, redemption_id, rollback_id, voucher_id, promotion_tier_id, campaign_id,
     coalesce(customer_id, former_customer) AS customer_id, order_id, credits, created_at, effects,
     coalesce((amounts ->> 'amount')::bigint, 0) AS orders_amount,
+    coalesce((amounts ->> 'total_amount')::bigint, 0) AS total_amount,
     coalesce((amounts ->> 'total_applied_discount_amount')::bigint, credits, 0) AS discount_amount,
     channel ->> 'channel_id' AS api_key
 FROM redemptions WHERE project_id = $1
@@ -36,13 +37,19 @@ FROM customers AS c, LATERAL (
     WHERE o.project_id = $1 AND o.customer_id = c.id AND o.status IN ('PAID', 'FULFILLED')
 ) AS ordered WHERE c.project_id = $1
 """
-# What is counted while some rule asks for it; what was counted for one that is gone is not kept up.
+# What is counted while a rule or a formula asks for it; what was counted for one that is gone is not kept up.
 _COUNTERS = """
-SELECT * FROM rule_counters AS c WHERE project_id = $1 AND EXISTS (
+SELECT * FROM rule_counters AS c WHERE project_id = $1 AND (EXISTS (
     SELECT FROM rule_counted AS w WHERE w.project_id = $1 AND w.object_id = c.object_id
         AND (w.counted_by = c.counted_by OR w.counted_by IN ('product_units', 'tier_units', 'tier_product_units'))
         AND w.period = split_part(c.period, ' ', 1)
         AND w.goods = CASE WHEN c.counted_by = 'units' THEN c.name::jsonb ->> 0 ELSE '' END)
+    OR (c.counted_by = 'all' AND c.period = 'total' AND EXISTS (
+        SELECT FROM campaigns WHERE project_id = $1 AND id = c.object_id AND formulas_count)))
+"""
+_TIERS = """
+SELECT tier_id, sum(redeemed)::bigint AS number, sum(total_amount)::bigint AS total,
+    sum(total_discount_amount)::bigint AS off FROM promotion_tier_totals WHERE project_id = $1 GROUP BY tier_id
 """
 _ACTIVITY = """
 SELECT type, coalesce(payload -> 'redemption_rollback' ->> 'id', payload -> 'redemption' ->> 'id') AS id
@@ -120,6 +127,7 @@ class Books:
             await books._vouchers(conn, project_id)
             await books._people(conn, project_id)
             await books._counters(conn, project_id)
+            await books._tiers(conn, project_id)
             await books._activity(conn, project_id)
             await books._orders(conn, project_id)
         return books
@@ -211,6 +219,12 @@ class Books:
                 lines = [line for line in lines if line["api_key"] == row["name"]]
             counted = (row["number"], row["orders_amount"], row["discount_amount"])
             self._same(what, counted, (number(lines), orders(lines), discounts(lines)))
+
+    async def _tiers(self, conn: Connection, project_id: int) -> None:
+        for row in await conn.fetch(_TIERS, project_id):
+            lines = self.by_object[row["tier_id"]]
+            said = number(lines), sum(line["total_amount"] for line in lines), discounts(lines)
+            self._same(f"totals of {row['tier_id']}", (row["number"], row["total"], row["off"]), said)
 
     @staticmethod
     def _of_period(lines: list[Line], period: str) -> list[Line]:

@@ -358,3 +358,27 @@ async def test_who_is_erased_or_merged_is_so_in_what_a_replay_has_counted_so_far
     assert await stored() == of_ann | everybody
     api.call("POST", f"/v1/customers/{ann}/permanent-deletion")
     assert await stored() == everybody
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "10 * VOUCHER_REDEMPTION_COUNT + 3 * VOUCHER_CUSTOMER_REDEMPTION_COUNT + 1",
+        "5 + CAMPAIGN_REDEMPTION_COUNT - CAMPAIGN_CUSTOMER_REDEMPTION_COUNT",
+    ],
+)
+def test_formulas_count_what_the_draft_itself_redeemed(api: Any, formula: str) -> None:
+    """As a campaign of one code would have done, had it been there."""
+    discount = percent(2, percent_off_formula=formula)
+    orders = [place(api, customer, 10_000) for customer in ("ann", "bob", "ann", None, "bob", "ann")]
+    found = ask(api, {"rules": {}, "discount": discount})["result"]
+    make_campaign(api, discount=discount, quantity=None, vouchers_count=1)
+    [code] = promotions.codes_of(api, api.call("GET", "/v1/campaigns/Spring")["id"])
+    off = []
+    for order in orders:
+        body = {"redeemables": [{"object": "voucher", "id": code}], "order": {"id": order["id"]}}
+        off.append(api.call("POST", "/v1/redemptions", body)["order"]["total_applied_discount_amount"])
+    assert len(set(off)) > 3
+    assert found["discount"]["total"] == sum(off)
+    sampled = {one["order_id"]: one["discount_amount"] for one in found["sample"]["qualified"]}
+    assert [sampled[order["id"]] for order in orders] == off

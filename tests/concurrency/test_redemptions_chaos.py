@@ -89,6 +89,8 @@ def make_world(api: Any, rng: random.Random) -> World:
     half = percent(50, effect="APPLY_TO_ITEMS")
     mugs = make_campaign(api, "Mugs", half, quantity=None, vouchers_count=2, validation_rules=rules)["id"]
     limits.append(Limit(mugs, books.units, most, "units of Mugs"))
+    numbered = percent(1, percent_off_formula="CAMPAIGN_REDEMPTION_COUNT + 1")
+    formula = make_campaign(api, "Formula", numbered, quantity=None, vouchers_count=2)["id"]
     most = rng.randrange(500, 5_000)
     ten = tier("Ten", 10, validation_rules=[rule("campaign.orders.amount_discounted", most)])
     deals = make_promotion(api, ten)["id"]
@@ -101,10 +103,10 @@ def make_world(api: Any, rng: random.Random) -> World:
     gifts = make_campaign(api, "Cards", campaign_type="GIFT_VOUCHERS", voucher=voucher, vouchers_count=2)["id"]
     loose = [rule(name, 10**9) for name in ("redemption.count.weekly", "redemption.count")]
     return World(
-        codes=[*single, *codes_of(api, budgeted), *codes_of(api, mugs)],
+        codes=[*single, *(code for one in (budgeted, mugs, formula) for code in codes_of(api, one))],
         cards=[*cards, *codes_of(api, gifts)],
         tiers=[one["id"] for one in api.call("GET", f"/v1/promotions/{deals}/tiers")["tiers"]],
-        campaigns=[budgeted, mugs, deals, gifts],
+        campaigns=[budgeted, mugs, formula, deals, gifts],
         rules=loose,
         limits=limits,
     )

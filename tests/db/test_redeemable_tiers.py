@@ -9,7 +9,6 @@ from in_cart import add_tier, make_promotion, make_stack, tier
 from promotions import make_rule, one_rule
 from rapport.core.db import Connection, Database
 from rapport.promotions import queries
-from rapport.promotions.models import Summary
 from rapport.promotions.stacks import queries as stacks
 
 NOW = datetime.now(UTC)
@@ -101,31 +100,3 @@ async def test_stacks_are_found_with_their_tiers_in_their_order(api: Any, db: Da
     api.call("POST", "/v1/campaigns/Deals/disable")
     async with counted(db) as conn:
         assert await stacks.active_stacks(conn, project_id, NOW + timedelta(hours=1), 10) == []
-
-
-async def test_a_summary_counts_what_stands_in_the_ledger(api: Any, db: Database, project_id: int) -> None:
-    tier_id = make_promotion(api, tier("A"))["promotion"]["tiers"][0]["id"]
-    lines = [
-        ("r1", "redemption", "SUCCESS", None, 1000, 100),
-        ("r2", "redemption", "SUCCESS", None, 2000, 250),
-        ("r3", "redemption", "SUCCESS", "rr1", 4000, 400),
-        ("r4", "redemption", "FAILURE", None, 8000, 800),
-        ("rr1", "redemption_rollback", "SUCCESS", None, 4000, 400),
-    ]
-
-    async def work(conn: Connection) -> None:
-        for name, kind, result, rollback, total, off in lines:
-            amounts = {"amount": total + off, "total_amount": total, "applied_discount_amount": off}
-            await conn.execute(
-                "INSERT INTO redemptions (project_id, id, object, result, rollback_id, promotion_tier_id, amounts, "
-                "channel, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, '{}', $8)",
-                project_id, name, kind, result, rollback, tier_id, amounts, NOW,
-            )  # fmt: skip
-
-    await db.transaction(work)
-    async with db.read() as conn:
-        assert await queries.summaries(conn, project_id, [tier_id, "promo_none"]) == {tier_id: Summary(2, 3000, 350)}
-    assert api.call("GET", f"/v1/promotions/tiers/{tier_id}")["summary"] == {
-        "redemptions": {"total_redeemed": 2},
-        "orders": {"total_amount": 3000, "total_discount_amount": 350},
-    }

@@ -11,6 +11,7 @@ from rapport.core.db import Connection, Database
 from rapport.http.conditions import read_conditions
 from rapport.http.lists import read_page
 from rapport.redemptions.models import Redemption
+from rapport.redemptions.qualification.queries import find_vouchers
 from rapport.redemptions.uses.queries import give_back
 from rapport.vouchers import queries
 from rapport.vouchers.filters import filters
@@ -31,6 +32,14 @@ _MANY = (
     FROM generate_series(1, 20000) AS n
     """,
 )
+
+# Newer than all others, nobody's, and used up one day.
+_LIMITED = """
+INSERT INTO vouchers (project_id, id, code, discount, active, metadata, quantity, created_at)
+SELECT $1, 'w_' || n, 'LIMITED-' || n, '{"type": "AMOUNT", "amount_off": 1}', true, '{}', 1,
+    '2026-01-01'::timestamptz + n * interval '1 second'
+FROM generate_series(1, 20000) AS n
+"""
 
 
 class Explained:
@@ -109,4 +118,23 @@ async def test_words_about_a_person_are_found_by_indexes(large: Explained, proje
     assert await erase_words(large, project_id, "cust_5", ["ann@example.com"]) == []  # type: ignore[arg-type]
     for index in ("voucher_transactions_with_words", "vouchers_of_holder"):
         assert index in large.plans[0], large.plans[0]
+    assert "Seq Scan on vouchers" not in large.plans[0], large.plans[0]
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_codes_for_anybody_are_found_behind_any_number_that_are_not(
+    large: Explained, project_id: int, mode: str
+) -> None:
+    await large.conn.execute(_LIMITED, project_id)
+    await large.conn.execute("UPDATE vouchers SET holder_id = NULL WHERE id IN ('v_1', 'v_2')")
+    await large.conn.execute("ANALYZE vouchers")
+    await large.conn.execute("SELECT set_config('plan_cache_mode', $1, true)", mode)
+    asked: Any = (project_id, None, EARLIEST, None, 10)
+    found = await find_vouchers(large.conn, *asked, anybodys=True, by_client=True)
+    assert [one.id for one in found] == ["CODE-2", "CODE-1"]
+    shown = await find_vouchers(large.conn, *asked, anybodys=True, by_client=False)
+    assert {one.id[:7] for one in shown} == {"LIMITED"}
+    assert len(shown) == 10
+    await find_vouchers(large, *asked, anybodys=True, by_client=True)  # type: ignore[arg-type]
+    assert "vouchers_for_anybody" in large.plans[0], large.plans[0]
     assert "Seq Scan on vouchers" not in large.plans[0], large.plans[0]

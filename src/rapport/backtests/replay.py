@@ -13,20 +13,28 @@ import msgspec
 
 from rapport.backtests.models import Draft
 from rapport.core.clock import EARLIEST
+from rapport.discounts.formulas import given_names
 from rapport.redemptions import deciding
 from rapport.redemptions.reach import products_of
 from rapport.redemptions.redeemables.models import VOUCHER, Redeemable
 from rapport.redemptions.situations import Rules, Situation, redeemed_of
 from rapport.redemptions.stacking import StackingRules
+from rapport.redemptions.variables import formulas_of
 from rapport.rules import budgets, conditions, logic, unit_limits
 from rapport.rules.conditions import Check, Leaf, RuleSet, Violation
-from rapport.rules.counters import Counter, Redeemed, Spent, Use, asked, counts_of
+from rapport.rules.counters import CountedBy, Counter, Redeemed, Spent, Use, Watch, asked, counter, counts_of
 from rapport.rules.facts import Facts
 from rapport.rules.models import Assigned
 from rapport.vouchers.availability import Refusal
 from rapport.vouchers.models import Voucher
 
 DRAFT: Final = "draft"
+_COUNTS: Final[Mapping[str, CountedBy]] = {
+    "VOUCHER_REDEMPTION_COUNT": "all",
+    "CAMPAIGN_REDEMPTION_COUNT": "all",
+    "VOUCHER_CUSTOMER_REDEMPTION_COUNT": "customer",
+    "CAMPAIGN_CUSTOMER_REDEMPTION_COUNT": "customer",
+}
 NO_DISCOUNT: Final[Mapping[str, Any]] = {"type": "AMOUNT", "amount_off": 0, "effect": "APPLY_TO_ORDER"}
 
 
@@ -35,7 +43,7 @@ class Trial:
     """A draft ready to be tried.
 
     `lenient`: its rules without their logic, which hold for whatever order: they show what a refused order would have
-    come to. `uncounted`: its rules as if they counted nothing.
+    come to. `uncounted`: its rules as if they counted nothing. `names`: what its formulas name.
     """
 
     redeemable: Redeemable
@@ -44,6 +52,7 @@ class Trial:
     uncounted: Rules
     stacking: StackingRules
     has_discount: bool
+    names: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +102,7 @@ def trial(draft: Draft, stacking: StackingRules) -> Trial:
         ],
         stacking=stacking,
         has_discount=draft.discount is not None,
+        names=given_names(draft.discount, formulas_of([(assigned, rule_set)])),
     )
 
 
@@ -122,15 +132,28 @@ def _code(draft: Draft) -> Voucher:
 
 
 def counters(tried: Trial, at: Situation) -> set[Counter]:
-    """Return what the draft's rules count of who redeems at this moment."""
+    """Return what the draft's rules and formulas count of who redeems at this moment."""
     redeemed = redeemed_of(tried.redeemable, at, None)
     uses = [Use(redeemed, tuple(tried.rules), Facts(now=at.now, zone=at.zone))]
     products = products_of([] if at.order is None else at.order.items, at.collections)
-    return asked(uses, at.zone) | unit_limits.asked(uses, products)
+    return asked(uses, at.zone) | unit_limits.asked(uses, products) | set(_named(tried, at).values())
+
+
+def _named(tried: Trial, at: Situation) -> dict[str, Counter]:
+    """Return what the counts in the formulas stand for: the draft is its own campaign, with one code."""
+    redeemed = redeemed_of(tried.redeemable, at, None)
+    found = {
+        name: counter(Watch(redeemed.object_id, by, "total"), redeemed, at.zone)
+        for name, by in _COUNTS.items()
+        if name in tried.names
+    }
+    return {name: one for name, one in found.items() if one is not None}
 
 
 def replay(tried: Trial, at: Situation) -> Outcome:
-    """Decide about one order; `at.standing` has what the draft's rules count, without this order."""
+    """Decide about one order; `at.standing` has what the draft's rules and formulas count, without this order."""
+    known = {name: at.standing[one].number for name, one in _named(tried, at).items()}
+    at = dataclasses.replace(at, formulas={DRAFT: {**at.formulas.get(DRAFT, {}), **known}})
     decision = deciding.decide([tried.redeemable], [tried.rules], at, tried.stacking)
     verdict = decision.verdicts[0]
     if verdict.status == "APPLICABLE":

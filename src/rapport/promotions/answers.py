@@ -103,8 +103,7 @@ async def shown(
 ) -> list[dict[str, Any]]:
     """Return tiers as the API shows them, with their rules and their categories.
 
-    `summarized`: also with what they came to. That is counted from the ledger, so what it costs grows with the
-    redemptions: not for the path of a redemption itself.
+    `summarized`: also with what they came to.
     """
     if not tiers:
         return []

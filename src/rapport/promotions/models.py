@@ -84,3 +84,11 @@ class Summary(msgspec.Struct, frozen=True):
     redeemed: int = 0
     total_amount: int = 0
     total_discount_amount: int = 0
+
+    def plus(self, other: "Summary", sign: int = 1) -> "Summary":
+        """Return the sum, or with `sign` -1 the difference."""
+        return Summary(
+            self.redeemed + sign * other.redeemed,
+            self.total_amount + sign * other.total_amount,
+            self.total_discount_amount + sign * other.total_discount_amount,
+        )

@@ -1,5 +1,6 @@
 """All SQL of tiers of in-cart promotions."""
 
+import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -64,17 +65,27 @@ SELECT {_COLUMNS}, {ASSIGNED} FROM (
 ) AS found
 ORDER BY hierarchy, campaign_created_at, campaign_id, id
 """
-# What was rolled back counts neither as redeemed nor in the sums. Index: redemptions_of_tier.
 _SUMMARIES = """
-SELECT promotion_tier_id, count(*) AS redeemed,
-    coalesce(sum((amounts ->> 'total_amount')::numeric), 0) AS total_amount,
-    coalesce(sum(coalesce(amounts ->> 'total_applied_discount_amount', amounts ->> 'applied_discount_amount')::numeric),
-        0) AS total_discount_amount
-FROM redemptions
-WHERE project_id = $1 AND promotion_tier_id = ANY ($2) AND object = 'redemption' AND result = 'SUCCESS'
-    AND rollback_id IS NULL
-GROUP BY promotion_tier_id
+SELECT tier_id, sum(redeemed) AS redeemed, sum(total_amount) AS total_amount,
+    sum(total_discount_amount) AS total_discount_amount
+FROM promotion_tier_totals WHERE project_id = $1 AND tier_id = ANY ($2) GROUP BY tier_id
 """
+# A tier that was deleted meanwhile has no totals; while they are written it stays. One order for all avoids deadlocks.
+_ADD = """
+WITH there AS MATERIALIZED (
+    SELECT given.* FROM unnest($2::text[], $3::bigint[], $4::numeric[], $5::numeric[])
+        AS given (tier_id, redeemed, total_amount, total_discount_amount)
+    JOIN promotion_tiers AS tiers ON tiers.project_id = $1 AND tiers.id = given.tier_id
+    ORDER BY tier_id FOR KEY SHARE OF tiers
+)
+INSERT INTO promotion_tier_totals AS totals
+SELECT $1, tier_id, $6, redeemed, total_amount, total_discount_amount FROM there ORDER BY tier_id
+ON CONFLICT (project_id, tier_id, shard) DO UPDATE SET redeemed = totals.redeemed + excluded.redeemed,
+    total_amount = totals.total_amount + excluded.total_amount,
+    total_discount_amount = totals.total_discount_amount + excluded.total_discount_amount
+"""
+# Among how many rows what a tier comes to is divided.
+_SHARDS = 8
 _USING_CATEGORY = " UNION ALL ".join(
     f"(SELECT id FROM {table} WHERE project_id = $1 AND category_id = $2 ORDER BY id LIMIT 5)"
     for table in ("campaigns", "vouchers", "promotion_tiers", "promotion_stacks")
@@ -166,12 +177,23 @@ async def active_tiers(
 
 
 async def summaries(conn: Connection, project_id: int, ids: Sequence[str]) -> dict[str, Summary]:
-    """Return what the tiers came to, by the ledger; those never redeemed are left out."""
+    """Return what the tiers came to; those never redeemed are left out."""
     rows = await conn.fetch(_SUMMARIES, project_id, list(ids))
-    return {
-        row["promotion_tier_id"]: Summary(row["redeemed"], int(row["total_amount"]), int(row["total_discount_amount"]))
-        for row in rows
-    }
+    return {row["tier_id"]: Summary(*(int(number) for number in row[1:])) for row in rows}
+
+
+async def add_to_summaries(conn: Connection, project_id: int, more: Mapping[str, Summary]) -> None:
+    """Add to what tiers came to; what is rolled back is less than nothing."""
+    if more:
+        await conn.execute(
+            _ADD,
+            project_id,
+            list(more),
+            [one.redeemed for one in more.values()],
+            [one.total_amount for one in more.values()],
+            [one.total_discount_amount for one in more.values()],
+            random.randrange(_SHARDS),  # noqa: S311 (spreads writes, is no secret)
+        )
 
 
 async def insert(conn: Connection, project_id: int, tier: Tier) -> None:

@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from rapport.campaigns.answers import DiscountAnswer, GiftAnswer
 from rapport.customers.answers import CustomerAnswer, SimpleCustomer
-from rapport.http.answers import Instant
+from rapport.http.answers import Count, Instant
 from rapport.vouchers.answers import VoucherAnswer
 
 
@@ -70,6 +70,15 @@ class CreatedPublication(msgspec.Struct, kw_only=True):
     vouchers_id: list[str]
     vouchers: list[str] | UnsetType = UNSET
     voucher: VoucherAnswer | UnsetType = UNSET
+
+
+class CreatedPublications(msgspec.Struct, kw_only=True):
+    """A publication for each campaign, in the order in which they were named."""
+
+    object: Literal["list"]
+    data_ref: Literal["publications"]
+    publications: list[CreatedPublication]
+    total: Count
 
 
 class ClientPublication(msgspec.Struct, kw_only=True):

@@ -17,11 +17,24 @@ from rapport.http.links import base_url
 from rapport.http.lists import envelope, read_page
 from rapport.http.openapi import operation
 from rapport.publications import actions, queries
-from rapport.publications.answers import ClientPublication, CreatedPublication, PublicationAnswer
+from rapport.publications.answers import (
+    ClientPublication,
+    CreatedPublication,
+    CreatedPublications,
+    PublicationAnswer,
+)
 from rapport.publications.errors import PageOverLimit, TooManyVouchersRequested
 from rapport.publications.models import PublicationRow
 from rapport.publications.redeemables import routes as redeemables
-from rapport.publications.schemas import ClientPublicationInput, PublicationInput, client_view, created_view, view
+from rapport.publications.schemas import (
+    ClientPublicationInput,
+    PublicationInput,
+    SeveralInput,
+    client_view,
+    created_view,
+    view,
+)
+from rapport.publications.several import create_several
 from rapport.redemptions.queries import find_customers
 from rapport.vouchers import actions as vouchers
 from rapport.vouchers.queries import find_many
@@ -62,6 +75,19 @@ async def _create(
 async def create_publication(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
     """Give a customer a code of a campaign that nobody has, or a particular code; the customer is upserted."""
     return await _create(request, caller, writer, await read_body(request, PublicationInput))
+
+
+@post(
+    "/v1/publications/campaigns",
+    status_code=200,
+    opt=operation("create-publications-of-campaigns", answer=CreatedPublications, query=_JOIN_ONCE, body=SeveralInput),
+)
+async def create_of_campaigns(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
+    """Give a customer codes of several campaigns at once, or none; a publication for each campaign."""
+    data = await read_body(request, SeveralInput)
+    done, customer = await create_several(writer, caller, data, join_once=_flag(request, "join_once"))
+    shown = [created_view(one, customer, base_url(request)) for one in done]
+    return answer({"object": "list", "data_ref": "publications", "publications": shown, "total": len(shown)})
 
 
 def _nested(request: Request[Any, Any, Any], name: str, *, absent: str | None = None) -> dict[str, Any]:
@@ -181,6 +207,7 @@ router = Router(
     route_handlers=[
         create_publication,
         create_by_query,
+        create_of_campaigns,
         create_publication_client_side,
         list_publications,
         list_voucher_publications,

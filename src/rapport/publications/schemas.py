@@ -42,6 +42,27 @@ class PublicationInput(msgspec.Struct, kw_only=True):
     holder_only: bool | None = None
 
 
+class CampaignPart(CampaignReference, kw_only=True):
+    """One of several campaigns to publish from; `source_id` of its publication allows one code."""
+
+    source_id: Identifier | None = None
+
+    @property
+    def reference(self) -> str:
+        """What the campaign is called by."""
+        return self.name or self.id or ""
+
+
+class SeveralInput(msgspec.Struct, kw_only=True):
+    """Codes of several campaigns for one customer: an addition to the reference."""
+
+    customer: CustomerInput
+    campaigns: Annotated[list[CampaignPart], Meta(min_length=1, max_length=20)]
+    channel: Channel | None = None
+    metadata: Metadata | None = None
+    holder_only: bool | None = None
+
+
 class ClientPublicationInput(msgspec.Struct, kw_only=True):
     """`ClientPublicationsCreateRequestBody` of the reference: the customer is named by source id."""
 

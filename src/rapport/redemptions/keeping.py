@@ -1,5 +1,7 @@
 """Writing down what was decided about a redemption: the order, the uses, the ledger, the summaries and the log."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -16,6 +18,8 @@ from rapport.orders.actions import Placed, place
 from rapport.orders.models import Order
 from rapport.orders.schemas import view as order_view
 from rapport.promotions.answers import shown as shown_tiers
+from rapport.promotions.models import Summary
+from rapport.promotions.queries import add_to_summaries
 from rapport.redemptions.attempts import Attempt, Redeemed
 from rapport.redemptions.deciding import Decision
 from rapport.redemptions.models import FAILURE, REDEMPTION, SUCCESS, Redemption
@@ -94,12 +98,13 @@ async def succeed(attempt: Attempt, decision: Decision, at: Situation) -> Redeem
     credited = sum(effect.credits or 0 for _, effect in applied)
     _count(attempt, succeeded=len(rows))
     taken = await _take(attempt, rows, parent, [redeemable for redeemable, _ in applied], at)
+    await add_to_summaries(unit.conn, unit.project_id, tier_totals(rows))
     if credited:
         await keep_gifts(unit, attempt.customer_id, credited)
         for holder_id in sorted(holders_beside(attempt, decision)):
             await keep_gifts(unit, holder_id)
     if any(redeemable.is_counted for redeemable, _ in applied) and any(
-        await budgets.take(unit.conn, unit.project_id, decision.uses, at.standing, at.zone)
+        await budgets.take(unit.conn, unit.project_id, decision.uses, at.standing, at.zone, at.exact)
     ):
         raise Restart
     redeemables = [_after(redeemable, taken.get(redeemable.id), unit) for redeemable, _ in applied]
@@ -123,6 +128,17 @@ async def succeed(attempt: Attempt, decision: Decision, at: Situation) -> Redeem
         tiers,
         attempt.is_order_hidden,
     )
+
+
+def tier_totals(rows: Iterable[Redemption], sign: int = 1) -> dict[str, Summary]:
+    """Return what lines of the ledger add to what tiers came to (-1: take away from it), by the tiers' ids."""
+    found: dict[str, Summary] = defaultdict(Summary)
+    for row in rows:
+        if row.promotion_tier_id is not None:
+            amounts = row.amounts or {}
+            own = Summary(1, amounts.get("total_amount", 0), amounts.get("total_applied_discount_amount", 0))
+            found[row.promotion_tier_id] = found[row.promotion_tier_id].plus(own, sign)
+    return found
 
 
 async def _tiers(unit: Unit, redeemables: list[Redeemable]) -> dict[str, dict[str, Any]]:

@@ -18,7 +18,7 @@ from rapport.products.models import Product, Sku
 from rapport.redemptions.reach import products_of
 from rapport.redemptions.redeemables.models import Redeemable
 from rapport.redemptions.situations import Rules, Situation, redeemed_of
-from rapport.redemptions.variables import read_variables
+from rapport.redemptions.variables import Variables, read_variables
 from rapport.rules import budgets
 from rapport.rules.applicable import collections_of as collections_named
 from rapport.rules.counters import Counter, Spent, Use
@@ -78,16 +78,18 @@ async def read_situation(
     if uses:
         products = products_of([] if asked.order is None else asked.order.items, collections)
         standing = await budgets.read(conn, project_id, uses, moment.zone, products)
-    formulas: dict[str, dict[str, Any]] = {}
+    variables = Variables()
     if asked.order is not None:
-        formulas = await read_variables(conn, project_id, asked.customer, redeemables, rules)
+        variables = await read_variables(conn, project_id, asked.customer, redeemables, rules)
     return dataclasses.replace(
         at,
         segments=segments,
         collections=collections,
-        standing=standing,
+        standing=standing | variables.counted,
         products=added,
-        formulas=formulas,
+        formulas=variables.named,
+        exact=frozenset(variables.counted),
+        uncounted=variables.uncounted,
     )
 
 

@@ -19,9 +19,10 @@ from rapport.orders import queries as orders
 from rapport.orders.actions import Placed, place
 from rapport.orders.models import Order
 from rapport.orders.schemas import apply, checked
+from rapport.promotions.queries import add_to_summaries
 from rapport.redemptions import effects, queries
 from rapport.redemptions.deciding import cart_of
-from rapport.redemptions.keeping import counted, log
+from rapport.redemptions.keeping import counted, log, tier_totals
 from rapport.redemptions.models import FAILURE, REDEMPTION, ROLLBACK, SUCCESS, Redemption
 from rapport.redemptions.schemas import (
     CANCELED,
@@ -243,6 +244,7 @@ async def _undo(
     credits_back = sum(child.credits or 0 for child in children)
     if credits_back:
         await keep_gifts(unit, row.customer_id, -credits_back)
+    await add_to_summaries(unit.conn, unit.project_id, tier_totals(children, -1))
     undone = [_counted(child) for child in children]
     await budgets.give_back(unit.conn, unit.project_id, undone, unit.moment.zone)
     related = await related_of(unit.conn, unit.project_id, children)

@@ -28,7 +28,8 @@ class Situation:
 
     `collections`: for each product collection that rules name, what of the order is in it. `standing`: what rules
     count, without the redemption at hand (`rules.budgets.read`). `products`: what the catalogue says of units that
-    discounts add. `formulas`: by the id of a redeemable, what its formulas name that had to be read (`variables`).
+    discounts add. `formulas`: by the id of a redeemable, what its formulas name that had to be read (`variables`);
+    `exact` are the counters among `standing` that this comes from, `uncounted` the campaigns that have none yet.
     `audience_only`: only the rules about the customer count.
     """
 
@@ -44,6 +45,8 @@ class Situation:
     standing: Mapping[Counter, Spent] = field(default_factory=dict)
     products: Mapping[str, CatalogueItem] = field(default_factory=dict)
     formulas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    exact: frozenset[Counter] = frozenset()
+    uncounted: frozenset[str] = frozenset()
     audience_only: bool = False
 
 

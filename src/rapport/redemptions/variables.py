@@ -3,18 +3,31 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from rapport.core.db import Connection
 from rapport.customers.models import Customer
 from rapport.discounts.formulas import given_names
 from rapport.redemptions.redeemables import queries
 from rapport.redemptions.redeemables.models import Redeemable
 from rapport.redemptions.situations import Rules
-from rapport.rules.counted.queries import count_in_ledger
-from rapport.rules.counters import Counter
+from rapport.rules import budgets
+from rapport.rules.counters import Counter, Spent
 from rapport.rules.unit_limits import UNIT_LIMITS
 
 _OF_GOODS = ("price_formula", *(one.formula for one in UNIT_LIMITS))
 _METADATA = {"CAMPAIGN_METADATA": "campaign", "PUBLICATION_METADATA": "publication"}
+
+
+class Variables(msgspec.Struct, frozen=True):
+    """What formulas name, by the id of their redeemable; what there is not is left out.
+
+    `counted`: what the counters say of it. `uncounted`: campaigns whose redemptions have no counter yet.
+    """
+
+    named: dict[str, dict[str, Any]] = {}
+    counted: dict[Counter, Spent] = {}
+    uncounted: frozenset[str] = frozenset()
 
 
 async def read_variables(
@@ -23,15 +36,15 @@ async def read_variables(
     customer: Customer | None,
     redeemables: Sequence[Redeemable],
     rules: Sequence[Rules],
-) -> dict[str, dict[str, Any]]:
-    """Return what the formulas of each redeemable name, by its id; what there is not is left out.
+) -> Variables:
+    """Return what the formulas of each redeemable name.
 
     Counts are of what was redeemed before and not rolled back, metadata those of the campaign and of the publication.
     """
     named = {
         redeemable.id: (redeemable, names)
         for redeemable, parsed in zip(redeemables, rules, strict=True)
-        if (names := given_names(redeemable.discount, _formulas(parsed)))
+        if (names := given_names(redeemable.discount, formulas_of(parsed)))
     }
     counters = {
         (reference, name): counter
@@ -39,21 +52,22 @@ async def read_variables(
         for name, counter in _counters(redeemable, customer).items()
         if name in names
     }
-    counted = await count_in_ledger(conn, project_id, list(set(counters.values()))) if counters else {}
+    numbers, uncounted = await budgets.read_for_formulas(conn, project_id, set(counters.values()))
     metadata = await _metadata(conn, project_id, named)
     found: dict[str, dict[str, Any]] = {}
     for reference, (redeemable, names) in named.items():
         known = _of_voucher(redeemable)
-        known |= {name: counted[counter].number for (one, name), counter in counters.items() if one == reference}
+        known |= {name: numbers[counter].number for (one, name), counter in counters.items() if one == reference}
         for name, kind in _METADATA.items():
             thing = _things(redeemable)[kind]
             if (kind, thing) in metadata:
                 known[name] = metadata[kind, thing]
         found[reference] = {name: value for name, value in known.items() if name in names}
-    return found
+    stored = {key: spent for key, spent in numbers.items() if key.is_stored and key.object_id not in uncounted}
+    return Variables(found, stored, uncounted)
 
 
-def _formulas(parsed: Rules) -> list[str]:
+def formulas_of(parsed: Rules) -> list[str]:
     """Return the formulas in what rules say of goods: prices, and limits of units."""
     return [
         str(entry[name])

@@ -16,19 +16,20 @@ A validation calls only `read` and `judge`, in any connection.
 
 Why this holds. What has to be counted stands in `rule_counted`, written with the assignment while no redemption is
 under way (`queries.shut_redemptions_out`, the other side of `begin`). So every redemption knows every counter that it
-has to do with, whichever rule asks for it, and without such a rule there is no counter to be written. A counter that is
-not there yet begins with what the ledger says, the lines of this transaction included; should another transaction have
-made it meanwhile, only the difference is added, under its lock. Units that were discounted are counted as redemptions
-are, by what they are units of; see unit_limits.py. Numbers per customer need no counter: they are counted
+has to do with, whichever rule asks for it, and without such a rule there is no counter to be written. What formulas
+name of a campaign is counted likewise, from the first redemption on that needs it (`count_campaigns`). A counter that
+is not there yet begins with what the ledger says, the lines of this transaction included; should another transaction
+have made it meanwhile, only the difference is added, under its lock. Units that were discounted are counted as
+redemptions are, by what they are units of; see unit_limits.py. Numbers per customer need no counter: they are counted
 in the ledger under the lock of the customer, whom the redemption has locked. Where two customers become one, their
 counters of customers begin anew; one that is just beginning is waited for (`queries.recount_customers`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from rapport.core.db import Connection
+from rapport.core.db import Connection, Restart
 from rapport.rules import conditions, unit_limits
 from rapport.rules.conditions import Violation
 from rapport.rules.counted import queries
@@ -62,12 +63,55 @@ async def read(
 
     `zone` is the project's; `products`: see `unit_limits.asked`.
     """
-    wanted = list(asked(uses, zone) | unit_limits.asked(uses, products))
+    wanted = asked(uses, zone) | unit_limits.asked(uses, products)
+    return await _standing(conn, project_id, wanted, [one for one in wanted if one.is_stored])
+
+
+async def _standing(
+    conn: Connection, project_id: int, wanted: Collection[Counter], stored: Sequence[Counter]
+) -> dict[Counter, Spent]:
+    """Return what counters come to: what is stored of those that may be, and of the others what the ledger says."""
     if not wanted:
         return {}
-    stored = await queries.read_counters(conn, project_id, [one for one in wanted if one.is_stored])
-    missing = [one for one in wanted if one not in stored]
-    return stored | await queries.count_in_ledger(conn, project_id, missing)
+    found = await queries.read_counters(conn, project_id, list(stored))
+    missing = [one for one in wanted if one not in found]
+    return found | await queries.count_in_ledger(conn, project_id, missing)
+
+
+async def read_for_formulas(
+    conn: Connection, project_id: int, wanted: Collection[Counter]
+) -> tuple[dict[Counter, Spent], frozenset[str]]:
+    """Return numbers that formulas name, as they are now, and the campaigns among them that nobody counts so far.
+
+    Their numbers are what the ledger says, as are those of one customer. Once `count_campaigns` has been called for
+    them, they have a counter; so that what a redemption read holds, it must be one of the `exact` ones of `take`.
+    """
+    of_all = [one for one in wanted if one.is_stored]
+    watched = set(await queries.watched(conn, project_id, [one.object_id for one in of_all])) if of_all else set()
+    kept = [one for one in of_all if Watch(one.object_id, "all", "total") in watched]
+    uncounted = frozenset(one.object_id for one in of_all).difference(one.object_id for one in kept)
+    return await _standing(conn, project_id, wanted, kept), uncounted
+
+
+async def wait_for_counts(conn: Connection, project_id: int, campaign_ids: Collection[str]) -> None:
+    """Let nobody else count redemptions of these campaigns for formulas until this transaction ends.
+
+    After everything else is locked, and before `read`.
+    """
+    watched = await queries.watched(conn, project_id, sorted(campaign_ids))
+    for object_id in sorted(one.object_id for one in watched if one == Watch(one.object_id, "all", "total")):
+        await queries.add(conn, project_id, Counter(object_id, "all", "", "total", "campaign"), Spent())
+
+
+def _turn(key: Counter) -> tuple[bool, Counter]:
+    """Return what counters are locked by: one order for all, beginning with those of `wait_for_counts`."""
+    return (key.counted_by, key.period, key.kind) != ("all", "total", "campaign"), key
+
+
+async def count_campaigns(conn: Connection, project_id: int, campaign_ids: Sequence[str]) -> None:
+    """Count from now on how often campaigns are redeemed, for formulas. In a transaction before the redemption's."""
+    await queries.shut_redemptions_out(conn, project_id)
+    await queries.count_for_formulas(conn, project_id, campaign_ids)
 
 
 def judge(uses: Sequence[Use], standing: Mapping[Counter, Spent], zone: ZoneInfo) -> list[Refusal | None]:
@@ -151,11 +195,17 @@ def _own(key: Counter, redeemed: Redeemed, zone: ZoneInfo) -> Counter | None:
 
 
 async def take(
-    conn: Connection, project_id: int, uses: Sequence[Use], standing: Mapping[Counter, Spent], zone: ZoneInfo
+    conn: Connection,
+    project_id: int,
+    uses: Sequence[Use],
+    standing: Mapping[Counter, Spent],
+    zone: ZoneInfo,
+    exact: Collection[Counter] = (),
 ) -> list[Refusal | None]:
     """Count redemptions whose lines are in the ledger already; return for each what it violates now, or None.
 
-    `standing` is what `read` returned in this transaction. With a violation the transaction must be undone.
+    `standing` is what `read` returned in this transaction. With a violation the transaction must be undone. Raises
+    Restart where one of `exact`, in which more depends on than whether a rule holds, is not what it was.
     """
     every = [use.redeemed for use in uses]
     keys = await _counters(conn, project_id, every, zone)
@@ -164,9 +214,11 @@ async def take(
     before = dict(standing) | await _customers_before(conn, project_id, every, keys, zone)
     deltas = _deltas(every, keys, before, zone)
     found = dict(before)
-    for key in sorted(keys):
+    for key in sorted(keys, key=_turn):
         after = await queries.add(conn, project_id, key, deltas[key])
         found[key] = after.plus(deltas[key], -1)
+    if any(found[key] != standing[key] for key in exact):
+        raise Restart
     is_as_read = all(found[key] == one for key, one in standing.items())
     return [None] * len(uses) if is_as_read else judge(uses, found, zone)
 
@@ -177,7 +229,7 @@ async def give_back(conn: Connection, project_id: int, undone: Sequence[Redeemed
     if not keys:
         return
     left = await _left(conn, project_id, undone, keys, zone)
-    for key in sorted(keys):
+    for key in sorted(keys, key=_turn):
         delta = Spent()
         for redeemed in undone:
             if key in _touched(redeemed, {key: Spent()}) and key.counted_by != "customers":

@@ -8,19 +8,19 @@ from rapport.redemptions.redeemables.models import Redeemable
 from rapport.redemptions.redeemables.queries import vouchers_of, vouchers_where
 from rapport.rules.models import Assigned
 
-# How many codes that are nobody's are looked through for those that may be told to anybody.
-_MOST_OF_NOBODY = 10_000
 # Codes that are anybody's, and those that the customer holds; of either the newest. The indexes are
-# vouchers_of_nobody and vouchers_of_holder. Who has a key that anybody can read ($9) is not told of what is worth
-# something to whoever knows it: gift cards, and codes that are used up one day.
+# vouchers_of_nobody, vouchers_for_anybody and vouchers_of_holder. Who has a key that anybody can read ($9) is not told
+# of what is worth something to whoever knows it: gift cards, and codes that are used up one day.
+_OF_NOBODY = """
+(SELECT one.id FROM vouchers AS one WHERE one.project_id = $1 AND one.campaign_id IS NULL AND one.holder_id IS NULL
+    AND one.active AND $6 AND ($7::timestamptz IS NULL OR one.created_at < $7) AND {further}
+    ORDER BY one.created_at DESC, one.id DESC LIMIT $8)
+"""
 _IDS = f"""
 vouchers.id IN (
-    (SELECT one.id FROM (
-        SELECT id, type, quantity, created_at FROM vouchers WHERE project_id = $1 AND campaign_id IS NULL
-            AND holder_id IS NULL AND active AND $6 AND ($7::timestamptz IS NULL OR created_at < $7)
-            ORDER BY created_at DESC, id DESC LIMIT {_MOST_OF_NOBODY}) AS one
-        WHERE NOT $9::bool OR (one.type <> 'GIFT_VOUCHER' AND one.quantity IS NULL)
-        ORDER BY one.created_at DESC, one.id DESC LIMIT $8)
+    {_OF_NOBODY.format(further="NOT $9::bool")}
+    UNION ALL
+    {_OF_NOBODY.format(further="$9 AND one.quantity IS NULL AND one.type <> 'GIFT_VOUCHER'")}
     UNION ALL
     (SELECT one.id FROM vouchers AS one WHERE one.project_id = $1 AND one.holder_id = $5
         AND one.active AND ($7::timestamptz IS NULL OR one.created_at < $7)

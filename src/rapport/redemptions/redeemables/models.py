@@ -41,8 +41,8 @@ class Redeemable(msgspec.Struct, frozen=True, kw_only=True):
     """A voucher, a gift card or a tier, with the rules that hold for it; or what was asked for and is not there.
 
     `id` is what requests call it by: the code of a voucher, the id of a tier. `stack_id` is the stack through which a
-    tier was named. `is_counted`: some rule may want its redemptions counted. `asked_credits` is how much of a gift card
-    the request wants to use, None: as much as there is use for.
+    tier was named. `is_counted`: some rule or formula may want its redemptions counted. `asked_credits` is how much of
+    a gift card the request wants to use, None: as much as there is use for.
     """
 
     object: str

@@ -53,8 +53,10 @@ SELECT {{columns}}, (
         SELECT {_CATEGORY} FROM categories WHERE project_id = $1 AND id = found.category_id
     ) AS one
 ) END AS category_row, (SELECT rules FROM stacking_rules WHERE project_id = $1) AS stacking,
-EXISTS (SELECT FROM rule_counted WHERE project_id = $1 AND object_id IN (found.id, found.campaign_id)) AS is_counted
-FROM (SELECT {FIELDS}, vouchers.locked_quantity, vouchers.locked_credits FROM {TABLES}
+formulas_count IS TRUE OR EXISTS (
+    SELECT FROM rule_counted WHERE project_id = $1 AND object_id IN (found.id, found.campaign_id)
+) AS is_counted
+FROM (SELECT {FIELDS}, vouchers.locked_quantity, vouchers.locked_credits, campaigns.formulas_count FROM {TABLES}
     WHERE vouchers.project_id = $1 AND {{condition}} AND {EXISTS}) AS found
 """
 

@@ -60,12 +60,26 @@ async def shut_redemptions_out(conn: Connection, project_id: int) -> None:
 async def watched(conn: Connection, project_id: int, object_ids: list[str]) -> list[Watch]:
     """Return what has to be counted of these vouchers, promotion tiers and campaigns."""
     rows = await conn.fetch(
-        "SELECT DISTINCT object_id, counted_by, period, goods FROM rule_counted "
-        "WHERE project_id = $1 AND object_id = ANY ($2)",
+        "SELECT object_id, counted_by, period, goods FROM rule_counted WHERE project_id = $1 AND object_id = ANY ($2) "
+        "UNION SELECT id, 'all', 'total', '' FROM campaigns "
+        "WHERE project_id = $1 AND id = ANY ($2) AND formulas_count",
         project_id,
         object_ids,
     )
     return [Watch(*row) for row in rows]
+
+
+async def count_for_formulas(conn: Connection, project_id: int, campaign_ids: Sequence[str]) -> None:
+    """Have counted how often these campaigns were redeemed, whatever rules ask for; redemptions are shut out."""
+    await conn.execute(
+        "DELETE FROM rule_counters WHERE project_id = $1 AND object_id = ANY ($2) AND counted_by = 'all' "
+        "AND period = 'total'",
+        project_id,
+        campaign_ids,
+    )
+    await conn.execute(
+        "UPDATE campaigns SET formulas_count = true WHERE project_id = $1 AND id = ANY ($2)", project_id, campaign_ids
+    )
 
 
 async def watch(
