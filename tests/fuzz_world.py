@@ -45,7 +45,7 @@ class World:
         self.links: list[str] = []
         self.names: Names = defaultdict(list, projects=[key.project_id], properties=["old"])
         self.names |= {"management_id": [other.app_id], "management_token": [other.app_token]}
-        self.names["resource"] = ["customer", "order", "voucher"]
+        self.names["resource"] = ["customer", "order", "publication"]
         self._customers()
         self._promotions()
         self._catalogue()
@@ -149,7 +149,8 @@ class World:
         with Api(base_url=self.api.base_url, headers=headers, timeout=30, verify=False) as client:
             for number in range(3):
                 old = {"type": "string", "optional": True, "array": False, "deleted": True}
-                body = {"related_object": f"thing {number}", "properties": {"old": old}}
+                about = f"thing {number}" if number else "publication"
+                body = {"related_object": about, "properties": {"old": old}}
                 made = client.call("POST", f"{path}/metadata-schemas", body)
                 self.names["metadata-schemas"].append(made["id"])
                 body = {"name": f"event {number}", "schema": {"properties": {"n": {"type": "number"}}}}

@@ -162,8 +162,9 @@ def _chosen(found: list[Any], share: float) -> list[Any]:
 def _when(operation: Any) -> tuple[Any, ...]:
     """Return when an operation comes: what is part of something is deleted before that is, and people last."""
     method, parts = operation.method.upper(), operation.path.split("/")
+    ends = ENDS.index(parts[-1]) if parts[-1] in ENDS else -1
     deleted = -len(parts) if method == "DELETE" else 0
-    return method == "DELETE", ENDS.index(parts[-1]) if parts[-1] in ENDS else -1, deleted, ORDER.index(method)
+    return parts[-1] == ENDS[-1], method == "DELETE", ends, deleted, ORDER.index(method)
 
 
 def test_every_operation_answers_as_our_document_says(server: harness.Server, world: World) -> None:
