@@ -45,7 +45,7 @@ class World:
         self.links: list[str] = []
         self.names: Names = defaultdict(list, projects=[key.project_id], properties=["old"])
         self.names |= {"management_id": [other.app_id], "management_token": [other.app_token]}
-        self.names["resource"] = ["customer", "order", "voucher"]
+        self.names["resource"] = ["customer", "order", "publication"]
         self._customers()
         self._promotions()
         self._catalogue()
@@ -98,6 +98,15 @@ class World:
             path = f"/v1/validation-rules/{rule}/assignments"
             assigned = {"related_object_type": "voucher", "related_object_id": codes[1]}
             self.made("assignments", path, assigned)
+        # One that cannot come back, and so is still there to be deleted.
+        promotions.make_voucher(self.api, "GONE0")
+        held = [self.names["vouchers"][4 * number] for number in range(3)]
+        body = promotions.stack(*held, customer="c0", session={"type": "LOCK", "key": "held"})
+        assert self.api.call("POST", "/v1/validations", body)["valid"]
+        self.names["sessions"].append("held")
+        for voucher in self.api.call("GET", "/v1/vouchers")["vouchers"]:
+            for kind in ("qr", "barcode"):
+                self.names[kind].append(voucher["assets"][kind]["id"])
         entries = self.api.call("GET", "/v1/trash-bin")["data"]
         self.names["trash-bin"] = [entry["id"] for entry in entries]
 
@@ -140,7 +149,8 @@ class World:
         with Api(base_url=self.api.base_url, headers=headers, timeout=30, verify=False) as client:
             for number in range(3):
                 old = {"type": "string", "optional": True, "array": False, "deleted": True}
-                body = {"related_object": f"thing {number}", "properties": {"old": old}}
+                about = f"thing {number}" if number else "publication"
+                body = {"related_object": about, "properties": {"old": old}}
                 made = client.call("POST", f"{path}/metadata-schemas", body)
                 self.names["metadata-schemas"].append(made["id"])
                 body = {"name": f"event {number}", "schema": {"properties": {"n": {"type": "number"}}}}
@@ -249,6 +259,25 @@ def _stack(rng: random.Random, names: Names) -> Any:
 
 def _one(rng: random.Random, _names: Names) -> Any:
     return {"customer": {"source_id": f"c{rng.randrange(3)}"}, "order": {"amount": 1000}}
+
+
+def _page_one(rng: random.Random, _names: Names) -> Any:
+    return {"customer": {"source_id": _new(rng)}, "order": {"amount": 1000}}
+
+
+def _page_stack(rng: random.Random, names: Names) -> Any:
+    return promotions.stack(_some(rng, names, "vouchers"), customer=_new(rng))
+
+
+def _backtest(rng: random.Random, names: Names) -> Any:
+    rules = {"1": {"name": "order.amount", "conditions": {"$more_than": [rng.randrange(1000)]}}, "logic": "1"}
+    return rng.choice([{"rules": rules}, {"validation_rule": _some(rng, names, "validation-rules")}]) | {
+        "discount": promotions.percent(10)
+    }
+
+
+def _stacking(rng: random.Random, _names: Names) -> Any:
+    return {"redeemables_application_mode": rng.choice(["ALL", "PARTIAL"])}
 
 
 def _publication(rng: random.Random, names: Names) -> Any:
@@ -399,6 +428,12 @@ ACCEPTED: Mapping[str, Make] = {
         ("POST", "/v1/redemptions/{}/rollbacks"): lambda _, __: {"reason": "R"},
         ("POST", "/v1/publications"): _publication,
         ("POST", "/client/v1/publish"): _publication,
+        ("POST", "/client/v1/redeem"): _page_one,
+        ("POST", "/client/v1/redemptions"): _page_stack,
+        ("POST", "/client/v1/validations"): _page_stack,
+        ("POST", "/v1/backtests"): _backtest,
+        ("POST", "/management/v1/projects/{}/stacking-rules"): _stacking,
+        ("PUT", "/management/v1/projects/{}/stacking-rules/{}"): _stacking,
         ("POST", "/v1/validation-rules"): _rule,
         ("PUT", "/v1/validation-rules/{}"): _rule,
         ("POST", "/v1/validation-rules/{}/assignments"): lambda rng, names: {
@@ -442,8 +477,10 @@ ACCEPTED: Mapping[str, Make] = {
 }
 # What operations accept in the query, where they ask for something there.
 QUERIES: Mapping[str, Make] = {
+    "POST /client/v1/redeem": lambda rng, names: {"code": _some(rng, names, "vouchers")},
+    "GET /client/v1/validate": lambda rng, names: {"code": _some(rng, names, "vouchers"), "amount": "1000"},
     "GET /v1/publications/create": lambda rng, names: {
         "campaign[name]": _some(rng, names, "campaigns"),
         "customer[source_id]": f"c{rng.randrange(3)}",
-    }
+    },
 }

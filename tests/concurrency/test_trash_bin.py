@@ -8,7 +8,9 @@ import promotions
 from concurrency.test_promotions import all_at_once
 from harness import Server, async_client
 from promotions import codes_of, make_campaign, make_voucher, stack, used
+from racing import until_waiting
 from rapport.core.db import Database
+from rapport.rules import budgets
 
 
 async def call(server: Server, api: Any, *requests: tuple[str, str]) -> Counter[int]:
@@ -98,3 +100,24 @@ async def test_a_name_wanted_by_a_new_campaign_and_by_one_that_comes_back_is_giv
     assert outcome == {(200, None): 1, (409, "duplicate_found"): 4}
     assert await call(server, api, *[("POST", path)] * 5) == {409: 5}
     assert api.call("GET", "/v1/vouchers")["total"] == 1
+
+
+async def test_a_code_that_comes_back_with_its_limits_waits_for_redemptions_before_it_locks_anything(
+    api: Any, db: Database, project_id: int
+) -> None:
+    limit = promotions.one_rule("redemption.count", "$less_than_or_equal", 5)
+    body = {"type": "GIFT_VOUCHER", "gift": {"amount": 500}, "validation_rules": [promotions.make_rule(api, limit)]}
+    api.call("POST", "/v1/vouchers/CARD", body)
+    api.call("POST", "/v1/publications", {"voucher": "CARD", "customer": {"source_id": "ann"}})
+    api.call("DELETE", "/v1/vouchers/CARD", status=204)
+    path = f"/v1/trash-bin/{entry_of(api)}/restore"
+    async with db.read() as conn:
+        async with conn.transaction():
+            await budgets.begin(conn, project_id)  # as a redemption or a rollback does, which goes on to lock rows
+            restoring = asyncio.create_task(asyncio.to_thread(api.call, "POST", path, status=204))
+            await until_waiting(db, restoring)
+            for table in ("customers", "vouchers"):
+                free = f"SELECT count(*) FROM (SELECT FROM {table} WHERE project_id = $1 FOR UPDATE SKIP LOCKED) AS one"
+                assert await conn.fetchval(free, project_id) == 1, table
+        await restoring
+    promotions.redeem(api, "CARD")

@@ -89,6 +89,7 @@ EXAMPLES, REFERENCE_EXAMPLES = (120, 120) if SOAK else (2, 2)
 NEVER_GOOD = 0.1
 # Operations with these methods come in this order: first is made what others look at, last what ends it.
 ORDER = ("POST", "PUT", "GET", "DELETE")
+ENDS = ("undo", "disable", "merge", "permanent-deletion")
 
 
 @pytest.fixture(scope="module")
@@ -151,12 +152,19 @@ def _judge(run: Run, name: str, *, good: bool = False) -> None:
 
 
 def _chosen(found: list[Any], share: float) -> list[Any]:
-    """Return operations shuffled, but those that end things last; in the short run, another share of them each time."""
+    """Return operations shuffled, but those that end things last; in the short run, a share of them."""
     rng = random.Random(NUMBER)
     chosen = found if SOAK else rng.sample(found, max(1, round(share * len(found))))
     rng.shuffle(chosen)
-    ends = ("merge", "permanent-deletion", "undo", "disable")
-    return sorted(chosen, key=lambda one: (one.path.endswith(ends), ORDER.index(one.method.upper())))
+    return sorted(chosen, key=_when)
+
+
+def _when(operation: Any) -> tuple[Any, ...]:
+    """Return when an operation comes: what is part of something is deleted before that is, and people last."""
+    method, parts = operation.method.upper(), operation.path.split("/")
+    ends = ENDS.index(parts[-1]) if parts[-1] in ENDS else -1
+    deleted = -len(parts) if method == "DELETE" else 0
+    return parts[-1] == ENDS[-1], method == "DELETE", ends, deleted, ORDER.index(method)
 
 
 def test_every_operation_answers_as_our_document_says(server: harness.Server, world: World) -> None:

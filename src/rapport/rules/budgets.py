@@ -24,7 +24,8 @@ name of a campaign is counted likewise, from the first redemption on that needs 
 is not there yet begins with what the ledger says, the lines of this transaction included; should another transaction
 have made it meanwhile, only the difference is added, under its lock. Units that were discounted are counted as
 redemptions are, by what they are units of; see unit_limits.py. Numbers per customer need no counter: they are counted
-in the ledger under the lock of the customer, whom the redemption has locked.
+in the ledger under the lock of the customer, whom the redemption has locked. Where two customers become one, their
+counters of customers begin anew; one that is just beginning is waited for (`queries.recount_customers`).
 """
 
 from collections.abc import Collection, Mapping, Sequence

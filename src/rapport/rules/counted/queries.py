@@ -9,6 +9,8 @@ from rapport.rules.counters import Counter, Spent, Watch
 
 # The two halves of the protocol in budgets.py meet under this advisory lock, one for each project.
 _LOCK = 7_237_766
+# Where the ledger is asked how many customers there were, nobody makes one of two until that is written down.
+_PERSONS_LOCK = 7_237_767
 # How the ledger names what was redeemed, and by whom; see counters.Counter.
 _OBJECTS: Mapping[str, str] = {
     "voucher": "r.voucher_id",
@@ -157,8 +159,10 @@ async def count_in_ledger(conn: Connection, project_id: int, wanted: list[Counte
 async def recount_customers(conn: Connection, project_id: int, customer_ids: list[str]) -> None:
     """Have the different customers counted anew of whatever these (locked) customers redeemed.
 
-    For redemptions that become somebody else's. Without its row a counter begins with what the ledger says.
+    For redemptions that have become somebody else's. Without its row a counter begins with what the ledger says; who
+    has asked it already, and not yet written the row, is waited for.
     """
+    await conn.execute("SELECT pg_advisory_xact_lock($1, $2)", _PERSONS_LOCK, project_id)
     await conn.execute(
         "DELETE FROM rule_counters WHERE project_id = $1 AND counted_by = 'customers' AND object_id IN ("
         "SELECT unnest(ARRAY[campaign_id, voucher_id]) FROM redemptions "
@@ -187,6 +191,8 @@ async def add(conn: Connection, project_id: int, counter: Counter, delta: Spent)
         *(delta.number, delta.orders_amount, delta.discount_amount),
     )
     if row is None:
+        if counter.counted_by == "customers":
+            await conn.execute("SELECT pg_advisory_xact_lock_shared($1, $2)", _PERSONS_LOCK, project_id)
         said = (await count_in_ledger(conn, project_id, [counter]))[counter]
         row = await conn.fetchrow(
             "INSERT INTO rule_counters (project_id, object_id, counted_by, name, period, number, orders_amount, "
