@@ -13,3 +13,5 @@ CREATE TABLE unit_locks (
     PRIMARY KEY (project_id, object_id, counted_by, name, period, session_key, redeemable_id)
 );
 CREATE INDEX unit_locks_of_session ON unit_locks (project_id, session_key);
+CREATE INDEX unit_locks_by_end ON unit_locks (expires_at);
+CREATE INDEX unit_locks_of_redeemable ON unit_locks (project_id, redeemable_id);

@@ -24,6 +24,7 @@ from rapport.metadata import purge as metadata
 from rapport.orders import purge as orders
 from rapport.products import purge as products
 from rapport.promotions import purge as promotions
+from rapport.redemptions.sessions import tasks as sessions
 from rapport.segments.audit import tasks as audit
 from rapport.segments.building.tasks import Building
 from rapport.segments.membership import SegmentDecider
@@ -59,6 +60,7 @@ def periodics(db: Database, settings: Settings) -> list[Periodic]:
         Periodic("campaigns: codes", 0.5, ActionSteps("campaigns: codes", writer, campaigns.STEPS).run),
         Periodic("idempotency: remove expired keys", idempotency.EVERY_S, idempotency.ExpiredKeys().remove),
         Periodic("attempts: remove full budgets", attempts.EVERY_S, attempts.FullBudgets().remove),
+        Periodic("sessions: remove held units", sessions.EVERY_S, sessions.remove_units),
         Periodic("metadata: purge", 0.5, purges.run),
         *distributions.periodics(writer, settings),
         *exports.periodics(settings),

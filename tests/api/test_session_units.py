@@ -7,9 +7,13 @@ import pytest
 
 from api.test_unit_limits import CAMPAIGN, CUSTOMER, EACH, TIER, collection, coupons, limits, mugs
 from catalogue import make_product
+from harness import Server, async_client
 from in_cart import make_promotion, tier
 from promotions import make_rule, percent
 from rapport.core.db import Database
+from rapport.projects.actions import create_key
+from rapport.projects.models import NewKey
+from rapport.redemptions.sessions.tasks import remove_units
 from shopping import basket, line
 
 HALF = percent(50, effect="APPLY_TO_ITEMS")
@@ -143,3 +147,65 @@ def test_a_code_without_a_limit_holds_units_that_another_code_of_the_campaign_co
         api.call("POST", f"/v1/validation-rules/{rule}/assignments", body)
     assert units(api, "validations", first, mugs(4), session=lock()) == 4
     assert units(api, "redemptions", second, mugs(4), customer="bob") == 1
+
+
+def test_units_are_let_go_with_the_code_or_the_tier_that_they_are_held_for(api: Any) -> None:
+    for force in (False, True):
+        first, second, _ = coupons(api, limits(**{CAMPAIGN: 10}), name=f"C{force}")
+        assert units(api, "validations", first, mugs(10), session=lock(f"k{force}")) == 10
+        assert units(api, "validations", second, mugs(2)) == 0
+        api.call("DELETE", f"/v1/vouchers/{first}", params={"force": str(force).lower()}, status=204)
+        assert units(api, "validations", second, mugs(2)) == 2
+    rule = make_rule(api, {}, applicable_to=limits(**{CAMPAIGN: 10}))
+    action = {"discount": HALF}
+    tiers = (tier(name, action=action, validation_rules=[rule]) for name in "AB")
+    one, other = (each["id"] for each in make_promotion(api, *tiers)["promotion"]["tiers"])
+    assert units(api, "validations", ("promotion_tier", one), mugs(10), session=lock("tier")) == 10
+    api.call("DELETE", f"/v1/promotions/tiers/{one}", status=204)
+    assert units(api, "validations", ("promotion_tier", other), mugs(2)) == 2
+
+
+async def test_a_page_holds_units_back_for_an_hour_at_the_most(
+    server: Server, api: Any, db: Database, key: NewKey, project_id: int
+) -> None:
+    first, _, _ = coupons(api, limits(**{CAMPAIGN: 10}))
+    made = await create_key(db, key.project, "client")
+    headers = {"X-Client-Application-Id": made.app_id, "X-Client-Token": made.app_token}
+    body = basket(first, customer=None, order={"items": [mugs(3)]}, session=lock(ttl=366, ttl_unit="DAYS"))
+    async with async_client(server.base_url, headers) as client:
+        answer = (await client.post("/client/v1/validations", json=body)).json()
+    assert (answer["valid"], answer["session"]["ttl"]) == (True, 366)
+    units(api, "validations", first, mugs(2), session=lock("server", ttl=2, ttl_unit="DAYS"))
+    async with db.read() as conn:
+        left = await conn.fetch(
+            "SELECT session_key, ceil(extract(epoch FROM expires_at - clock_timestamp()) / 3600)::int AS hours "
+            "FROM unit_locks WHERE project_id = $1 ORDER BY session_key",
+            project_id,
+        )
+    assert [tuple(row) for row in left] == [("k", 1), ("server", 48)]
+
+
+def test_undoing_a_merge_leaves_the_sessions_of_whoever_stays(api: Any) -> None:
+    first, _, _ = coupons(api, limits(**{CUSTOMER: 5}))
+    for name in ("ann", "bob"):
+        api.call("POST", "/v1/customers", {"source_id": name})
+    done = api.call("POST", "/v1/customers/bob/merge", {"source": "ann"})
+    assert units(api, "validations", first, mugs(4), customer="bob", session=lock()) == 4
+    api.call("POST", f"/v1/merges/{done['merge']['id']}/undo")
+    assert units(api, "validations", first, mugs(4), customer="bob") == 1
+
+
+async def test_what_is_over_is_removed_in_the_background(api: Any, db: Database, project_id: int) -> None:
+    first, _, _ = coupons(api, limits(**{CAMPAIGN: 10}))
+    units(api, "validations", first, mugs(1), session=lock("over", ttl=1, ttl_unit="MILLISECONDS"))
+    units(api, "validations", first, mugs(1), session=lock("held"))
+    async with db.read() as conn:
+        await conn.execute(
+            "UPDATE unit_locks SET expires_at = clock_timestamp() - interval '1 day' "
+            "WHERE project_id = $1 AND session_key = 'over'",
+            project_id,
+        )
+    await remove_units(db)
+    async with db.read() as conn:
+        kept = await conn.fetch("SELECT session_key FROM unit_locks WHERE project_id = $1", project_id)
+    assert [row["session_key"] for row in kept] == ["held"]

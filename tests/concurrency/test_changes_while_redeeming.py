@@ -10,7 +10,7 @@ import pytest
 
 from harness import Server, async_client
 from in_cart import make_promotion, tier
-from promotions import codes_of, make_campaign, make_voucher, stack, used
+from promotions import codes_of, make_campaign, make_voucher, percent, stack, used
 from rapport.core.db import Connection, Database
 from shopping import basket
 
@@ -106,6 +106,19 @@ async def test_no_tier_is_redeemed_after_its_disabling_was_answered(
         change=("POST", f"/v1/promotions/tiers/{found}/disable", None),
     )
     assert done == [1, 1, (200, None), (400, "promotion_inactive")]
+
+
+@pytest.mark.parametrize(
+    "said", [{"discount": percent(5)}, {"validity_day_of_week": [0, 1, 2, 3, 4, 5, 6]}], ids=["discount", "window"]
+)
+async def test_a_change_of_what_a_voucher_takes_off_is_answered_after_the_redemptions_under_way(
+    server: Server, api: Any, db: Database, project_id: int, said: Any
+) -> None:
+    make_voucher(api, "CODE", percent(50))
+    api.call("POST", "/v1/customers", {"source_id": "ann"})
+    change = ("PUT", "/v1/vouchers/CODE", said)
+    found = await change_while_redeeming(server, api, db, project_id, body=stack("CODE"), change=change)
+    assert found == [1, 2, (200, None), (200, None)]
 
 
 @pytest.mark.parametrize(

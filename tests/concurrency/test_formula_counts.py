@@ -8,6 +8,7 @@ from harness import Server, async_client
 from in_cart import make_promotion, tier
 from promotions import codes_of, make_campaign, make_rule, make_voucher, percent, redeem
 from rapport.core.db import Database
+from rapport.rules import budgets
 from shopping import basket
 
 _RACERS = 24
@@ -106,3 +107,14 @@ async def test_codes_of_two_campaigns_are_counted_for_formulas_and_for_rules_at_
     left = sorted(10_000 - 100 * number for number in range(1, 17))
     firsts = [answer.json()["redemptions"][0]["order"]["total_amount"] for answer in found]
     assert sorted(firsts) == left
+
+
+async def test_who_comes_second_to_count_a_campaign_leaves_what_is_counted(
+    api: Any, db: Database, project_id: int
+) -> None:
+    campaign = make_campaign(api, discount=_BY_NUMBER, quantity=None)
+    redeem(api, codes_of(api, campaign["id"])[0], order=_ORDER)
+    counted = await counters(db, project_id)
+    assert counted == [(campaign["id"], "all", 1)]
+    await db.transaction(lambda conn: budgets.count_campaigns(conn, project_id, [campaign["id"]]))
+    assert await counters(db, project_id) == counted

@@ -12,7 +12,6 @@ from rapport.customers.writes import Unit, Writer
 from rapport.http.caller import Caller
 from rapport.rules import actions as rules
 from rapport.rules import queries as assignments
-from rapport.rules.counted.queries import shut_redemptions_out
 from rapport.trash_bin import queries as trash_bin
 from rapport.trash_bin.actions import NotRestored
 from rapport.trash_bin.models import Entry, Kind
@@ -109,9 +108,7 @@ async def _restore(unit: Unit, caller: Caller, entry: Entry) -> None:
     kept = await queries.find_kept(conn, project_id, campaign_id)
     if kept is None:
         raise NotRestored("The campaign is not there any more", resource_id=entry.id)
-    if entry.content["rules"]:
-        # Before any row: redemptions and rollbacks hold this off first, and then wait for rows.
-        await shut_redemptions_out(conn, project_id)
+    await rules.prepare(conn, project_id, entry.content["rules"])
     holders = await lock_holders(unit, kept.id, kept.campaign_type)
     if not await queries.show(conn, project_id, campaign_id, entry.resource_name):
         raise NotRestored("The campaign is not there any more", resource_id=entry.id)

@@ -4,7 +4,6 @@ The only module that knows the driver; `queries.py` modules receive a `Connectio
 """
 
 import asyncio
-import functools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -43,6 +42,8 @@ class Restart(Exception):
 # What a transaction is run again for, and what is raised when even the last run ended so.
 Contention = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, Restart)
 ATTEMPTS = 8
+# How often the first transaction of several that are held together is, before all of them are begun anew.
+_ATTEMPTS_INSIDE = 4
 
 
 @asynccontextmanager
@@ -132,25 +133,29 @@ class Held:
     async def transaction(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
         """Run `work`; what it wrote is kept with all the rest, or not at all where it raises."""
         async with self._turn():
-            if not self.kept:
-                result = await _repeated(functools.partial(self._first, work))
-                self.kept = True
-                return result
             try:
-                conn = await self.open()
-                async with conn.transaction():
-                    return await work(conn)
+                return await (self._further(work) if self.kept else self._first(work))
             except Contention:
                 self.contended = True
                 raise
 
     async def _first(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+        async def once() -> Result:
+            conn = await self.open()
+            try:
+                return await work(conn)
+            except BaseException:
+                await self.undo()
+                raise
+
+        result = await _repeated(once, _ATTEMPTS_INSIDE)
+        self.kept = True
+        return result
+
+    async def _further(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
         conn = await self.open()
-        try:
+        async with conn.transaction():
             return await work(conn)
-        except BaseException:
-            await self.undo()
-            raise
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
@@ -194,9 +199,9 @@ class Held:
         await self.undo()
 
 
-async def _repeated(attempt: Callable[[], Awaitable[Result]]) -> Result:
-    """Make an attempt again and again after contention, up to eight times in all."""
-    for number in range(ATTEMPTS - 1):
+async def _repeated(attempt: Callable[[], Awaitable[Result]], attempts: int = ATTEMPTS) -> Result:
+    """Make an attempt again and again after contention, so many times in all."""
+    for number in range(attempts - 1):
         try:
             return await attempt()
         except Contention:
@@ -232,7 +237,7 @@ class Database:
         """Do all that this context and its tasks do with the database in one transaction, until the end of the block.
 
         Each time that it begins (more than once where it is undone), `begin` runs first. Nothing is committed but by
-        `Held.commit`; and no transaction is run again inside: see `Held.contended`.
+        `Held.commit`; only the first transaction is run again inside: see `Held.contended`.
         """
         async with self._pool.acquire() as conn:
             held = Held(self, conn, begin)

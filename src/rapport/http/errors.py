@@ -64,6 +64,10 @@ def payload_error(error: msgspec.MsgspecError) -> InvalidPayload:
     return InvalidPayload(f"Property {(other['path'] or '$').removeprefix('$') or '.'}: {other['text']}")
 
 
+class Overtaken(Exception):
+    """Another request has committed with this Idempotency-Key; whatever this one answers is thrown away."""
+
+
 def error_response(error: RapportError, request_id: str) -> Response[bytes]:
     """Return the answer for an error that the caller can act on."""
     status_text = getattr(error, "status_text", None)
@@ -135,6 +139,10 @@ def _on_contention(request: Request[Any, Any, Any], error: Exception) -> Respons
     return error_response(_plain(503, "service_unavailable", "Service unavailable", details), _request_id(request))
 
 
+def _on_overtaken(request: Request[Any, Any, Any], _error: Exception) -> Response[bytes]:
+    return error_response(_plain(503, "service_unavailable", "Service unavailable", ""), _request_id(request))
+
+
 def _on_timeout(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     log.error("statement timed out", **_told(request, error))
     failure = _plain(503, "request_timeout", "Request timeout", "The request took too long and was undone, try again")
@@ -158,6 +166,7 @@ def exception_handlers() -> dict[Any, Callable[[Request[Any, Any, Any], Any], Re
     handlers.update(dict.fromkeys(RefusedValue, _on_refused_value))
     handlers.update(dict.fromkeys(DatabaseUnavailable, _on_unavailable))
     handlers.update(dict.fromkeys(Contention, _on_contention))
+    handlers[Overtaken] = _on_overtaken
     return handlers
 
 

@@ -25,7 +25,18 @@ from rapport.promotions.schemas import MAX_TIERS, TierInput, TierUpdate, discoun
 from rapport.promotions.stacks import queries as stacks
 from rapport.rules import actions as rules
 from rapport.rules import queries as assignments
-from rapport.rules.counted.queries import shut_redemptions_out
+from rapport.rules.counted.queries import forget_units_of, shut_redemptions_out
+
+# What redemptions are decided on; see campaigns/actions.py.
+_DECISIVE = (
+    "active",
+    "action",
+    "start_date",
+    "expiration_date",
+    "validity_timeframe",
+    "validity_day_of_week",
+    "validity_hours",
+)
 
 
 class NotAPromotion(RapportError):
@@ -139,6 +150,7 @@ async def create(caller: Caller, reference: str, data: TierInput) -> Tier:
     """
 
     async def work(conn: Connection) -> Tier:
+        await rules.prepare(conn, caller.project_id, data.rule_ids or [])
         campaign = await get_promotion(conn, caller.project_id, reference)
         now = await read_now(conn, caller.db.clock_offset)
         return (await add(conn, caller, campaign, [data], now))[0]
@@ -203,7 +215,11 @@ async def update(caller: Caller, tier_id: str, data: TierUpdate) -> Tier:
     """
 
     async def work(conn: Connection) -> Tier:
-        await shut_redemptions_out(conn, caller.project_id)
+        await get(conn, caller.project_id, tier_id)
+        if any(getattr(data, name) is not None for name in _DECISIVE):
+            await shut_redemptions_out(conn, caller.project_id)
+        else:
+            await rules.prepare(conn, caller.project_id, data.rule_ids or [])
         tier = await _get_locked(conn, caller.project_id, tier_id)
         changed = await _changed(conn, caller.project_id, data, tier)
         now = await read_now(conn, caller.db.clock_offset)
@@ -232,6 +248,7 @@ async def delete(caller: Caller, tier_id: str) -> None:
     """
 
     async def work(conn: Connection) -> None:
+        await get(conn, caller.project_id, tier_id)
         await shut_redemptions_out(conn, caller.project_id)
         tier = await _get_locked(conn, caller.project_id, tier_id)
         used_by = await stacks.using_tier(conn, caller.project_id, tier.campaign_id, tier.id)
@@ -240,6 +257,7 @@ async def delete(caller: Caller, tier_id: str) -> None:
                 f"The tier is in promotion_stack {', '.join(used_by)}", resource_id=tier.id, resource_type=TIER
             )
         await assignments.unassign_objects(conn, caller.project_id, [tier.id])
+        await forget_units_of(conn, caller.project_id, tier.id)
         await queries.delete(conn, caller.project_id, tier.id)
 
     await caller.db.transaction(work)

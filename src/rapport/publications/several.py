@@ -4,7 +4,7 @@ from typing import Any
 
 from rapport.activity.log import Signature
 from rapport.campaigns import queries as campaigns
-from rapport.core.errors import InvalidPayload, RapportError
+from rapport.core.errors import InvalidPayload, NotFound, RapportError
 from rapport.core.jsons import check_limits
 from rapport.customers.models import Customer
 from rapport.customers.writes import Unit, Writer
@@ -40,8 +40,6 @@ async def create_several(
     """
     _check(data)
     said: dict[str, Any] = {"channel": data.channel or DEFAULT_CHANNEL}
-    # Codes are taken in one order, whatever the order in which campaigns are named: then nobody waits in a circle.
-    places = sorted(range(len(data.campaigns)), key=lambda place: data.campaigns[place].reference)
 
     async def prepare(unit: Unit) -> Customer:
         customer = (await unit.upsert(data.customer))[0]
@@ -51,14 +49,14 @@ async def create_several(
     async def work(unit: Unit) -> tuple[list[Publication], Customer]:
         customer = await prepare(unit)
         done: dict[int, Publication] = {}
-        for place in places:
+        for place in await _places(unit, data):
             part = data.campaigns[place]
             own: dict[str, Any] = {"count": part.count or 1, "source_id": part.source_id, "join_once": join_once}
             try:
                 done[place] = await publish(unit, part.reference, customer.id, **own, **said)
             except (NoVoucherSuitable, VoucherCannotBePublished) as error:
                 raise _Failed(part, error) from error
-        published = [done[place] for place in range(len(places))]
+        published = [done[place] for place in sorted(done)]
         if data.holder_only:
             await personal.bind(unit, [voucher for one in published for voucher in one.vouchers])
         return published, unit.get(customer.id)
@@ -74,6 +72,20 @@ async def create_several(
         part, error = failed.part, failed.error
     await writer.commit(signature, lambda unit: keep(unit, part, error))
     raise error
+
+
+async def _places(unit: Unit, data: SeveralInput) -> list[int]:
+    """Return the places of the campaigns in the order of their ids: in one order, nobody waits in a circle for codes.
+
+    Raises NotFound.
+    """
+    ids = []
+    for part in data.campaigns:
+        campaign = await campaigns.find(unit.conn, unit.project_id, part.reference)
+        if campaign is None:
+            raise NotFound("campaign", part.reference)
+        ids.append(campaign.id)
+    return sorted(range(len(ids)), key=ids.__getitem__)
 
 
 def _check(data: SeveralInput) -> None:

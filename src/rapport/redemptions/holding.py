@@ -34,7 +34,8 @@ async def _move(
 ) -> list[str]:
     moved = await move(conn, _HELD, project_id, giver_id, taker_id, only)
     await counted.recount_customers(conn, project_id, [giver_id, taker_id])
-    await counted.forget_held_units(conn, project_id, giver_id)
+    if only is None:  # otherwise whoever gives stays, and so do their sessions
+        await counted.forget_held_units(conn, project_id, giver_id)
     return moved
 
 

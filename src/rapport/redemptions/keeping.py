@@ -100,7 +100,6 @@ async def succeed(attempt: Attempt, decision: Decision, at: Situation) -> Redeem
     credited = sum(effect.credits or 0 for _, effect in applied)
     _count(attempt, succeeded=len(rows))
     taken = await _take(attempt, rows, parent, [redeemable for redeemable, _ in applied], at)
-    await add_to_summaries(unit.conn, unit.project_id, tier_totals(rows))
     if credited:
         await keep_gifts(unit, attempt.customer_id, credited)
         for holder_id in sorted(holders_beside(attempt, decision)):
@@ -109,6 +108,7 @@ async def succeed(attempt: Attempt, decision: Decision, at: Situation) -> Redeem
         await budgets.take(unit.conn, unit.project_id, decision.uses, at.standing, at.zone, at.exact)
     ):
         raise Restart
+    await add_to_summaries(unit.conn, unit.project_id, tier_totals(rows))
     redeemables = [_after(redeemable, taken.get(redeemable.id), unit) for redeemable, _ in applied]
     tiers = await _tiers(unit, redeemables)
     customer = attempt.customer

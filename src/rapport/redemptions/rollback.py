@@ -244,9 +244,9 @@ async def _undo(
     credits_back = sum(child.credits or 0 for child in children)
     if credits_back:
         await keep_gifts(unit, row.customer_id, -credits_back)
-    await add_to_summaries(unit.conn, unit.project_id, tier_totals(children, -1))
     undone = [_counted(child) for child in children]
     await budgets.give_back(unit.conn, unit.project_id, undone, unit.moment.zone)
+    await add_to_summaries(unit.conn, unit.project_id, tier_totals(children, -1))
     related = await related_of(unit.conn, unit.project_id, children)
     customer = unit.find(row.customer_id)
     for rollback in rollbacks:

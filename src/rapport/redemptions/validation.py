@@ -1,7 +1,8 @@
 """Asking whether something could be redeemed, without redeeming it; a session holds it back until it is."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 import msgspec
 
@@ -36,6 +37,9 @@ from rapport.redemptions.validation_views import Validation, redeemables_view, s
 from rapport.rules import budgets
 from rapport.rules.counted.queries import let_units_go
 from rapport.segments.membership import SegmentDecider
+
+# Whoever knows the key of a page can ask for sessions: goods of which there are not enough are not held back for long.
+_MOST_FOR_PAGES: Final = timedelta(hours=1)
 
 
 async def validate(caller: Caller, decider: SegmentDecider, data: RedeemInput) -> Validation:
@@ -191,7 +195,10 @@ async def _hold_units(
     """Hold back the units that are discounted of limited goods. Raises Restart as `_hold` does."""
     if not any(use.redeemed.units for use in decision.uses):
         return
-    held = session.key, session.expires_at(at.moment.now)
+    until = session.expires_at(at.moment.now)
+    if caller.source.channel == "CLIENT_API":
+        until = min(until, at.moment.now + _MOST_FOR_PAGES)
+    held = session.key, until
     people = () if at.known is None else (at.known.id,)
     standing, zone = situation.standing, at.moment.zone
     if any(await budgets.hold(conn, caller.project_id, decision.uses, standing, zone, held, people)):

@@ -1,5 +1,6 @@
 """Writes of validation rules."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -163,6 +164,16 @@ async def _watch(
         for watch in _counted(rule, one.related_object_id, campaigns.get(one.related_object_id, one.related_object_id))
     }
     await counted.watch(conn, project_id, [one.id for one, _ in assigned], watches)
+
+
+async def prepare(conn: Connection, project_id: int, rule_ids: Collection[str]) -> None:
+    """Wait for the redemptions under way where rules that are about to be assigned count.
+
+    Before any row is locked: redemptions hold this off first, and then wait for rows.
+    """
+    wanted = await queries.rules_of(conn, project_id, sorted(set(rule_ids))) if rule_ids else {}
+    if any(_counted(rule) for rule in wanted.values()):
+        await counted.shut_redemptions_out(conn, project_id)
 
 
 async def delete(caller: Caller, rule_id: str) -> None:

@@ -27,7 +27,8 @@ ASSIGNMENTS = ListSpec(
 _RULE = columns(ValidationRule)
 _ASSIGNMENT = columns(Assignment)
 RELATED = {
-    "campaign": "SELECT id FROM campaigns WHERE project_id = $1 AND id = $2 AND state = 'live'",
+    "campaign": "SELECT id FROM campaigns WHERE project_id = $1 AND (id = $2 OR name = $2) AND state = 'live' "
+    "ORDER BY id = $2 DESC LIMIT 1",
     "voucher": "SELECT id FROM vouchers WHERE project_id = $1 AND (id = $2 OR code = $2) AND NOT binned "
     "ORDER BY id = $2 DESC LIMIT 1",
     "promotion_tier": "SELECT tiers.id FROM promotion_tiers AS tiers JOIN campaigns ON campaigns.project_id = $1 "

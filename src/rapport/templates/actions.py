@@ -17,6 +17,7 @@ from rapport.http.caller import Caller
 from rapport.product_collections.actions import hold
 from rapport.promotions import actions as promotions
 from rapport.promotions.models import Tier
+from rapport.rules import actions as rule_actions
 from rapport.rules import queries as rules
 from rapport.rules.models import ValidationRule
 from rapport.segments import queries as segments
@@ -201,6 +202,7 @@ async def set_tier_up(caller: Caller, template_id: str, data: TierSetup) -> tupl
         asked = configurations.tier_input(template.configuration, data)
         now = await read_now(conn, caller.db.clock_offset)
         made = await _copy_rules(conn, caller.project_id, template.rules, data.name, now)
+        await rule_actions.prepare(conn, caller.project_id, made)
         campaign = await promotions.get_promotion(conn, caller.project_id, data.campaign_id)
         asked = msgspec.structs.replace(asked, validation_rules=made)
         return (await promotions.add(conn, caller, campaign, [asked], now))[0], made

@@ -18,7 +18,7 @@ from rapport.campaigns.schemas import (
     merged_metadata,
     refuse,
 )
-from rapport.campaigns.validity import check_start, windows_of
+from rapport.campaigns.validity import WINDOWS, check_start, windows_of
 from rapport.core.db import Connection, Restart
 from rapport.core.errors import DuplicateFound, InvalidPayload, NotFound, RapportError
 from rapport.core.ids import new_id
@@ -31,6 +31,7 @@ from rapport.metadata.queries import load
 from rapport.metadata.values import check
 from rapport.rules import actions as rules
 from rapport.rules import queries as assignments
+from rapport.rules.counted.queries import forget_units_of, shut_redemptions_out
 from rapport.vouchers import drafts, placing, queries, removal
 from rapport.vouchers.ledger.models import Movement, Type
 from rapport.vouchers.ledger.moving import lock_holder, move
@@ -66,6 +67,7 @@ async def create(caller: Caller, data: VoucherInput, code: str | None) -> Vouche
 
     async def work(conn: Connection) -> Voucher:
         config = (data.code_config or CodeConfigInput()).configure(".code_config")
+        await rules.prepare(conn, caller.project_id, data.validation_rules or [])
         if reference is None:
             new = drafts.standalone(data)
         else:
@@ -208,6 +210,17 @@ def _changed_offer(data: VoucherUpdate, voucher: Voucher) -> dict[str, Any]:
     return {"discount": discount}
 
 
+def _is_decided_otherwise(data: VoucherUpdate, voucher: Voucher) -> bool:
+    """Tell whether redemptions that have read the voucher, and wait for it, would take something else off than it says.
+
+    Whether it is active, its dates and its quantity they look at again. Raises InvalidPayload, InvalidVoucher.
+    """
+    changes = _changes(data, voucher)
+    effect = None if voucher.gift is None else voucher.gift.get("effect")
+    before = {"gift_effect": effect, **{name: getattr(voucher, name) for name in ("discount", *WINDOWS)}}
+    return any(name in changes and changes[name] != before[name] for name in before)
+
+
 def _correction(data: VoucherUpdate, voucher: Voucher, source: str) -> Movement | None:
     """Return what changes a card's amount, all that was ever put on it, to the one that an update says."""
     if data.gift is None or voucher.gift is None:
@@ -228,6 +241,8 @@ async def update(writer: Writer, caller: Caller, reference: str, data: VoucherUp
     async def work(unit: Unit) -> Voucher:
         conn = unit.conn
         seen = await get(conn, caller.project_id, reference)
+        if _is_decided_otherwise(data, seen):
+            await shut_redemptions_out(conn, caller.project_id)
         await (unit.open() if data.gift is None else lock_holder(unit, seen))
         await queries.lock(conn, caller.project_id, seen.code)
         voucher = await get(conn, caller.project_id, seen.code)
@@ -274,6 +289,7 @@ async def delete(writer: Writer, caller: Caller, reference: str, *, force: bool)
         voucher = await get(unit.conn, unit.project_id, seen.code)
         if voucher.holder_id != seen.holder_id:
             raise Restart  # published since
+        await forget_units_of(unit.conn, unit.project_id, voucher.id)
         if force:
             await assignments.unassign_objects(unit.conn, unit.project_id, [voucher.id])
             await queries.delete(unit.conn, unit.project_id, voucher.code)

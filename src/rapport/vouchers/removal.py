@@ -6,7 +6,7 @@ from rapport.campaigns.removal import hidden_name, put_rules, take_rules
 from rapport.core.db import Connection, Restart
 from rapport.customers.writes import Unit, Writer
 from rapport.http.caller import Caller
-from rapport.rules.counted import queries as counted
+from rapport.rules import actions as rules
 from rapport.trash_bin import queries as trash_bin
 from rapport.trash_bin.actions import NotRestored
 from rapport.trash_bin.models import Entry, Kind
@@ -30,9 +30,7 @@ async def _remove(conn: Connection, caller: Caller, entry: Entry) -> None:
 
 async def _restore(unit: Unit, caller: Caller, entry: Entry) -> None:
     conn = unit.conn
-    if entry.content["rules"]:
-        # Before any row: redemptions and rollbacks hold this off first, and then wait for rows.
-        await counted.shut_redemptions_out(conn, caller.project_id)
+    await rules.prepare(conn, caller.project_id, entry.content["rules"])
     holders = await queries.holders_of(conn, caller.project_id, [entry.resource_id])
     await unit.lock_all(sorted(holders))
     if entry.resource_parent_id is not None:

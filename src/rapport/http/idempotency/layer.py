@@ -20,7 +20,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from rapport.core.db import ATTEMPTS, Connection, Contention, Database, Held, Restart, StatementTimeout
 from rapport.core.errors import Unauthorized
 from rapport.http.caller import CLIENT_HEADERS, MANAGEMENT_HEADERS, SERVER_HEADERS, KeyRing
-from rapport.http.errors import RUNS_AGAIN, error_answer
+from rapport.http.errors import RUNS_AGAIN, Overtaken, error_answer
 from rapport.http.idempotency import queries, requests
 from rapport.http.idempotency.errors import AnswerErased, AnswerTooLarge, KeyInProgress, KeyReused
 from rapport.http.idempotency.queries import Kept, Name
@@ -33,10 +33,6 @@ _REPLAYED: Final = (b"idempotency-replayed", b"true")
 
 # Told by the transaction that keeps an answer: connection, project, answer.
 NamesErased = Callable[[Connection, int, bytes], Awaitable[bool]]
-
-
-class _Overtaken(Exception):
-    """Another request has committed with this key."""
 
 
 @dataclass(slots=True)
@@ -107,7 +103,7 @@ class _Claim:
         if not await queries.claim(conn, self.name, self.fingerprint, self._offset):
             self.overtaken = True
             self.found = await queries.find(conn, self.name)
-            raise _Overtaken
+            raise Overtaken
 
 
 class _Turns:
@@ -216,7 +212,7 @@ class Idempotency:
                 await self._app(scope, receive, answer.take)
                 if not claim.overtaken and not held.contended:
                     return await self._finish(held, claim, answer), False
-            except _Overtaken:
+            except Overtaken:
                 await held.undo()
             except Contention:
                 await held.undo()

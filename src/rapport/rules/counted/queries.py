@@ -72,14 +72,18 @@ async def watched(conn: Connection, project_id: int, object_ids: list[str]) -> l
 
 async def count_for_formulas(conn: Connection, project_id: int, campaign_ids: Sequence[str]) -> None:
     """Have counted how often these campaigns were redeemed, whatever rules ask for; redemptions are shut out."""
+    rows = await conn.fetch(
+        "UPDATE campaigns SET formulas_count = true WHERE project_id = $1 AND id = ANY ($2) AND NOT formulas_count "
+        "RETURNING id",
+        project_id,
+        campaign_ids,
+    )
+    # They begin anew with what the ledger says; those that somebody else was faster with have begun already.
     await conn.execute(
         "DELETE FROM rule_counters WHERE project_id = $1 AND object_id = ANY ($2) AND counted_by = 'all' "
         "AND period = 'total'",
         project_id,
-        campaign_ids,
-    )
-    await conn.execute(
-        "UPDATE campaigns SET formulas_count = true WHERE project_id = $1 AND id = ANY ($2)", project_id, campaign_ids
+        [row["id"] for row in rows],
     )
 
 
@@ -301,6 +305,22 @@ async def let_units_go(
         now,
     )
     return sum(row["live"] for row in rows)
+
+
+async def forget_units_of(conn: Connection, project_id: int, redeemable_id: str) -> None:
+    """Let go of all units that are held back to be redeemed with a voucher or tier that is deleted."""
+    await conn.execute("DELETE FROM unit_locks WHERE project_id = $1 AND redeemable_id = $2", project_id, redeemable_id)
+
+
+async def remove_held_units(conn: Connection, now: datetime, count: int) -> int:
+    """Remove up to `count` locks of units that are over, of all projects; return how many. Index: unit_locks_by_end."""
+    done = await conn.execute(
+        "WITH stale AS MATERIALIZED (SELECT ctid FROM unit_locks WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 "
+        "FOR UPDATE SKIP LOCKED) DELETE FROM unit_locks WHERE ctid IN (SELECT ctid FROM stale)",
+        now,
+        count,
+    )
+    return int(done.rpartition(" ")[2])
 
 
 async def forget_held_units(conn: Connection, project_id: int, customer_id: str) -> None:
