@@ -12,7 +12,7 @@ from rapport.redemptions.redeemables import queries
 from rapport.redemptions.redeemables.models import Redeemable
 from rapport.redemptions.situations import Rules
 from rapport.rules import budgets
-from rapport.rules.counters import Counter, Spent
+from rapport.rules.counters import Counter, Spent, redemptions_of
 from rapport.rules.unit_limits import UNIT_LIMITS
 
 _OF_GOODS = ("price_formula", *(one.formula for one in UNIT_LIMITS))
@@ -93,7 +93,7 @@ def _counters(redeemable: Redeemable, customer: Customer | None) -> dict[str, Co
     found: dict[str, Counter] = {}
     campaign_id = redeemable.campaign_id
     if campaign_id is not None:
-        found["CAMPAIGN_REDEMPTION_COUNT"] = Counter(campaign_id, "all", "", "total", "campaign")
+        found["CAMPAIGN_REDEMPTION_COUNT"] = redemptions_of(campaign_id)
     if customer is None:
         return found
     if campaign_id is not None:

@@ -48,6 +48,7 @@ from rapport.rules.counters import (
     counters,
     counts_of,
     of_customer,
+    redemptions_of,
 )
 from rapport.rules.models import Assigned
 from rapport.rules.unit_limits import ProductsOf
@@ -98,7 +99,7 @@ async def read_for_formulas(
     """
     of_all = [one for one in wanted if one.is_stored]
     watched = set(await queries.watched(conn, project_id, [one.object_id for one in of_all])) if of_all else set()
-    kept = [one for one in of_all if Watch(one.object_id, "all", "total") in watched]
+    kept = [one for one in of_all if _watch(one.object_id) in watched]
     uncounted = frozenset(one.object_id for one in of_all).difference(one.object_id for one in kept)
     return await _standing(conn, project_id, wanted, kept), uncounted
 
@@ -109,19 +110,24 @@ async def wait_for_counts(conn: Connection, project_id: int, campaign_ids: Colle
     After everything else is locked, and before `read`.
     """
     watched = await queries.watched(conn, project_id, sorted(campaign_ids))
-    for object_id in sorted(one.object_id for one in watched if one == Watch(one.object_id, "all", "total")):
-        await queries.add(conn, project_id, Counter(object_id, "all", "", "total", "campaign"), Spent())
+    for object_id in sorted(one.object_id for one in watched if one == _watch(one.object_id)):
+        await queries.add(conn, project_id, redemptions_of(object_id), Spent())
+
+
+def _watch(campaign_id: str) -> Watch:
+    """Return what says that `redemptions_of` a campaign are counted."""
+    return Watch(campaign_id, "all", "total")
 
 
 def _turn(key: Counter) -> tuple[bool, Counter]:
     """Return what counters are locked by: one order for all, beginning with those of `wait_for_counts`."""
-    return (key.counted_by, key.period, key.kind) != ("all", "total", "campaign"), key
+    return key != redemptions_of(key.object_id), key
 
 
 async def count_campaigns(conn: Connection, project_id: int, campaign_ids: Sequence[str]) -> None:
     """Count from now on how often campaigns are redeemed, for formulas. In the place of `begin`: others wait."""
     watched = await queries.watched(conn, project_id, list(campaign_ids))
-    if {Watch(one, "all", "total") for one in campaign_ids} <= set(watched):
+    if set(map(_watch, campaign_ids)) <= set(watched):
         await begin(conn, project_id)  # somebody else was faster
         return
     await queries.shut_redemptions_out(conn, project_id)

@@ -185,6 +185,11 @@ def counters(watch: Watch, redeemed: Redeemed, zone: ZoneInfo) -> list[Counter]:
     return [Counter(object_id, "units", "", "total", kind, goods=watch.goods, product=one) for one in named]
 
 
+def redemptions_of(campaign_id: str) -> Counter:
+    """Return the counter of all redemptions of a campaign: the one that formulas name."""
+    return Counter(campaign_id, "all", "", "total", "campaign")
+
+
 def object_of(count: Count, assigned: Assigned, redeemed: Redeemed) -> str:
     """Return what a rule counts: what it is assigned to, or for the rules about a campaign that of the redeemable."""
     is_campaign = count.scope == "campaign" or assigned.related_object_type == "campaign"

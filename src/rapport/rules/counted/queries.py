@@ -116,15 +116,24 @@ async def watch(
     )
 
 
+# Counters, as the rows of a table that names them.
+_WANTED = (
+    "unnest($2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY "
+    "AS wanted (object_id, counted_by, name, period, place)"
+)
+
+
+def _keys(wanted: Sequence[Counter]) -> list[list[str]]:
+    return [[one.object_id for one in wanted], *([one.key[part] for one in wanted] for part in range(3))]
+
+
 async def read_counters(conn: Connection, project_id: int, wanted: list[Counter]) -> dict[Counter, Spent]:
     """Return those of the counters that there are."""
     rows = await conn.fetch(
-        "SELECT place, number, orders_amount, discount_amount FROM unnest($2::text[], $3::text[], $4::text[], "
-        "$5::text[]) WITH ORDINALITY AS wanted (object_id, counted_by, name, period, place) "
+        f"SELECT place, number, orders_amount, discount_amount FROM {_WANTED} "
         "JOIN rule_counters USING (object_id, counted_by, name, period) WHERE project_id = $1",
         project_id,
-        [one.object_id for one in wanted],
-        *([one.key[part] for one in wanted] for part in range(3)),
+        *_keys(wanted),
     )
     return {wanted[row["place"] - 1]: Spent(*row[1:]) for row in rows}
 
@@ -220,17 +229,6 @@ async def forget(conn: Connection, project_id: int, counter: Counter) -> None:
         counter.object_id,
         *counter.key,
     )
-
-
-# Counters, as the rows of a table that names them.
-_WANTED = (
-    "unnest($2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY "
-    "AS wanted (object_id, counted_by, name, period, place)"
-)
-
-
-def _keys(wanted: Sequence[Counter]) -> list[list[str]]:
-    return [[one.object_id for one in wanted], *([one.key[part] for one in wanted] for part in range(3))]
 
 
 async def held_units(
