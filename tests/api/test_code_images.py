@@ -59,3 +59,12 @@ def test_every_answer_has_the_same_whole_addresses(api: Any) -> None:
         assert shown["voucher"]["assets"] == assets
     qualified = api.call("POST", "/v1/vouchers/qualification", {"customer": {"source_id": "ann"}})["data"]
     assert [voucher["assets"] for voucher in qualified] == [assets]
+
+
+def test_both_forms_of_a_picture_are_in_the_document(api: Any) -> None:
+    paths = api.call("GET", "/openapi.json")["paths"]
+    for kind in ("qr", "barcode"):
+        answers = paths[f"/v1/assets/{kind}/{{asset_id}}"]["get"]["responses"]["200"]["content"]
+        assert set(answers) == {"image/png", "image/svg+xml"}
+    export = paths["/v1/exports/{export_id}"]["get"]["responses"]["200"]["content"]
+    assert set(export) == {"application/json", "text/plain"}

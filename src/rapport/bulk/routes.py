@@ -163,7 +163,7 @@ async def list_items(request: Request[Any, Any, Any], action_id: str, caller: Ca
 
 @get(
     "/v1/async-actions/{action_id:str}/report",
-    opt=operation("get-async-action-report", query=_LINK, download="text/csv", secured=False),
+    opt=operation("get-async-action-report", query=_LINK, download=("text/csv",), secured=False),
 )
 async def get_report(request: Request[Any, Any, Any], action_id: str) -> Response[str]:
     """Download the report on a bulk request by the link that its result shows."""

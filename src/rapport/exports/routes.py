@@ -127,7 +127,7 @@ async def list_exports(request: Request[Any, Any, Any], caller: Caller) -> Respo
 
 @get(
     _ONE,
-    opt=operation("get-export", answer=ExportView, query={"token": {"type": "string"}}, download=_FILE),
+    opt=operation("get-export", answer=ExportView, query={"token": {"type": "string"}}, download=(_FILE,)),
 )
 async def get_export(request: Request[Any, Any, Any], export_id: str) -> Response[Any]:
     """Get an export and the URL of its file; with the `token` of that URL, and without a key, the file itself."""

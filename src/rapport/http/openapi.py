@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -156,7 +156,7 @@ def operation(  # noqa: PLR0913 (what may be said of an operation)
     optional_body: bool = False,
     lines: bool = False,
     upload: str | None = None,
-    download: str | None = None,
+    download: Collection[str] = (),
     secured: bool = True,
     client: bool = False,
     switch: Switch | None = None,
@@ -168,7 +168,7 @@ def operation(  # noqa: PLR0913 (what may be said of an operation)
     JSON too, an element a line. `item`: the struct of what the list holds, where the page is made by `lists.envelope`.
     `later`: the struct of the answer 202 to a request whose work goes on. `query`: schemas of further query parameters;
     an object is written `name[key]=…`; those of a signed link, or a token, stand for the keys. `upload`: the media type
-    of the one file that the body is, as the part `file` of a form. `download`: the media type of a file that is
+    of the one file that the body is, as the part `file` of a form. `download`: the media types of a file that is
     answered; beside `answer`, in its place to a request that shows a token. `client`, `management`: it takes a key of
     that kind, not a server's. `switch`: the setting of the project by which client keys may call it.
     """
@@ -280,7 +280,7 @@ def _success(handler: HTTPRouteHandler, operation_id: str, tag: str, schemas: di
     declared = handler.opt
     if handler.status_code == 204:
         return {"description": "Done; no content"}
-    file = {declared["download"]: {"schema": {"type": "string"}}} if declared["download"] is not None else {}
+    file = {media_type: {"schema": {"type": "string"}} for media_type in declared["download"]}
     if file and declared["answer"] is None:
         return {"description": "The file", "content": file}
     shape: dict[str, Any] = {"type": "object"}

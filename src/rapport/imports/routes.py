@@ -212,7 +212,7 @@ def _csv(content: AsyncIterator[bytes], name: str) -> Stream:
     return Stream(content, media_type="text/csv", headers=headers)
 
 
-@get("/v1/imports/{import_id:str}/failures", opt=operation("get-import-failures", query=_LINK, download="text/csv"))
+@get("/v1/imports/{import_id:str}/failures", opt=operation("get-import-failures", query=_LINK, download=("text/csv",)))
 async def get_failures(request: Request[Any, Any, Any], import_id: str) -> Stream:
     """Get the rows that failed as CSV: line, column, reason, and the cells of the row (an addition).
 
@@ -224,7 +224,7 @@ async def get_failures(request: Request[Any, Any, Any], import_id: str) -> Strea
     return _csv(reports.failures(db, project_id, one), f"{one.id}-failures.csv")
 
 
-@get("/v1/imports/{import_id:str}/undo", opt=operation("get-import-undo", download="text/csv"))
+@get("/v1/imports/{import_id:str}/undo", opt=operation("get-import-undo", download=("text/csv",)))
 async def get_outcomes(import_id: str, caller: Caller) -> Stream:
     """Get what undoing an import came to as CSV: id, outcome, reason (an addition)."""
     one = await _get(caller.db, caller.project_id, import_id)

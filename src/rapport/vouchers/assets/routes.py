@@ -51,7 +51,7 @@ def _image(content: bytes, wanted: images.Format) -> Response[bytes]:
 
 @get(
     "/v1/assets/qr/{asset_id:str}",
-    opt=operation("get-qr-code", query=_FORMAT, download="image/png", secured=False),
+    opt=operation("get-qr-code", query=_FORMAT, download=tuple(images.MEDIA_TYPES.values()), secured=False),
 )
 async def get_qr(request: Request[Any, Any, Any], asset_id: str) -> Response[bytes]:
     """Get the QR code of a voucher (an addition)."""
@@ -61,7 +61,7 @@ async def get_qr(request: Request[Any, Any, Any], asset_id: str) -> Response[byt
 
 @get(
     "/v1/assets/barcode/{asset_id:str}",
-    opt=operation("get-barcode", query=_FORMAT, download="image/png", secured=False),
+    opt=operation("get-barcode", query=_FORMAT, download=tuple(images.MEDIA_TYPES.values()), secured=False),
 )
 async def get_barcode(request: Request[Any, Any, Any], asset_id: str) -> Response[bytes]:
     """Get the barcode (Code 128) of a voucher whose code is ASCII (an addition)."""
