@@ -11,7 +11,7 @@ from structlog.typing import Processor
 
 MAX_STACKS = 10
 MAX_FRAMES = 60
-QUIET = ("alembic", "asyncio", "httpcore", "httpcore2", "httpx", "httpx2", "sqlalchemy", "uvicorn")
+QUIET = ("alembic", "asyncio", "httpcore", "httpcore2", "httpx", "httpx2", "pyBarcode", "sqlalchemy", "uvicorn")
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
