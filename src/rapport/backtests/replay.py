@@ -26,7 +26,7 @@ from rapport.rules.counters import CountedBy, Counter, Redeemed, Spent, Use, Wat
 from rapport.rules.facts import Facts
 from rapport.rules.models import Assigned
 from rapport.vouchers.availability import Refusal
-from rapport.vouchers.models import Voucher
+from rapport.vouchers.models import nowhere_stored
 
 DRAFT: Final = "draft"
 _COUNTS: Final[Mapping[str, CountedBy]] = {
@@ -90,8 +90,9 @@ def trial(draft: Draft, stacking: StackingRules) -> Trial:
         stacking = msgspec.structs.replace(
             stacking, redeemables_no_effect_rule="REDEEM_ANYWAY", no_effect_skip_categories=()
         )
+    code = nowhere_stored(DRAFT, dict(draft.discount or NO_DISCOUNT), EARLIEST)
     return Trial(
-        redeemable=Redeemable(object=VOUCHER, id=DRAFT, assigned=[assigned], voucher=_code(draft)),
+        redeemable=Redeemable(object=VOUCHER, id=DRAFT, assigned=[assigned], voucher=code),
         rules=[(assigned, rule_set)],
         lenient=[(assigned, dataclasses.replace(rule_set, expression=logic.Every(()), bundle=None))],
         uncounted=[
@@ -103,31 +104,6 @@ def trial(draft: Draft, stacking: StackingRules) -> Trial:
         stacking=stacking,
         has_discount=draft.discount is not None,
         names=given_names(draft.discount, formulas_of([(assigned, rule_set)])),
-    )
-
-
-def _code(draft: Draft) -> Voucher:
-    return Voucher(
-        id=DRAFT,
-        code=DRAFT,
-        campaign_id=None,
-        campaign=None,
-        discount=dict(draft.discount or NO_DISCOUNT),
-        quantity=None,
-        redeemed_quantity=0,
-        active=True,
-        start_date=None,
-        expiration_date=None,
-        additional_info=None,
-        metadata={},
-        holder_id=None,
-        publication_id=None,
-        created_at=EARLIEST,
-        updated_at=None,
-        campaign_type=None,
-        campaign_active=None,
-        campaign_start_date=None,
-        campaign_expiration_date=None,
     )
 
 

@@ -16,7 +16,7 @@ from rapport.redemptions.validation_views import error_view
 from rapport.rules import queries as rules
 from rapport.rules.models import Assigned, ValidationRule
 from rapport.segments.membership import SegmentDecider
-from rapport.vouchers.models import Voucher
+from rapport.vouchers.models import nowhere_stored
 
 
 async def validate_rule(
@@ -53,26 +53,5 @@ async def validate_rule(
 def _nothing_but(rule: ValidationRule, now: datetime) -> Redeemable:
     """Return a code without a campaign that only this rule is assigned to; it is nowhere stored."""
     assigned = Assigned(rule.id, VOUCHER, rule.rules, rule.error, rule.applicable_to, rule.bundle_rules)
-    voucher = Voucher(
-        id=rule.id,
-        code=rule.id,
-        campaign_id=None,
-        campaign=None,
-        discount={"type": "PERCENT", "percent_off": 0},
-        quantity=None,
-        redeemed_quantity=0,
-        active=True,
-        start_date=None,
-        expiration_date=None,
-        additional_info=None,
-        metadata={},
-        holder_id=None,
-        publication_id=None,
-        created_at=now,
-        updated_at=None,
-        campaign_type=None,
-        campaign_active=None,
-        campaign_start_date=None,
-        campaign_expiration_date=None,
-    )
+    voucher = nowhere_stored(rule.id, {"type": "PERCENT", "percent_off": 0}, now)
     return Redeemable(object=VOUCHER, id=rule.id, assigned=[assigned], voucher=voucher, is_counted=False)

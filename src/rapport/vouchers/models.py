@@ -53,3 +53,29 @@ class Voucher(msgspec.Struct, frozen=True):
     campaign_kind: str | None = None
     asset_id: str | None = None
     in_category: dict[str, Any] | None = None
+
+
+def nowhere_stored(code: str, discount: dict[str, Any], made: datetime) -> Voucher:
+    """Return a code without a campaign and without any limit, for decisions about what no code has yet."""
+    return Voucher(
+        id=code,
+        code=code,
+        campaign_id=None,
+        campaign=None,
+        discount=discount,
+        quantity=None,
+        redeemed_quantity=0,
+        active=True,
+        start_date=None,
+        expiration_date=None,
+        additional_info=None,
+        metadata={},
+        holder_id=None,
+        publication_id=None,
+        created_at=made,
+        updated_at=None,
+        campaign_type=None,
+        campaign_active=None,
+        campaign_start_date=None,
+        campaign_expiration_date=None,
+    )
