@@ -20,6 +20,11 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True):
     # new filter, or a clock that was moved back, makes or unmakes one. import: what is told is history.
     reason: str | None = None
 
+    @property
+    def is_public(self) -> bool:
+        """Whether it is whoever has a key that anybody can read."""
+        return self.channel == "CLIENT_API"
+
 
 INTERNAL = Source("INTERNAL")
 BACK_FILL = Source("INTERNAL", reason="back_fill")

@@ -30,7 +30,7 @@ from rapport.campaigns.schemas import (
     merged_metadata,
     refuse,
 )
-from rapport.campaigns.validity import check_start, windows_of
+from rapport.campaigns.validity import WINDOWS, check_start, windows_of
 from rapport.categories.actions import get_to_use
 from rapport.categories.models import Category
 from rapport.core.clock import LATEST
@@ -48,16 +48,7 @@ from rapport.rules.counted.queries import shut_redemptions_out
 
 # What redemptions are decided on. Codes are locked by whoever redeems them, their campaign is not: so what changes it
 # waits for the redemptions under way, and those that begin later see the change.
-_DECISIVE = (
-    "active",
-    "start_date",
-    "expiration_date",
-    "validity_timeframe",
-    "validity_day_of_week",
-    "validity_hours",
-    "discount",
-    "gift",
-)
+_DECISIVE = ("active", "start_date", "expiration_date", *WINDOWS, "discount", "gift")
 _UNSERVED = ("access_settings", "referral_program", "loyalty_tiers_expiration")
 _NO_CODES = {"length": 0, "charset": "", "pattern": ""}
 

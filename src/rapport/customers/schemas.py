@@ -33,15 +33,9 @@ class AddressInput(msgspec.Struct, kw_only=True):
     postal_code: Text | None = None
 
 
-class CustomerInput(msgspec.Struct, kw_only=True):
-    """A customer in a request: `Customer` of the reference, plus `source` and `system_metadata` (additions).
+class _Said(msgspec.Struct, kw_only=True):
+    """What a request says about a customer."""
 
-    What is absent or null stays as it is, since the official SDK sends null for whatever it was not given; an empty
-    text removes the value. `metadata` is merged key by key, and a key that is null is removed.
-    """
-
-    id: str | None = None
-    source_id: Identifier | None = None
     name: Text | None = None
     description: LongText | None = None
     email: Text | None = None
@@ -50,6 +44,17 @@ class CustomerInput(msgspec.Struct, kw_only=True):
     birthdate: str | None = None
     address: AddressInput | None = None
     metadata: Metadata | None = None
+
+
+class CustomerInput(_Said, kw_only=True):
+    """A customer in a request: `Customer` of the reference, plus `source` and `system_metadata` (additions).
+
+    What is absent or null stays as it is, since the official SDK sends null for whatever it was not given; an empty
+    text removes the value. `metadata` is merged key by key, and a key that is null is removed.
+    """
+
+    id: str | None = None
+    source_id: Identifier | None = None
     system_metadata: Metadata | None = None
     source: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
 
@@ -66,18 +71,10 @@ class CustomerInput(msgspec.Struct, kw_only=True):
         )
 
 
-class ClientCustomerInput(msgspec.Struct, kw_only=True):
+class ClientCustomerInput(_Said, kw_only=True):
     """The customer of a client-side request: named by source id, with what they say about themselves."""
 
     source_id: Identifier
-    name: Text | None = None
-    description: LongText | None = None
-    email: Text | None = None
-    phone: Text | None = None
-    birthday: str | None = None
-    birthdate: str | None = None
-    address: AddressInput | None = None
-    metadata: Metadata | None = None
 
     def checked(self) -> CustomerInput:
         """Return the same as a server would say it. Raises InvalidPayload for one of our own ids as a source id."""

@@ -65,7 +65,7 @@ async def _export_transactions(
     request: Request[Any, Any, Any], caller: Caller, narrowed: dict[str, Any], campaign_id: str | None = None
 ) -> Response[bytes]:
     """Create an export of transactions narrowed by conditions, which the shop's own may only narrow further."""
-    data = await read_body(request, TransactionsExportInput) if await request.body() else TransactionsExportInput()
+    data = await read_body(request, TransactionsExportInput, optional=True)
     given = data.parameters or TransactionsParameters()
     filters = given.filters or {}
     # Of a campaign, what narrows is the scope: among conditions of which any may hold, another would widen.

@@ -16,13 +16,14 @@ Body = TypeVar("Body")
 _NEEDS_A_LOOK = re.compile(rb"\\u0000|\d[eE]|\d{19}")
 
 
-async def read_body(request: Request[Any, Any, Any], kind: type[Body]) -> Body:
+async def read_body(request: Request[Any, Any, Any], kind: type[Body], *, optional: bool = False) -> Body:
     """Read the request's JSON body as `kind`; fields that `kind` does not know are ignored.
 
-    Raises InvalidPayload for anything that is not JSON of that type, is too deep or holds what cannot be stored, and
-    the framework's 413 for a body over the limit.
+    `optional`: without a body it is a `kind` of which nothing is said. Raises InvalidPayload for anything that is not
+    JSON of that type, is too deep or holds what cannot be stored, and the framework's 413 for a body over the limit.
     """
-    return parse(await request.body(), kind)
+    raw = await request.body()
+    return kind() if optional and not raw else parse(raw, kind)
 
 
 def parse(raw: bytes, kind: type[Body]) -> Body:

@@ -28,15 +28,7 @@ from rapport.rules import queries as assignments
 from rapport.rules.counted.queries import forget_units_of, shut_redemptions_out
 
 # What redemptions are decided on; see campaigns/actions.py.
-_DECISIVE = (
-    "active",
-    "action",
-    "start_date",
-    "expiration_date",
-    "validity_timeframe",
-    "validity_day_of_week",
-    "validity_hours",
-)
+_DECISIVE = ("active", "action", "start_date", "expiration_date", *WINDOWS)
 
 
 class NotAPromotion(RapportError):
@@ -69,9 +61,19 @@ async def get(conn: Connection, project_id: int, tier_id: str) -> Tier:
     return tier
 
 
-async def _get_locked(conn: Connection, project_id: int, tier_id: str) -> Tier:
-    """Return a tier as it is once its campaign is locked. Raises NotFound."""
+async def _get_locked(
+    conn: Connection, project_id: int, tier_id: str, *, is_decisive: bool, rule_ids: Sequence[str] = ()
+) -> Tier:
+    """Return a tier as it is once its campaign is locked. Raises NotFound.
+
+    Redemptions under way are waited for before where they are decided on what is to change, or on rules that are to be
+    assigned.
+    """
     tier = await get(conn, project_id, tier_id)
+    if is_decisive:
+        await shut_redemptions_out(conn, project_id)
+    else:
+        await rules.prepare(conn, project_id, rule_ids)
     await campaigns.get_locked(conn, project_id, tier.campaign_id)
     return await get(conn, project_id, tier_id)
 
@@ -215,12 +217,10 @@ async def update(caller: Caller, tier_id: str, data: TierUpdate) -> Tier:
     """
 
     async def work(conn: Connection) -> Tier:
-        await get(conn, caller.project_id, tier_id)
-        if any(getattr(data, name) is not None for name in _DECISIVE):
-            await shut_redemptions_out(conn, caller.project_id)
-        else:
-            await rules.prepare(conn, caller.project_id, data.rule_ids or [])
-        tier = await _get_locked(conn, caller.project_id, tier_id)
+        is_decisive = any(getattr(data, name) is not None for name in _DECISIVE)
+        tier = await _get_locked(
+            conn, caller.project_id, tier_id, is_decisive=is_decisive, rule_ids=data.rule_ids or []
+        )
         changed = await _changed(conn, caller.project_id, data, tier)
         now = await read_now(conn, caller.db.clock_offset)
         if data.hierarchy is not None and data.hierarchy != tier.hierarchy:
@@ -248,9 +248,7 @@ async def delete(caller: Caller, tier_id: str) -> None:
     """
 
     async def work(conn: Connection) -> None:
-        await get(conn, caller.project_id, tier_id)
-        await shut_redemptions_out(conn, caller.project_id)
-        tier = await _get_locked(conn, caller.project_id, tier_id)
+        tier = await _get_locked(conn, caller.project_id, tier_id, is_decisive=True)
         used_by = await stacks.using_tier(conn, caller.project_id, tier.campaign_id, tier.id)
         if used_by:
             raise ResourceInUse(

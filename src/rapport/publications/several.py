@@ -49,11 +49,11 @@ async def create_several(
     async def work(unit: Unit) -> tuple[list[Publication], Customer]:
         customer = await prepare(unit)
         done: dict[int, Publication] = {}
-        for place in await _places(unit, data):
+        for campaign_id, place in await _campaigns(unit, data):
             part = data.campaigns[place]
             own: dict[str, Any] = {"count": part.count or 1, "source_id": part.source_id, "join_once": join_once}
             try:
-                done[place] = await publish(unit, part.reference, customer.id, **own, **said)
+                done[place] = await publish(unit, campaign_id, customer.id, **own, **said)
             except (NoVoucherSuitable, VoucherCannotBePublished) as error:
                 raise _Failed(part, error) from error
         published = [done[place] for place in sorted(done)]
@@ -74,18 +74,18 @@ async def create_several(
     raise error
 
 
-async def _places(unit: Unit, data: SeveralInput) -> list[int]:
-    """Return the places of the campaigns in the order of their ids: in one order, nobody waits in a circle for codes.
+async def _campaigns(unit: Unit, data: SeveralInput) -> list[tuple[str, int]]:
+    """Return the campaigns' ids, each with its place, in their order: in one order, nobody waits in a circle for codes.
 
     Raises NotFound.
     """
-    ids = []
-    for part in data.campaigns:
+    found = []
+    for place, part in enumerate(data.campaigns):
         campaign = await campaigns.find(unit.conn, unit.project_id, part.reference)
         if campaign is None:
             raise NotFound("campaign", part.reference)
-        ids.append(campaign.id)
-    return sorted(range(len(ids)), key=ids.__getitem__)
+        found.append((campaign.id, place))
+    return sorted(found)
 
 
 def _check(data: SeveralInput) -> None:

@@ -77,7 +77,7 @@ class Attempt:
     @property
     def is_public(self) -> bool:
         """Whether whoever asks has a key that anybody can read."""
-        return self.unit.signature.source.channel == "CLIENT_API"
+        return self.unit.signature.source.is_public
 
     @property
     def session_key(self) -> str | None:

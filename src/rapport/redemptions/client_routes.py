@@ -119,7 +119,7 @@ async def redeem(request: Request[Any, Any, Any], caller: Caller, writer: Writer
 async def redeem_voucher(request: Request[Any, Any, Any], caller: Caller, writer: Writer) -> Response[bytes]:
     """Redeem one voucher, which the query names."""
     code = code_of(request.query_params)
-    one = await read_body(request, RedeemOneInput) if await request.body() else RedeemOneInput()
+    one = await read_body(request, RedeemOneInput, optional=True)
     data = checked(tracked(one, request.query_params).of(code), redeems=True)
     done = await actions.redeem(writer, caller, data)
     shown = showing.redeemed_views(done, base_url(request))[0]

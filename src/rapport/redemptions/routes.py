@@ -37,7 +37,7 @@ _REASON: Final = {"reason": {"type": "string"}}
 
 
 async def _one(request: Request[Any, Any, Any]) -> RedeemOneInput:
-    data = await read_body(request, RedeemOneInput) if await request.body() else RedeemOneInput()
+    data = await read_body(request, RedeemOneInput, optional=True)
     return tracked(data, request.query_params)
 
 
@@ -140,7 +140,7 @@ async def list_voucher_redemptions(request: Request[Any, Any, Any], code: str, c
 
 
 async def _rollback_input(request: Request[Any, Any, Any]) -> RollbackInput:
-    data = await read_body(request, RollbackInput) if await request.body() else RollbackInput()
+    data = await read_body(request, RollbackInput, optional=True)
     data.reason = data.reason or (request.query_params.get("reason") or "")[:1_000] or None
     check_limits(data.reason, ".reason")
     return tracked(data, request.query_params)

@@ -196,7 +196,7 @@ async def _hold_units(
     if not any(use.redeemed.units for use in decision.uses):
         return
     until = session.expires_at(at.moment.now)
-    if caller.source.channel == "CLIENT_API":
+    if caller.source.is_public:
         until = min(until, at.moment.now + _MOST_FOR_PAGES)
     held = session.key, until
     people = () if at.known is None else (at.known.id,)

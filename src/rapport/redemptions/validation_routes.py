@@ -60,7 +60,7 @@ async def validate_voucher(
     request: Request[Any, Any, Any], code: str, caller: Caller, decider: SegmentDecider
 ) -> Response[bytes]:
     """Tell whether one voucher could be redeemed, and what it would take off."""
-    data = await read_body(request, RedeemOneInput) if await request.body() else RedeemOneInput()
+    data = await read_body(request, RedeemOneInput, optional=True)
     asked = data.of(code)
     return answer(singles.voucher_answer(await validation.validate(caller, decider, asked), asked))
 
@@ -74,7 +74,7 @@ async def validate_tier(
     request: Request[Any, Any, Any], tier_id: str, caller: Caller, decider: SegmentDecider
 ) -> Response[bytes]:
     """Tell whether one tier could be redeemed, and what it would take off."""
-    data = await read_body(request, RedeemOneInput) if await request.body() else RedeemOneInput()
+    data = await read_body(request, RedeemOneInput, optional=True)
     asked = data.of(tier_id, "promotion_tier")
     done = await validation.validate(caller, decider, asked)
     if done.redeemables[0].source is None:
@@ -97,7 +97,7 @@ async def validate_promotions(
     request: Request[Any, Any, Any], caller: Caller, decider: SegmentDecider
 ) -> Response[bytes]:
     """Tell which tiers could be redeemed, each alone, and what it would take off."""
-    data = await read_body(request, PromotionsInput) if await request.body() else PromotionsInput()
+    data = await read_body(request, PromotionsInput, optional=True)
     given = request.query_params
     filters = conditions.read_conditions(given.multi_items(), ACTIVE_FILTERS, ACTIVE_METADATA)
     audience_only = read_flag(given, "audienceRulesOnly")
@@ -113,7 +113,7 @@ async def validate_rule(
     request: Request[Any, Any, Any], rule_id: str, caller: Caller, decider: SegmentDecider
 ) -> Response[bytes]:
     """Tell whether one validation rule would hold, whatever it is assigned to."""
-    data = await read_body(request, CircumstancesInput) if await request.body() else CircumstancesInput()
+    data = await read_body(request, CircumstancesInput, optional=True)
     return answer(await rule_validation.validate_rule(caller, decider, rule_id, data))
 
 

@@ -117,7 +117,7 @@ def _count(request: Request[Any, Any, Any]) -> int:
 
 
 async def _additional(request: Request[Any, Any, Any]) -> AddedVoucherInput:
-    return await read_body(request, AddedVoucherInput) if await request.body() else AddedVoucherInput()
+    return await read_body(request, AddedVoucherInput, optional=True)
 
 
 @post(

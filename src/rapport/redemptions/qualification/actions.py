@@ -87,7 +87,7 @@ async def examine(
         at.moment.now,
         data.starting_after,
         filters,
-        by_client=caller.source.channel == "CLIENT_API",
+        by_client=caller.source.is_public,
     )
     audience_only = scenario == "AUDIENCE_ONLY"
     redeemables = [one for candidate in found for one in candidate.redeemables]

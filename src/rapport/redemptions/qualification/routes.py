@@ -90,7 +90,7 @@ async def _examined(
     """Return what qualifies of one kind, in the order and up to the number that the query says."""
     query = request.query_params
     limit = read_number(query, "limit", DEFAULT_LIMIT, MAX_LIMIT)
-    older = await read_body(request, OlderQualificationInput) if await request.body() else OlderQualificationInput()
+    older = await read_body(request, OlderQualificationInput, optional=True)
     data = QualificationInput(
         customer=older.customer, order=older.order, tracking_id=older.tracking_id, metadata=older.metadata
     )
